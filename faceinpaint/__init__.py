@@ -1,0 +1,1 @@
+"""faceinpaint: fills holes in face photographs."""

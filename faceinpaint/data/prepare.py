@@ -1,0 +1,185 @@
+"""Any source of pictures -> Parquet shards for training and evaluation.
+
+The output is a pure function of the source's rows and the options: pictures in source order, ``shard-00000.parquet``
+and so on with SHARD_ROWS rows each, and ``rejected.parquet`` (``key``, ``reason``) for what was left out. ``job.json``
+under ``_prepare/`` says what made it, so that the same job goes on where it was cut off and no other writes into it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import ray
+from PIL import Image
+
+from faceinpaint.data.source import REJECTED, read_pictures
+from faceinpaint.data.splits import matching_entry, read_split
+from faceinpaint.data.storage import check_writable, exists, join, read_bytes, top_names, write_bytes
+from faceinpaint.errors import InputError
+from faceinpaint.images import Crop, crop_to, decode_rgb
+
+SHARD_ROWS = 1000
+ROW_GROUP = 250
+BATCH = 32
+JOB = "_prepare/job.json"
+
+PREPARED = pa.schema(
+    [
+        ("key", pa.string()),
+        ("image", pa.binary()),
+        ("sha256", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+    ]
+)  # sha256: of the source's bytes
+ROW = PREPARED.append(pa.field("reason", pa.string()))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run did: pictures in all shards, rows of ``rejected.parquet``, number of shards."""
+
+    pictures: int
+    rejected: int
+    shards: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What decides the output's bytes."""
+
+    source: str
+    crop: Crop | None = None  # None: the centre square when there is a size, else the whole picture
+    size: int | None = None  # None: pictures keep their size
+    split_sha256: str | None = None
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self) | {"shard_rows": SHARD_ROWS}, sort_keys=True)
+
+
+def prepare(
+    source: str, output: str, crop: Crop | None = None, size: int | None = None, split: str | None = None
+) -> Prepared:
+    """Write ``source``'s pictures (of one split, if given) as shards below ``output``; Ray must be connected.
+
+    With a crop or size, pictures become lossless PNG; without, their bytes stay as they are. Raises
+    :class:`InputError` for unusable inputs and for an output that holds anything but this very job's files.
+    """
+    entries = read_split(split) if split else None
+    digest = hashlib.sha256("\n".join(sorted(entries)).encode()).hexdigest() if entries else None
+    job = Job(source=source, crop=crop, size=size, split_sha256=digest)
+    ray.data.DataContext.get_current().execution_options.preserve_order = True
+    pictures = read_pictures(source)
+    names = _claim(output, job)
+    finished = [join(output, name) for name in sorted(names) if name.startswith("shard-")]
+    if REJECTED in names:  # written last: nothing is left to do
+        return Prepared(sum(map(_rows, finished)), _rows(join(output, REJECTED)), len(finished))
+    done = ray.put({key for uri in finished for key in _column(uri, "key")})
+    rows = pictures.map_batches(
+        partial(_prepare_batch, job=job, entries=ray.put(entries), done=done), batch_size=BATCH, batch_format="pyarrow"
+    )
+    return _write(rows.iter_batches(batch_size=BATCH, batch_format="pyarrow"), output, finished, entries)
+
+
+def _write(batches: Iterable[pa.Table], output: str, finished: list[str], entries: frozenset[str] | None) -> Prepared:
+    """Shards after the ``finished`` ones, then the table of rejected rows."""
+    pending, rejected, count = PREPARED.empty_table(), [], len(finished)
+    pictures = sum(map(_rows, finished))
+    found = {matching_entry(key, entries) for uri in finished for key in _column(uri, "key")} if entries else set()
+    began = time.monotonic()
+    for batch in batches:
+        rejected += [row for row in batch.select(["key", "reason"]).to_pylist() if row["reason"] is not None]
+        good = batch.filter(pc.is_null(batch["reason"])).select(PREPARED.names)
+        pending = pa.concat_tables([pending, good.cast(PREPARED)])
+        pictures += good.num_rows
+        if entries:
+            found |= {matching_entry(key, entries) for key in batch["key"].to_pylist()}
+        while pending.num_rows >= SHARD_ROWS:
+            _write_table(_shard(output, count), pending.slice(0, SHARD_ROWS))
+            pending, count = pending.slice(SHARD_ROWS), count + 1
+            rate = pictures / (time.monotonic() - began)
+            print(f"{pictures} pictures, {len(rejected)} rejected, {rate:.0f} pictures/s", flush=True)
+    if pending.num_rows:
+        _write_table(_shard(output, count), pending)
+        count += 1
+    rejected += [
+        {"key": entry, "reason": "named by the split, not in the source"}
+        for entry in sorted((entries or set()) - found)
+    ]
+    schema = pa.schema([("key", pa.string()), ("reason", pa.string())])
+    _write_table(join(output, REJECTED), pa.Table.from_pylist(rejected, schema))
+    return Prepared(pictures, len(rejected), count)
+
+
+def _claim(output: str, job: Job) -> set[str]:
+    """Make ``output`` this job's own; names that stand in it. Raises :class:`InputError` when it is another's."""
+    check_writable(output)
+    names = set(top_names(output))
+    if exists(join(output, JOB)):
+        before = read_bytes(join(output, JOB)).decode()
+        if before != job.to_json():
+            raise InputError(f"{output} was made by another job ({before}): choose an empty output")
+    elif names:
+        raise InputError(f"{output} is not empty and was not made by this job: choose an empty output")
+    else:
+        write_bytes(join(output, JOB), job.to_json().encode())
+    return names
+
+
+def _prepare_batch(batch: pa.Table, job: Job, entries: ray.ObjectRef, done: ray.ObjectRef) -> pa.Table:
+    """Rows of ROW: prepared pictures, or keys with a ``reason``; rows of no split and finished ones are left out."""
+    split, finished = ray.get([entries, done])
+    rows = [
+        _prepare_row(row["key"], row["image"], row["error"], job)
+        for row in batch.to_pylist()
+        if row["key"] not in finished and (split is None or matching_entry(row["key"], split) is not None)
+    ]
+    return pa.Table.from_pylist(rows, ROW)
+
+
+def _prepare_row(key: str, data: bytes | None, error: str | None, job: Job) -> dict[str, object]:
+    if data is None:
+        return {"key": key, "reason": error or "no picture"}
+    try:
+        picture = decode_rgb(data)
+        if job.size is not None or job.crop is not None:
+            x0, _, x1, _ = job.crop or (0, 0, 0, 0)
+            picture = crop_to(picture, job.size or x1 - x0, job.crop)
+    except Exception as failure:  # one hostile file must not end the job, whatever its decoder raises
+        return {"key": key, "reason": str(failure) or type(failure).__name__}
+    height, width = picture.shape[:2]
+    image = data if job.size is None and job.crop is None else _png(picture)
+    return {"key": key, "image": image, "sha256": hashlib.sha256(data).hexdigest(), "width": width, "height": height}
+
+
+def _png(picture) -> bytes:  # type: ignore[no-untyped-def]
+    sink = io.BytesIO()
+    Image.fromarray(picture).save(sink, "PNG")
+    return sink.getvalue()
+
+
+def _shard(output: str, number: int) -> str:
+    return join(output, f"shard-{number:05d}.parquet")
+
+
+def _write_table(uri: str, table: pa.Table) -> None:
+    sink = io.BytesIO()
+    pq.write_table(table, sink, row_group_size=ROW_GROUP)
+    write_bytes(uri, sink.getvalue())
+
+
+def _rows(uri: str) -> int:
+    return pq.ParquetFile(io.BytesIO(read_bytes(uri))).metadata.num_rows
+
+
+def _column(uri: str, name: str) -> list[str]:
+    return pq.read_table(io.BytesIO(read_bytes(uri)), columns=[name])[name].to_pylist()

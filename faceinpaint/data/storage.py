@@ -1,0 +1,222 @@
+"""One URI, a local path or ``s3://bucket/key``: open, read, write, list.
+
+S3 settings come from the standard AWS chain (environment, profile, role) and ``AWS_ENDPOINT_URL``; they are never part
+of a URI, so no log or ledger can show them. All failures of storage are ``OSError``.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow.fs as pafs
+
+from faceinpaint.errors import InputError
+
+S3_ATTEMPTS = 10  # with exponential backoff: rides out about a minute of errors
+BODY_ATTEMPTS = 3
+
+
+def is_s3(uri: str) -> bool:
+    """Whether ``uri`` names an object store rather than a local path."""
+    return uri.startswith("s3://")
+
+
+def open_uri(uri: str) -> tuple[pafs.FileSystem, str]:
+    """The Arrow filesystem of ``uri`` and the path inside it. Raises :class:`InputError` for other schemes."""
+    if is_s3(uri):
+        path = uri.removeprefix("s3://").strip("/")
+        if not path:
+            raise InputError(f"{uri}: no bucket; write s3://bucket/path")
+        return _s3_filesystem(os.environ.get("AWS_ENDPOINT_URL")), path
+    if "://" in uri or not uri:
+        raise InputError(f"{uri!r}: write a local path or s3://bucket/path")
+    return pafs.LocalFileSystem(), os.path.abspath(uri)
+
+
+def absolute(uri: str) -> str:
+    """A URI that means the same in every process: local paths from the root, s3:// as it is."""
+    return uri if is_s3(uri) else os.path.abspath(uri)
+
+
+def join(uri: str, *parts: str) -> str:
+    """``uri`` with ``parts`` below it."""
+    return "/".join([uri.rstrip("/"), *parts])
+
+
+def name_of(uri: str) -> str:
+    """The last component of ``uri``."""
+    return uri.rstrip("/").rpartition("/")[2]
+
+
+def kind(uri: str) -> pafs.FileType:
+    """``FileType.File``, ``Directory`` or ``NotFound``. Raises :class:`InputError` when storage refuses to say."""
+    filesystem, path = open_uri(uri)
+    try:
+        return filesystem.get_file_info(path).type
+    except OSError as error:
+        raise InputError(f"{uri}: cannot be read: {first_line(error)}") from None
+
+
+def exists(uri: str) -> bool:
+    """Whether ``uri`` is a file or a folder. Raises :class:`InputError` when storage refuses to say."""
+    return kind(uri) != pafs.FileType.NotFound
+
+
+def read_bytes(uri: str) -> bytes:
+    """The whole file. Raises ``OSError`` (``FileNotFoundError`` when there is none)."""
+    if not is_s3(uri):
+        return Path(open_uri(uri)[1]).read_bytes()  # Arrow refuses names that are not UTF-8
+    attempt = 0
+    while True:  # boto3 retries requests, but not bodies that break off
+        try:
+            with _as_os_error(uri):
+                return s3_client().get_object(**_bucket_key(uri))["Body"].read()
+        except FileNotFoundError:
+            raise
+        except OSError:
+            attempt += 1
+            if attempt == BODY_ATTEMPTS:
+                raise
+
+
+def write_bytes(uri: str, data: bytes) -> None:
+    """Write a file whole or not at all: a local file moves into place, an S3 upload is one request.
+
+    Parent folders are made. Raises ``OSError``.
+    """
+    if is_s3(uri):
+        with _as_os_error(uri):
+            s3_client().put_object(Body=data, **_bucket_key(uri))
+        return
+    target = Path(uri)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".part-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp's files are private
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def delete(uri: str) -> None:
+    """Delete one file; on S3 a missing one is no error."""
+    if is_s3(uri):
+        with _as_os_error(uri):
+            s3_client().delete_object(**_bucket_key(uri))
+    else:
+        os.unlink(uri)
+
+
+def check_writable(uri: str) -> None:
+    """Raise :class:`InputError` unless files can be written below ``uri``; leaves nothing but the local folder."""
+    probe = join(uri, ".writable")
+    try:
+        write_bytes(probe, b"")
+        delete(probe)
+    except OSError as error:
+        raise InputError(f"{uri}: cannot be written: {first_line(error)}") from None
+
+
+def list_files(uri: str) -> Iterator[tuple[str, int]]:
+    """(path relative to ``uri``, size in bytes) of every regular file below a folder, in a fixed order, as a stream.
+
+    Links to files count, links to folders are not followed. Local names that are not UTF-8 come with surrogate
+    escapes, as everywhere in Python. Raises ``OSError``.
+    """
+    return _list_s3(uri) if is_s3(uri) else _list_local(os.path.abspath(uri), "")
+
+
+def top_names(uri: str) -> Iterator[str]:
+    """Names directly below the folder ``uri``; folders end in ``/``. Raises ``OSError``."""
+    if not is_s3(uri):
+        with os.scandir(uri) as entries:
+            yield from sorted(entry.name + "/" * entry.is_dir() for entry in entries)
+        return
+    prefix = _s3_prefix(uri)
+    for page in _s3_pages(uri, Delimiter="/"):
+        folders = [entry["Prefix"] for entry in page.get("CommonPrefixes", [])]
+        files = [entry["Key"] for entry in page.get("Contents", [])]
+        yield from (name.removeprefix(prefix) for name in folders + files if name != prefix)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, for one-line reports."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def s3_client() -> Any:
+    """A boto3 client for what Arrow's filesystem cannot do: streamed listings, single and conditional PUTs."""
+    return _s3_client(os.environ.get("AWS_ENDPOINT_URL"))
+
+
+@functools.lru_cache(maxsize=4)
+def _s3_filesystem(endpoint: str | None) -> pafs.S3FileSystem:
+    retries = pafs.AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS)
+    return pafs.S3FileSystem(endpoint_override=endpoint, retry_strategy=retries)
+
+
+@functools.lru_cache(maxsize=4)
+def _s3_client(endpoint: str | None) -> Any:
+    import boto3  # heavy
+    from botocore.config import Config
+
+    retries = {"total_max_attempts": S3_ATTEMPTS, "mode": "standard"}
+    return boto3.client("s3", endpoint_url=endpoint, config=Config(retries=retries))
+
+
+@contextmanager
+def _as_os_error(uri: str) -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        missing = isinstance(error, ClientError) and error.response["Error"]["Code"] in ("NoSuchKey", "404")
+        raise (FileNotFoundError if missing else OSError)(f"{uri}: {first_line(error)}") from None
+
+
+def _bucket_key(uri: str) -> dict[str, str]:
+    bucket, _, key = open_uri(uri)[1].partition("/")
+    return {"Bucket": bucket, "Key": key}
+
+
+def _s3_prefix(uri: str) -> str:
+    """What the keys below the folder ``uri`` begin with; empty for a whole bucket."""
+    key = _bucket_key(uri)["Key"]
+    return key + "/" if key else ""
+
+
+def _s3_pages(uri: str, **options: str) -> Iterator[dict[str, Any]]:
+    pages = s3_client().get_paginator("list_objects_v2")
+    with _as_os_error(uri):
+        yield from pages.paginate(Bucket=_bucket_key(uri)["Bucket"], Prefix=_s3_prefix(uri), **options)
+
+
+def _list_s3(uri: str) -> Iterator[tuple[str, int]]:
+    prefix = _s3_prefix(uri)
+    for page in _s3_pages(uri):
+        for entry in page.get("Contents", []):
+            if not entry["Key"].endswith("/"):  # a folder marker
+                yield entry["Key"].removeprefix(prefix), entry["Size"]
+
+
+def _list_local(root: str, below: str) -> Iterator[tuple[str, int]]:
+    with os.scandir(os.path.join(root, below)) as entries:
+        ordered = sorted(entries, key=lambda entry: entry.name)
+    for entry in ordered:
+        path = os.path.join(below, entry.name)
+        if entry.is_dir(follow_symlinks=False):
+            yield from _list_local(root, path)
+        elif entry.is_file():
+            yield path, entry.stat().st_size

@@ -1,0 +1,212 @@
+"""The training stream: which samples make up which step, and Ray Data that reads and decodes them.
+
+The order of samples is a pure function of the data, the seed and the global batch, so a run can stop at any step and go
+on there, and any number of workers together see the same global batches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import ray
+from pyarrow import fs as pafs
+
+from faceinpaint.config import HoleConfig
+from faceinpaint.data.masks import stable_hash, training_hole
+from faceinpaint.data.storage import list_files, open_uri
+from faceinpaint.errors import InputError
+from faceinpaint.images import Crop, crop_to, decode_rgb
+
+BLOCK_SAMPLES = 512  # global samples a Ray Data block covers
+WINDOW_ROWS = 4096  # samples shuffled together: row groups are drawn at random until they hold so many
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """A part of a Parquet file that is read at once."""
+
+    path: str
+    index: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Parquet pictures: their row groups in a fixed order, and a hash of the files' footers and sizes."""
+
+    uri: str
+    groups: tuple[RowGroup, ...]
+    sha256: str
+
+    @property
+    def rows(self) -> int:
+        return sum(group.rows for group in self.groups)
+
+
+def open_training_data(uri: str) -> TrainingData:
+    """Read the footers of a Parquet file or folder (columns ``key`` and ``image``), local or s3://.
+
+    Raises :class:`InputError` when there is no Parquet, a file is damaged, a column is missing or all are empty.
+    """
+    filesystem, root = open_uri(uri)
+    groups, digest = [], hashlib.sha256()
+    for path in _parquet_paths(uri, filesystem, root):
+        try:
+            file = pq.ParquetFile(path, filesystem=filesystem)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} is no readable Parquet file: {error}") from None
+        missing = {"key", "image"} - set(file.schema_arrow.names)
+        if missing:
+            raise InputError(f"{path} has no column {', '.join(sorted(missing))}: prepare pictures by jobs/prepare.py")
+        sizes = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
+        digest.update(repr([(size.num_rows, size.total_byte_size) for size in sizes]).encode())
+        groups += [RowGroup(path, i, size.num_rows) for i, size in enumerate(sizes)]
+    data = TrainingData(uri, tuple(groups), digest.hexdigest())
+    if not data.rows:
+        raise InputError(f"{uri} holds no pictures")
+    return data
+
+
+def _parquet_paths(uri: str, filesystem: pafs.FileSystem, root: str) -> list[str]:
+    info = filesystem.get_file_info(root)
+    if info.type == pafs.FileType.NotFound:
+        raise InputError(f"no data at {uri}")
+    if info.type == pafs.FileType.File:
+        return [root]
+    names = sorted(name for name, _ in list_files(uri) if name.endswith(".parquet") and name != "rejected.parquet")
+    if not names:
+        raise InputError(f"{uri} holds no Parquet files: turn pictures into Parquet by jobs/prepare.py")
+    return [f"{root}/{name}" for name in names]
+
+
+@dataclass(frozen=True)
+class SampleOrder:
+    """Sample number n of a run -> (epoch, row group, row): every picture once an epoch, shuffled in windows.
+
+    Windows of randomly drawn row groups keep reads sequential while mixing pictures from all over the data.
+    """
+
+    rows_a_group: tuple[int, ...]
+    seed: int
+
+    def locate(self, numbers: np.ndarray) -> list[tuple[int, int, int]]:
+        """Sample numbers (n,) -> n triples (epoch, group, row)."""
+        total = sum(self.rows_a_group)
+        places = []
+        for number in numbers.tolist():
+            epoch, position = divmod(number, total)
+            starts, windows = _epoch_windows(self.rows_a_group, self.seed, epoch)
+            w = int(np.searchsorted(starts, position, side="right")) - 1
+            group, row = _shuffled(windows[w], self.rows_a_group, self.seed, epoch, w)[position - starts[w]]
+            places.append((epoch, int(group), int(row)))
+        return places
+
+
+@lru_cache(maxsize=4)
+def _epoch_windows(rows: tuple[int, ...], seed: int, epoch: int) -> tuple[np.ndarray, list[tuple[int, ...]]]:
+    """First sample position of each window of an epoch, and each window's row groups."""
+    windows: list[tuple[int, ...]] = []
+    window: list[int] = []
+    for group in np.random.default_rng((seed, epoch)).permutation(len(rows)).tolist():
+        window.append(group)
+        if sum(rows[g] for g in window) >= WINDOW_ROWS:
+            windows.append(tuple(window))
+            window = []
+    if window:
+        windows.append(tuple(window))
+    sizes = [sum(rows[g] for g in window) for window in windows]
+    return np.concatenate([[0], np.cumsum(sizes)[:-1]]), windows
+
+
+@lru_cache(maxsize=4)
+def _shuffled(window: tuple[int, ...], rows: tuple[int, ...], seed: int, epoch: int, number: int) -> np.ndarray:
+    """(n, 2) of (group, row): the window's samples in random order."""
+    samples = np.array([(group, row) for group in window for row in range(rows[group])])
+    return np.random.default_rng((seed, epoch, number, 1)).permutation(samples)
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """One worker's part of a run's samples: of each global batch, the slots from rank/workers on."""
+
+    data: TrainingData
+    holes: HoleConfig
+    size: int  # side of the pictures, pixels
+    seed: int
+    batch: int  # global
+    rank: int = 0
+    workers: int = 1
+    crop: Crop | None = None
+    flip: bool = True
+
+    @property
+    def slots(self) -> range:
+        """This worker's places in each global batch."""
+        return range(self.rank * self.batch // self.workers, (self.rank + 1) * self.batch // self.workers)
+
+    def load(self, first_step: int, last_step: int) -> dict[str, Any]:
+        """Samples of steps [first, last), in order: key; image uint8 (n, S, S, 3); mask uint8 (n, S, S); draw (n,)."""
+        numbers = np.concatenate([step * self.batch + np.array(self.slots) for step in range(first_step, last_step)])
+        order = SampleOrder(tuple(group.rows for group in self.data.groups), self.seed)
+        places = order.locate(numbers)
+        wanted = {group for _, group, _ in places}
+        tables = {group: self._read(group) for group in sorted(wanted)}
+        samples = [self._sample(tables, *place) for place in places]
+        keys, images, masks, draws = zip(*samples, strict=True)
+        return {
+            "key": np.array(keys, object),
+            "image": np.stack(images),
+            "mask": np.stack(masks),
+            "draw": np.array(draws),
+        }
+
+    def _read(self, group: int) -> Any:
+        place = self.data.groups[group]
+        filesystem, _ = open_uri(self.data.uri)
+        file = pq.ParquetFile(place.path, filesystem=filesystem)
+        return file.read_row_group(place.index, columns=["key", "image"])
+
+    def _sample(
+        self, tables: dict[int, Any], epoch: int, group: int, row: int
+    ) -> tuple[str, np.ndarray, np.ndarray, float]:
+        """The picture at a place; if it cannot be decoded, the next one in its row group that can."""
+        table = tables[group]
+        for step in range(table.num_rows):
+            place = (row + step) % table.num_rows
+            key = table["key"][place].as_py()
+            try:
+                image = crop_to(decode_rgb(table["image"][place].as_py()), self.size, self.crop)
+            except InputError as error:
+                print(f"training leaves out {key}: {error}", flush=True)
+                continue
+            chance = stable_hash(f"{self.seed}/{epoch}/{key}")
+            if self.flip and chance & 1:
+                image = image[:, ::-1]
+            hole = training_hole(self.holes, self.seed, epoch, key, self.size)
+            return key, np.ascontiguousarray(image), hole, (chance >> 8) % 2**24 / 2**24
+        raise InputError(f"no picture of row group {group} of {self.data.uri} can be decoded")
+
+
+def stream(plan: StreamPlan, first_step: int, last_step: int, readers: int = 2) -> Iterator[dict[str, np.ndarray]]:
+    """One worker's batches of steps [first, last), read and decoded ahead of time by ``readers`` Ray Data tasks."""
+    block = max(1, BLOCK_SAMPLES // plan.batch)
+    starts = list(range(first_step, last_step, block))
+    if not starts:
+        return
+    context = ray.data.DataContext.get_current()
+    context.execution_options.preserve_order = True
+    plan_ref = ray.put(plan)
+
+    def load_block(rows: dict[str, np.ndarray]) -> dict[str, Any]:
+        start = starts[int(rows["id"][0])]
+        return ray.get(plan_ref).load(start, min(start + block, last_step))
+
+    blocks = ray.data.range(len(starts), override_num_blocks=len(starts))
+    samples = blocks.map_batches(load_block, batch_size=1, compute=ray.data.TaskPoolStrategy(size=readers))
+    yield from samples.iter_batches(batch_size=len(plan.slots), prefetch_batches=2)

@@ -1,0 +1,8 @@
+"""The one exception that means "the user can mend this"."""
+
+
+class InputError(ValueError):
+    """Wrong arguments or unusable inputs.
+
+    The message is one line that says what was wrong, where, and what to do. Jobs print it and exit with code 2.
+    """

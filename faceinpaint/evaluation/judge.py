@@ -1,0 +1,147 @@
+"""The worker of an evaluation: restores a batch by every method and writes what it measures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from faceinpaint.evaluation.frechet import Features, load_extractor
+from faceinpaint.evaluation.methods import Restore, load_method
+from faceinpaint.evaluation.metrics import PICTURE_METRICS, picture_metrics
+from faceinpaint.evaluation.parts import is_done, to_png, write_table
+from faceinpaint.evaluation.plan import Plan
+from faceinpaint.images import to_float
+from faceinpaint.losses.identity import load_identity
+from faceinpaint.losses.perceptual import load_perceptual
+
+ORIGINAL = "original"  # the undamaged pictures' place beside the methods
+
+
+@dataclass
+class Batch:
+    """Pictures that could be read and have a hole: keys, uint8 (N, S, S, 3) and (N, S, S)."""
+
+    keys: list[str]
+    images: np.ndarray
+    holes: np.ndarray
+
+
+@dataclass
+class BatchRecord:
+    """What the driver keeps of a batch; its rows and features lie in the parts named by ``sha256``."""
+
+    first_key: str
+    last_key: str
+    n: int  # pictures judged
+    sha256: str  # of keys, pictures and holes
+    data_sum: int  # sum of the SHA-256 of each picture: a hash of the set, whatever its order or division
+    mask_sum: int  # the same of the holes
+    reused: bool  # every part was there already
+    skipped: list[tuple[str, str]] = field(default_factory=list)  # (key, reason)
+
+    @classmethod
+    def from_json(cls, text: str) -> BatchRecord:
+        return cls(**json.loads(text))
+
+
+class Judge:
+    """Callable for ``map_batches``: one block of :func:`picture_batches` in, one :class:`BatchRecord` as JSON out."""
+
+    def __init__(self, plan: Plan):
+        torch.backends.cudnn.deterministic = True
+        self.plan = plan
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.methods: dict[str, Restore] = {}
+
+    def __call__(self, block: dict[str, np.ndarray]) -> dict[str, list[str]]:
+        batch, skipped = self._read(block)
+        pictures = [_sha256(key, image) for key, image in zip(batch.keys, batch.images, strict=True)]
+        holes = [_sha256(key, hole) for key, hole in zip(batch.keys, batch.holes, strict=True)]
+        digest = hashlib.sha256(b"".join(pictures + holes)).hexdigest()
+        missing = [m for m in (ORIGINAL, *self.plan.methods) if not is_done(self.plan.part_uri(m, digest))]
+        for method in missing if batch.keys else []:
+            write_table(self.plan.part_uri(method, digest), self._judge(method, batch))
+        record = BatchRecord(
+            first_key=str(block["key"][0]),
+            last_key=str(block["key"][-1]),
+            n=len(batch.keys),
+            sha256=digest,
+            data_sum=_sum(pictures),
+            mask_sum=_sum(holes),
+            reused=not missing,
+            skipped=skipped,
+        )
+        return {"record": [json.dumps(asdict(record))]}
+
+    def _read(self, block: dict[str, np.ndarray]) -> tuple[Batch, list[tuple[str, str]]]:
+        """The block's usable pictures with their holes, and the others with the reason."""
+        side = self.plan.size
+        keys, images, holes, skipped = [], [], [], []
+        columns = (block[name] for name in ("key", "image", "hole", "error"))
+        for key, image, hole, error in zip(*columns, strict=True):
+            if error:
+                skipped.append((str(key), str(error)))
+                continue
+            keys.append(str(key))
+            images.append(np.frombuffer(image, np.uint8).reshape(side, side, 3))
+            holes.append(np.frombuffer(hole, np.uint8).reshape(side, side))
+        shape = (len(keys), side, side)
+        return Batch(keys, np.reshape(images, (*shape, 3)), np.reshape(holes, shape)), skipped
+
+    def _judge(self, method: str, batch: Batch) -> pa.Table:
+        """One row a picture: its figures, its features and the restored picture itself."""
+        table: dict[str, Any] = {"key": batch.keys, "hole_ratio": batch.holes.mean(axis=(1, 2))}
+        if method == ORIGINAL:
+            pictures = batch.images
+            table["hole"] = [to_png(hole * 255) for hole in batch.holes]
+        else:
+            pictures = self._restore(method, batch)
+            table |= self._figures(batch, pictures)
+        table["features"] = list(self.extractor(pictures))
+        table["picture"] = [to_png(picture) for picture in pictures]
+        return pa.table(table)
+
+    def _restore(self, method: str, batch: Batch) -> np.ndarray:
+        if method not in self.methods:
+            self.methods[method] = load_method(method, self.plan.weights)
+        restored = self.methods[method](batch.images, batch.holes)
+        return np.where(batch.holes[..., None] > 0, restored, batch.images)
+
+    def _figures(self, batch: Batch, pictures: np.ndarray) -> dict[str, Any]:
+        rows = [
+            picture_metrics(image, picture, hole, self.plan.convention)
+            for image, picture, hole in zip(batch.images, pictures, batch.holes, strict=True)
+        ]
+        figures: dict[str, Any] = {name: [row[name] for row in rows] for name in PICTURE_METRICS}
+        a, b = to_float(batch.images).to(self.device), to_float(pictures).to(self.device)
+        with torch.inference_mode():
+            figures["lpips"] = self.perceptual(a, b).double().cpu().numpy()
+            figures["identity"] = 1 - self.identity(a, b).double().cpu().numpy()
+        return figures
+
+    @cached_property
+    def perceptual(self) -> torch.nn.Module:
+        return load_perceptual(self.plan.lpips_backbone).to(self.device)
+
+    @cached_property
+    def identity(self) -> torch.nn.Module:
+        return load_identity(self.plan.arcface, self.plan.alignment).to(self.device)
+
+    @cached_property
+    def extractor(self) -> Features:
+        return load_extractor(self.device, self.plan.alignment)
+
+
+def _sha256(key: str, pixels: np.ndarray) -> bytes:
+    return hashlib.sha256(key.encode() + repr(pixels.shape).encode() + pixels.tobytes()).digest()
+
+
+def _sum(digests: list[bytes]) -> int:
+    return sum(int.from_bytes(digest) for digest in digests) % 2**256

@@ -1,0 +1,124 @@
+"""What an evaluation is to do, checked whole before any work."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from faceinpaint.data.mask_spec import Alpha, Colour, parse_masks
+from faceinpaint.data.splits import read_split
+from faceinpaint.data.storage import check_writable
+from faceinpaint.errors import InputError
+from faceinpaint.evaluation.frechet import available_extractor
+from faceinpaint.evaluation.methods import CLASSICAL, check_names, weights_sha256
+from faceinpaint.evaluation.metrics import LEAST_SIDE
+from faceinpaint.images import Crop
+from faceinpaint.losses.identity import load_identity
+from faceinpaint.losses.perceptual import load_perceptual
+from faceinpaint.weights import load_config
+
+RESULTS_VERSION = 1  # raise it when a method or a metric changes: finished parts of older versions are not reused
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A checked evaluation: sources, sizes, and the names and hashes of all that its figures depend on."""
+
+    data: str
+    masks: str
+    methods: tuple[str, ...]
+    output: str
+    size: int  # side of the pictures judged, pixels
+    weights: str | None = None
+    crop: Crop | None = None
+    keys: frozenset[str] | None = None  # entries of a split: judge these pictures only
+    convention: str = "default"
+    lpips_backbone: Literal["alex", "vgg"] = "alex"
+    arcface: str | None = None
+    alignment: Literal["celeba", "ffhq"] = "ffhq"  # how faces lie in the pictures, for identity
+    workers: int = 2
+    weights_sha256: dict[str, str | None]  # by method
+    perceptual: str  # names of the networks behind the figures
+    identity: str
+    extractor: str
+
+    @cached_property
+    def measure(self) -> str:
+        """All that the figures of a restored picture depend on, but for the pictures."""
+        return "/".join([self.convention, self.perceptual, self.identity, self.alignment, self.extractor])
+
+    def part_uri(self, method: str, batch_sha256: str) -> str:
+        """Where the finished rows of one method on one batch lie: a name made of all their inputs."""
+        inputs = [str(RESULTS_VERSION), batch_sha256, method, str(self.weights_sha256.get(method))]
+        name = hashlib.sha256("\n".join([*inputs, self.measure]).encode()).hexdigest()[:32]
+        return f"{self.output}/parts/{method}/{name}.parquet"
+
+
+def make_plan(
+    *,
+    data: str,
+    masks: str,
+    methods: list[str],
+    output: str,
+    weights: str | None = None,
+    crop: Crop | None = None,
+    size: int | None = None,
+    split: str | None = None,
+    convention: str = "default",
+    lpips_backbone: Literal["alex", "vgg"] = "alex",
+    arcface: str | None = None,
+    workers: int = 2,
+) -> Plan:
+    """Check everything that can be checked before work begins.
+
+    Raises :class:`InputError` for unknown methods, masks or splits, missing or damaged weights, a size that does not
+    fit, and an output that cannot be written.
+    """
+    names = check_names(methods)
+    trained = [name for name in names if name not in CLASSICAL]
+    if isinstance(parse_masks(masks), Alpha | Colour):
+        raise InputError(f"--masks {masks}: such pictures have no original under the hole to judge against")
+    if trained and weights is None:
+        raise InputError(f"method {trained[0]} needs --weights DIR")
+    side = _side(weights, size, crop)
+    if side < LEAST_SIDE[convention]:
+        raise InputError(f"--convention {convention} needs pictures of {LEAST_SIDE[convention]} px, these have {side}")
+    keys = read_split(split) if split else None
+    alignment = load_config(weights).alignment if weights else "ffhq"
+    hashes = {name: weights_sha256(name, weights) for name in names}
+    check_writable(output)
+    return Plan(
+        data=data,
+        masks=masks,
+        methods=names,
+        output=output.rstrip("/"),
+        size=side,
+        weights=weights,
+        crop=crop,
+        keys=keys,
+        convention=convention,
+        lpips_backbone=lpips_backbone,
+        arcface=arcface,
+        alignment=alignment,
+        workers=workers,
+        weights_sha256=hashes,
+        perceptual=load_perceptual(lpips_backbone).backbone,
+        identity=load_identity(arcface, alignment).network,
+        extractor=available_extractor(),
+    )
+
+
+def _side(weights: str | None, size: int | None, crop: Crop | None) -> int:
+    """The weights' picture size, else ``--size``, else the crop's side."""
+    if weights is not None:
+        side = load_config(weights).image_size
+        if size not in (None, side):
+            raise InputError(f"--size {size}: the weights in {weights} work on {side} px")
+        return side
+    if size is None and crop is not None and crop[2] - crop[0] == crop[3] - crop[1]:
+        return crop[2] - crop[0]
+    if size is None:
+        raise InputError("without --weights, say the size of the pictures to judge: --size PIXELS or a square --crop")
+    return size

@@ -1,0 +1,118 @@
+"""Restoring pictures in one process: the public Python API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from faceinpaint.config import Config
+from faceinpaint.errors import InputError
+from faceinpaint.images import mask_to_float, to_float, to_uint8
+from faceinpaint.models import build
+from faceinpaint.models.two_stage import TwoStage
+from faceinpaint.weights import load_config, load_weights
+
+METHODS = ("two-stage", "structure", "variant-1", "variant-2", "pconv", "rfr")
+Picture = TypeVar("Picture", Image.Image, np.ndarray)
+
+
+class Inpainter:
+    """A trained method on a device.
+
+    Load one with :meth:`load`. ``image_size``: side of the square pictures the method works on; ``model_sha256``: hash
+    of the weights files it was loaded from.
+    """
+
+    def __init__(self, model: nn.Module, config: Config, model_sha256: str, device: torch.device, precision: str):
+        self.config, self.image_size, self.model_sha256 = config, config.image_size, model_sha256
+        self.device, self.precision = device, precision
+        self.memory_format = torch.channels_last if config.channels_last else torch.contiguous_format
+        self.model = model.to(device).eval().requires_grad_(False)
+        build.lay_out(self.model, self.memory_format)
+
+    @classmethod
+    def load(
+        cls, weights: str | Path, method: str = "two-stage", device: str | None = None, precision: str | None = None
+    ) -> Inpainter:
+        """Load a method from a weights folder (local or s3://).
+
+        Args:
+            weights: folder with ``config.yaml`` and safetensors files.
+            method: two-stage, structure, variant-1, variant-2, pconv or rfr.
+            device: torch device; default CUDA when there is one.
+            precision: "fp32", "bf16" or "fp16"; default fp32.
+
+        Raises :class:`InputError` when the method is unknown, or weights are missing, damaged or of another shape.
+        """
+        if method not in METHODS:
+            raise InputError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
+        config = load_config(str(weights))
+        model, digest = _load_model(str(weights), method, config)
+        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return cls(model, config, digest, chosen, precision or "fp32")
+
+    @torch.inference_mode()
+    def restore_batch(self, images: np.ndarray, masks: np.ndarray) -> np.ndarray:
+        """Restore pictures of the model's size.
+
+        images uint8 (N, S, S, 3); masks uint8 (N, S, S), 1 in the hole -> uint8 (N, S, S, 3), equal to the images
+        outside the hole.
+        """
+        x = to_float(images).to(self.device, memory_format=self.memory_format)
+        with torch.autocast(self.device.type, build.DTYPES[self.precision], enabled=self.precision != "fp32"):
+            restored = self.model(x, mask_to_float(masks).to(self.device))
+        return np.where(masks[..., None] > 0, to_uint8(restored), images)
+
+    def __call__(self, image: Picture, mask: Image.Image | np.ndarray) -> Picture:
+        """Restore one face picture of any size.
+
+        image: RGB, PIL or uint8 (H, W, 3), an aligned face; mask: of the same size, PIL or uint8 (H, W), hole where it
+        is not zero. Returns the kind and size that came in; outside the hole it is the input. Pictures of another size
+        than the model's are scaled to it and the filled hole is scaled back.
+
+        Raises :class:`InputError` when the sizes differ or the image is not RGB.
+        """
+        pixels, hole = np.asarray(image), (np.asarray(mask) > 0).astype(np.uint8)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise InputError(f"the image is {pixels.dtype} {pixels.shape}: need 8-bit RGB, (H, W, 3)")
+        if hole.shape != pixels.shape[:2]:
+            raise InputError(f"the mask is {hole.shape}, the image {pixels.shape[:2]}: need one size, one channel")
+        small, small_hole = self._scale(pixels), self._scale_hole(hole)
+        restored = self.restore_batch(small[None], small_hole[None])[0]
+        if restored.shape != pixels.shape:
+            size = (pixels.shape[1], pixels.shape[0])
+            restored = np.asarray(Image.fromarray(restored).resize(size, Image.Resampling.BICUBIC))
+        result = np.where(hole[..., None] > 0, restored, pixels)
+        return Image.fromarray(result) if isinstance(image, Image.Image) else result  # type: ignore[return-value]
+
+    def _scale(self, pixels: np.ndarray) -> np.ndarray:
+        size = (self.image_size, self.image_size)
+        return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+
+    def _scale_hole(self, hole: np.ndarray) -> np.ndarray:
+        """A pixel of the small mask is hole if any pixel under it is."""
+        size = (self.image_size, self.image_size)
+        return (np.asarray(Image.fromarray(hole * 255).resize(size, Image.Resampling.BOX)) > 0).astype(np.uint8)
+
+
+def _load_model(weights: str, method: str, config: Config) -> tuple[nn.Module, str]:
+    """A method's network and the hash of its files."""
+    if method in ("pconv", "rfr"):
+        baseline = build.build_baseline(config, method)
+        return baseline, load_weights(weights, method, baseline)
+    stage = "texture" if method == "two-stage" else method
+    recipe = config.texture_for(stage) if method != "structure" else None
+    structure = texture = None
+    hashes = []
+    if recipe is None or recipe.structure:
+        structure = build.build_structure(config)
+        hashes.append(load_weights(weights, "structure", structure))
+    if recipe is not None:
+        texture = build.build_texture(recipe)
+        hashes.append(load_weights(weights, stage, texture))
+    return TwoStage(structure, texture), "+".join(hashes)

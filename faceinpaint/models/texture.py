@@ -1,0 +1,91 @@
+"""Stage 2: the texture generator (the paper, section 4 and figure 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from faceinpaint.models.attention import attention_scores, hole_patches, transfer
+from faceinpaint.models.gated_conv import GatedConv
+
+
+class TextureGenerator(nn.Module):
+    """Paints detail onto the first stage's picture: gated encoder and decoder of six levels with attention transfer.
+
+    The encoder makes one feature map a level. Attention scores of deep levels (``attention``: pairs of scored and
+    filled level, the paper (6, 1), (5, 2), (4, 3)) fill the hole of shallow maps from their surroundings. Each decoder
+    level concatenates the layer above it, the encoder's map (skip connection) and, where there is one, the filled map.
+
+    ``strides``: of levels 1-6, each equal to or twice the one before, the first 1. ``patch``: side of an attention
+    patch on the scored map. ``temperature`` divides cosine scores. ``residual``: the output is added to the picture.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        strides: Sequence[int],
+        attention: Sequence[tuple[int, int]] = ((6, 1), (5, 2), (4, 3)),
+        patch: int = 1,
+        temperature: float = 1.0,
+        residual: bool = True,
+    ) -> None:
+        super().__init__()
+        assert len(widths) == len(strides) == 6 and strides[0] == 1
+        self.strides = tuple(strides)
+        self.scored = {filled: scored for scored, filled in attention}  # filled level -> scored level
+        self.patch, self.temperature, self.residual = patch, temperature, residual
+        self.encoder = nn.ModuleList(_encoder_levels(widths, strides))
+        self.decoder = nn.ModuleList(_decoder_levels(widths, filled=set(self.scored)))  # levels 5, 4, 3, 2, 1
+        self.to_rgb = nn.Conv2d(widths[0], 3, kernel_size=3, padding=1)
+        self.to_rgb.weight.data.mul_(0.1)  # start near the picture that is painted on
+
+    def forward(self, picture: Tensor, mask: Tensor) -> Tensor:
+        """Picture (N, 3, S, S) in [-1, 1], hole filled by stage 1 or grey; mask (N, 1, S, S), 1 in the hole.
+
+        S is a multiple of ``patch * strides[-1]``. Returns (N, 3, S, S), neither clamped nor composited.
+        """
+        assert picture.shape[2] % (self.patch * self.strides[-1]) == 0, f"side {picture.shape[2]} does not fit"
+        maps = self._encode(torch.cat((picture, mask), dim=1))
+        filled = self._fill(maps, mask)
+        x = maps[6]
+        for level, layer in zip((5, 4, 3, 2, 1), self.decoder, strict=True):
+            above = F.interpolate(x, size=maps[level].shape[2:], mode="nearest")
+            x = layer(torch.cat([above, maps[level], *filled.get(level, ())], dim=1))
+        residual = self.to_rgb(x)
+        return picture + residual if self.residual else residual
+
+    def _encode(self, x: Tensor) -> dict[int, Tensor]:
+        """Picture and mask (N, 4, S, S) -> level 1-6: (N, widths[level - 1], S / stride, S / stride)."""
+        maps = {}
+        for level, layers in enumerate(self.encoder, start=1):
+            x = maps[level] = layers(x)
+        return maps
+
+    def _fill(self, maps: dict[int, Tensor], mask: Tensor) -> dict[int, tuple[Tensor]]:
+        """Filled level -> its map with the hole filled by the attention of its scored level (section 4.2)."""
+        scores: dict[int, tuple[Tensor, Tensor]] = {}
+        for level in set(self.scored.values()):
+            holes = hole_patches(mask, self.patch * self.strides[level - 1])
+            scores[level] = holes, attention_scores(maps[level], holes, self.temperature)
+        return {filled: (transfer(maps[filled], *scores[level]),) for filled, level in self.scored.items()}
+
+
+def _encoder_levels(widths: Sequence[int], strides: Sequence[int]) -> list[nn.Module]:
+    """Level 1 is a single convolution (full resolution is dear), the others a strided one and one that refines it."""
+    levels: list[nn.Module] = [GatedConv(4, widths[0])]
+    for i in range(1, 6):
+        down = GatedConv(widths[i - 1], widths[i], stride=strides[i] // strides[i - 1])
+        levels.append(nn.Sequential(down, GatedConv(widths[i], widths[i])))
+    return levels
+
+
+def _decoder_levels(widths: Sequence[int], filled: set[int]) -> list[nn.Module]:
+    """Levels 5 to 1: the layer above, the encoder's map and (``filled``) the attention-filled map go in."""
+    levels: list[nn.Module] = []
+    for level in (5, 4, 3, 2, 1):
+        own, above = widths[level - 1], widths[level]
+        levels.append(GatedConv(above + own * (2 if level in filled else 1), own))
+    return levels

@@ -1,0 +1,40 @@
+"""Joining the Ray cluster a job runs in, or starting a local one."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import ray
+
+# Resumed Ray Data runs need a CPU beside the pipeline for the checkpoint filter; with two they starve.
+LEAST_LOGICAL_CPUS = 4
+
+
+def connect() -> None:
+    """Join the cluster named by ``RAY_ADDRESS`` (set inside ``ray job submit``), else start Ray on this machine.
+
+    A local Ray gets at least four logical CPUs, listens on loopback only and keeps its dashboard off.
+    """
+    if ray.is_initialized():
+        return
+    # A killed driver's autoscaling reservation must not starve the next run on a long-lived head.
+    os.environ.setdefault("RAY_DATA_AUTOSCALING_REQUEST_EXPIRE_TIME_S", "20")
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(address="auto", logging_level=logging.WARNING, log_to_driver=True)
+    else:
+        ray.init(
+            num_cpus=max(LEAST_LOGICAL_CPUS, os.cpu_count() or 1),
+            include_dashboard=False,
+            logging_level=logging.WARNING,
+            _node_ip_address="127.0.0.1",
+        )
+    quiet_ray_data()
+
+
+def quiet_ray_data() -> None:
+    """Leave the terminal to the job's own progress line."""
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.WARNING)

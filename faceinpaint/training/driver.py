@@ -1,0 +1,180 @@
+"""Starts a training job on Ray Train, or goes on with one, and says how it ended."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchConfig, TorchTrainer
+
+from faceinpaint.config import Config
+from faceinpaint.data.storage import absolute, check_writable, delete, exists, join, read_bytes, write_bytes
+from faceinpaint.data.stream import StreamPlan, open_training_data
+from faceinpaint.errors import InputError
+from faceinpaint.images import Crop
+from faceinpaint.ray_session import connect
+from faceinpaint.training.build import check_sources
+from faceinpaint.training.run import DivergedError
+from faceinpaint.training.worker import Job, train_worker
+from faceinpaint.weights import has_weights, save_config
+
+VALIDATION_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a run takes of the cluster. workers: a number, or (least, most) for an elastic run; 0 trains in-process."""
+
+    workers: int | tuple[int, int] = 1
+    cpus_per_worker: int = 1
+    gpus_per_worker: float = 0
+    max_failures: int = 3
+
+    def scaling(self) -> ScalingConfig:
+        per_worker: dict[str, float] = {"CPU": self.cpus_per_worker}
+        if self.gpus_per_worker:
+            per_worker["GPU"] = self.gpus_per_worker
+        return ScalingConfig(num_workers=self.workers, use_gpu=self.gpus_per_worker > 0, resources_per_worker=per_worker)
+
+
+def make_job(
+    config: Config,
+    stage: str,
+    *,
+    data: str,
+    validation: str,
+    output: str,
+    init: str | None = None,
+    crop: Crop | None = None,
+    checkpoint_every: int = 500,
+    evaluate_every: int | None = None,
+    keep: int = 2,
+    cpus_per_worker: int = 1,
+) -> Job:
+    """A job whose inputs have been checked. Raises :class:`InputError` before anything is written."""
+    # Workers run in other folders: local paths must be absolute.
+    data, validation, output, init = (uri and absolute(uri) for uri in (data, validation, output, init))
+    settings = config.train[stage]  # type: ignore[index]  # the command line offers known stages only
+    sources = tuple(source for source in (init, output) if source)
+    check_sources(stage, config, list(sources))
+    plan = StreamPlan(
+        open_training_data(data), config.holes, config.image_size, config.seed, settings.batch, crop=crop, flip=settings.flip
+    )
+    held_out = open_training_data(validation)
+    held_out_plan = replace(plan, data=held_out, batch=min(VALIDATION_BATCH, held_out.rows), flip=False)
+    for each in (plan, held_out_plan):
+        each.load(0, 1)  # a wrong crop or undecodable pictures show here, not on a worker
+    check_writable(output)
+    return Job(
+        config=config,
+        stage=stage,
+        plan=plan,
+        validation=held_out_plan,
+        output=output,
+        sources=sources,
+        checkpoint_every=checkpoint_every,
+        evaluate_every=evaluate_every or checkpoint_every,
+        keep=keep,
+        cpus_per_worker=cpus_per_worker,
+    )
+
+
+def train(job: Job, resources: Resources) -> dict[str, Any]:
+    """Run a job to its last step, going on from its newest checkpoint. Returns that checkpoint's note.
+
+    Raises :class:`InputError` when the output holds a run of other settings, :class:`DivergedError` when the run
+    diverged, and Ray's ``TrainingFailedError`` when workers failed more often than ``max_failures``.
+    """
+    if is_finished(job):
+        return job.checkpoints.notes()[-1]
+    _note_run(job, resources)
+    save_config(job.output, job.config)
+    diverged = join(job.folder, "diverged.json")
+    if exists(diverged):
+        delete(diverged)
+    connect()
+    trainer = TorchTrainer(
+        train_worker,
+        train_loop_config=job,  # type: ignore[arg-type]  # any picklable value does
+        torch_config=TorchConfig(backend="nccl" if resources.gpus_per_worker else "gloo"),
+        scaling_config=resources.scaling(),
+        run_config=RunConfig(
+            name="ray", storage_path=job.folder, failure_config=FailureConfig(max_failures=resources.max_failures)
+        ),
+    )
+    trainer.fit()
+    if exists(diverged):
+        raise DivergedError(json.loads(read_bytes(diverged))["error"])
+    return job.checkpoints.notes()[-1]
+
+
+def is_finished(job: Job) -> bool:
+    """Whether the run has reached its last step and its weights are exported."""
+    notes = job.checkpoints.notes()
+    return bool(notes) and notes[-1]["step"] >= job.settings.steps and has_weights(job.output, job.stage)
+
+
+def _note_run(job: Job, resources: Resources) -> None:
+    """Write ``run.json``; refuse when the folder holds a run that this one cannot go on with."""
+    path = join(job.folder, "run.json")
+    fixed = {
+        "stage": job.stage,
+        "config": _decisive(job.config, job.stage),
+        "data_sha256": job.plan.data.sha256,
+        "crop": job.plan.crop and list(job.plan.crop),
+    }
+    if exists(path) and job.checkpoints.notes():
+        before = json.loads(read_bytes(path))
+        changed = _differences(before["fixed"], json.loads(json.dumps(fixed)))
+        if changed:
+            raise InputError(f"{job.folder} holds a run with another {', '.join(changed)}: choose another --output")
+    environment = {
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "torch": torch.__version__,
+        "ray": ray.__version__,
+        "code": code_version(),
+    }
+    note = {
+        "fixed": fixed,
+        "config": job.config.model_dump(mode="json"),
+        "data": job.plan.data.uri,
+        "validation": job.validation.data.uri,
+        "workers": resources.workers,
+        "environment": environment,
+    }
+    write_bytes(path, json.dumps(note, indent=1).encode())
+
+
+def _decisive(config: Config, stage: str) -> dict[str, Any]:
+    """The part of a configuration that must not change while a stage runs: all but its length and other stages."""
+    tree = config.model_dump(mode="json")
+    settings = tree.pop("train")[stage]
+    settings.pop("steps")
+    return {**tree, "train": settings}
+
+
+def _differences(before: Any, now: Any, path: str = "") -> list[str]:
+    """Dotted names of the values in which two JSON trees differ."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        names = sorted(before.keys() | now.keys())
+        return [d for n in names for d in _differences(before.get(n), now.get(n), f"{path}.{n}".lstrip("."))]
+    return [] if before == now else [path]
+
+
+def code_version() -> str:
+    """The checkout's commit ("+" when files were changed since), or "unknown" outside one."""
+    folder = Path(__file__).parent
+    try:
+        command = ["git", "-C", str(folder), "describe", "--always", "--dirty=+", "--abbrev=12"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,160 @@
+"""The one loop every trainee runs in, on each Ray Train worker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import ray.train
+import ray.train.torch
+import torch
+from torch import distributed as dist
+
+from faceinpaint.config import Config, StageTraining
+from faceinpaint.data.storage import join, write_bytes
+from faceinpaint.data.stream import StreamPlan, stream
+from faceinpaint.images import mask_to_float, to_float
+from faceinpaint.ray_session import quiet_ray_data
+from faceinpaint.training.build import build_trainee
+from faceinpaint.training.checkpoint import CheckpointStore
+from faceinpaint.training.distributed import mean_over_workers
+from faceinpaint.training.monitor import Monitor, sample_sheet
+from faceinpaint.training.run import DivergedError, Run
+from faceinpaint.training.trainee import Batch
+from faceinpaint.weights import save_weights
+
+VALIDATION_PICTURES = 128
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training job: one stage of one configuration on some data. Sent to every worker as it is."""
+
+    config: Config
+    stage: str
+    plan: StreamPlan  # of rank 0 of 1; each worker takes its part
+    validation: StreamPlan
+    output: str  # weights folder; everything else of the run lies in runs/STAGE under it
+    sources: tuple[str, ...]  # where earlier stages' weights may lie
+    checkpoint_every: int
+    evaluate_every: int
+    keep: int = 2
+    cpus_per_worker: int = 1
+
+    @property
+    def settings(self) -> StageTraining:
+        return self.config.train[self.stage]  # type: ignore[index]  # stages are checked when the job is made
+
+    @property
+    def folder(self) -> str:
+        return join(self.output, "runs", self.stage)
+
+    @property
+    def checkpoints(self) -> CheckpointStore:
+        return CheckpointStore(join(self.folder, "checkpoints"), self.keep)
+
+
+def train_worker(job: Job) -> None:
+    """Train from the newest checkpoint, or from the start, to the last step; rank 0 saves, shows and exports.
+
+    A diverged run ends here with a note, ``diverged.json``: starting it again would diverge again.
+    """
+    context = ray.train.get_context()
+    rank, workers = context.get_world_rank(), context.get_world_size()
+    device = ray.train.torch.get_device()
+    if device.type == "cpu":
+        torch.set_num_threads(job.cpus_per_worker)
+    quiet_ray_data()
+    run = _start(job, rank, device)
+    monitor = Monitor(job.folder, job.stage, job.settings.batch, run.steps_done, job.settings.steps) if rank == 0 else None
+    try:
+        plan = replace(job.plan, rank=rank, workers=workers)
+        for rows in stream(plan, run.steps_done, job.settings.steps):
+            measured = run.step(_batch(rows))
+            if monitor:
+                monitor.step(run.steps_done, measured)
+            _at_intervals(job, run, monitor, measured, rank, workers)
+    except DivergedError as error:
+        if rank == 0:
+            write_bytes(join(job.folder, "diverged.json"), json.dumps({"error": str(error)}).encode())
+    finally:
+        if monitor:
+            monitor.close()
+
+
+def _start(job: Job, rank: int, device: torch.device) -> Run:
+    """The run, at the newest good checkpoint; rank 0 chooses which, since a damaged one must be noticed by all."""
+    run = Run(
+        build_trainee(job.stage, job.config, list(job.sources)),
+        job.settings,
+        precision=job.config.precision,
+        channels_last=job.config.channels_last,
+        device=device,
+        seed=job.config.seed,
+        rank=rank,
+    )
+    state = job.checkpoints.newest()
+    steps = [state["step"] if state else 0]
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        dist.broadcast_object_list(steps)
+    if state and state["step"] != steps[0]:
+        raise RuntimeError(f"workers read different checkpoints: {state['step']} here, {steps[0]} on rank 0")
+    if state:
+        run.load_state_dict(state)
+    return run
+
+
+def _at_intervals(
+    job: Job, run: Run, monitor: Monitor | None, measured: dict[str, float], rank: int, workers: int
+) -> None:
+    """Validate, save and report when their steps have come; at the last step also export the averaged weights."""
+    step, last = run.steps_done, run.steps_done == job.settings.steps
+    score = None
+    if last or step % job.evaluate_every == 0:
+        score = _validate(job, run, monitor, rank, workers)
+    if last or step % job.checkpoint_every == 0:
+        if monitor:
+            job.checkpoints.save(step, run.state_dict(), score)
+            monitor.publish()
+        ray.train.report({"step": step, **measured})
+    if last and monitor:
+        for name, module in run.averages.items():
+            save_weights(job.output, name, module)
+
+
+@torch.no_grad()
+def _validate(job: Job, run: Run, monitor: Monitor | None, rank: int, workers: int) -> float | None:
+    """Restore the first validation pictures with fixed holes; returns the mean hole PSNR in dB, None for a generator."""
+    sums = torch.zeros(3, dtype=torch.float64)  # pictures, hole PSNR, whole PSNR
+    sheet = None
+    for rows in _validation_batches(job, rank, workers):
+        batch = _batch(rows).to(run.device, run.memory_format)
+        with run.autocast():
+            restored = run.trainee.restore(batch, run.averages).float().clamp(-1, 1)
+        error = ((restored - batch.images) / 2).square().double()
+        hole = (error * batch.masks).sum((1, 2, 3)) / (3 * batch.masks.sum((1, 2, 3)))
+        psnr = [-10 * torch.log10(e.clamp(min=1e-10)).sum().cpu() for e in (hole, error.mean((1, 2, 3)))]
+        sums += torch.stack([torch.tensor(float(len(batch)), dtype=torch.float64), *psnr])
+        if sheet is None:
+            sheet = sample_sheet(batch.damaged[:16], restored[:16], batch.images[:16])
+    count, hole_psnr, psnr_sum = mean_over_workers(sums).tolist()
+    scores = {} if job.stage == "generator" else {"hole_psnr": hole_psnr / count, "psnr": psnr_sum / count}
+    if monitor and sheet is not None:
+        monitor.evaluated(run.steps_done, scores, sheet)
+    return scores.get("hole_psnr")
+
+
+def _validation_batches(job: Job, rank: int, workers: int) -> Iterator[dict[str, np.ndarray]]:
+    """This worker's share of the first validation pictures: the same pictures and holes at every validation."""
+    plan = job.validation
+    count = min(VALIDATION_PICTURES, plan.data.rows) // plan.batch
+    for step in range(count):
+        if step % workers == rank:
+            yield plan.load(step, step + 1)
+
+
+def _batch(rows: dict[str, np.ndarray]) -> Batch:
+    draws = torch.from_numpy(np.asarray(rows["draw"], np.float32))
+    return Batch([str(key) for key in rows["key"]], to_float(rows["image"]), mask_to_float(rows["mask"]), draws)

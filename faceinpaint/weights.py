@@ -1,0 +1,77 @@
+"""Weights folders: ``config.yaml`` and one safetensors file a model, in fp16, named as evaluation names its method."""
+
+from __future__ import annotations
+
+import hashlib
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from faceinpaint.config import Config, parse_yaml
+from faceinpaint.data.storage import exists, join, read_bytes, write_bytes
+from faceinpaint.errors import InputError
+
+
+def save_config(uri: str, config: Config) -> None:
+    """Write ``config.yaml`` into a weights folder (local or s3://)."""
+    write_bytes(join(uri, "config.yaml"), config.to_yaml().encode())
+
+
+def load_config(uri: str) -> Config:
+    """The configuration of a weights folder. Raises :class:`InputError` when absent or wrong."""
+    path = join(uri, "config.yaml")
+    if not exists(path):
+        raise InputError(f"no configuration at {path}: a weights folder holds config.yaml beside its *.safetensors")
+    return parse_yaml(read_bytes(path).decode(), where=path)
+
+
+def save_weights(uri: str, name: str, module: nn.Module) -> str:
+    """Write a module's state as fp16 to ``uri/name.safetensors``, read it back to verify, and return its SHA-256."""
+    tensors = {
+        key: value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
+        for key, value in module.state_dict().items()
+    }
+    data = safetensors.torch.save(tensors)
+    path = join(uri, f"{name}.safetensors")
+    write_bytes(path, data)
+    assert read_bytes(path) == data, f"{path} does not read back as written"
+    return hashlib.sha256(data).hexdigest()
+
+
+def has_weights(uri: str, name: str) -> bool:
+    """Whether a weights folder holds ``name.safetensors``."""
+    return exists(join(uri, f"{name}.safetensors"))
+
+
+def load_weights(uri: str, name: str, module: nn.Module) -> str:
+    """Fill a module from ``uri/name.safetensors`` (key by key, as fp32) and return the file's SHA-256.
+
+    Raises :class:`InputError` when the file is absent, damaged, or lacks, adds or misshapes keys, and lists them.
+    """
+    path = join(uri, f"{name}.safetensors")
+    if not has_weights(uri, name):
+        raise InputError(f"no weights at {path}: train them by jobs/train.py --stage {name}")
+    data = read_bytes(path)
+    try:
+        tensors = safetensors.torch.load(data)
+    except safetensors.SafetensorError as error:
+        raise InputError(f"{path} is no safetensors file: {error}") from None
+    fill(module, tensors, where=path)
+    return hashlib.sha256(data).hexdigest()
+
+
+def fill(module: nn.Module, tensors: dict[str, torch.Tensor], where: str) -> None:
+    """Load a state dict strictly. Raises :class:`InputError` that lists missing, extra and misshapen keys."""
+    own = module.state_dict()
+    problems = [f"missing {key}" for key in own.keys() - tensors.keys()]
+    problems += [f"unexpected {key}" for key in tensors.keys() - own.keys()]
+    problems += [
+        f"{key} is {tuple(tensors[key].shape)}, not {tuple(own[key].shape)}"
+        for key in own.keys() & tensors.keys()
+        if own[key].shape != tensors[key].shape
+    ]
+    if problems:
+        raise InputError(f"{where} does not fit the configured model: {'; '.join(sorted(problems))}")
+    module.load_state_dict(tensors)

@@ -1,0 +1,82 @@
+"""Judge restoration methods side by side: metrics.json, per-picture rows, tables and report.html.
+
+    python jobs/evaluate.py --data faces.parquet --masks squares:24 --methods two-stage,biharmonic \\
+        --weights weights/NAME --output runs/eval
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from faceinpaint.cli import exit_code, parse_crop
+from faceinpaint.errors import InputError
+from faceinpaint.evaluation.compare import read_other
+from faceinpaint.evaluation.evaluate import evaluate
+from faceinpaint.evaluation.metrics import CONVENTIONS
+from faceinpaint.evaluation.plan import make_plan
+from faceinpaint.evaluation.report import write_report
+from faceinpaint.evaluation.rows import write_rows
+from faceinpaint.evaluation.sweep import read_sweep, run_sweep
+from faceinpaint.evaluation.tables import print_summary
+from faceinpaint.ray_session import connect
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--data", required=True, metavar="URI", help="undamaged pictures: folder, archive, Parquet, s3://"
+    )
+    parser.add_argument("--masks", required=True, metavar="SPEC", help="squares[:SIDE], freeform:LOW-HIGH, masks URI")
+    parser.add_argument("--methods", required=True, metavar="A,B,...", help="the first one is 'ours' in the report")
+    parser.add_argument("--weights", metavar="DIR", help="weights folder, for the trained methods")
+    parser.add_argument("--output", required=True, metavar="DIR")
+    parser.add_argument("--crop", type=parse_crop, metavar="X0,Y0,X1,Y1", help="default: the centre square")
+    parser.add_argument("--size", type=int, metavar="PIXELS", help="side of the judged pictures; default: the weights'")
+    parser.add_argument("--split", metavar="NAME|FILE", help="judge only the pictures of this split")
+    parser.add_argument("--workers", type=int, default=2, metavar="N")
+    parser.add_argument("--convention", choices=CONVENTIONS, default="default", help="of PSNR, SSIM and L1")
+    parser.add_argument("--lpips", choices=("alex", "vgg"), default="alex", help="backbone of LPIPS")
+    parser.add_argument("--arcface", metavar="FILE", help="model_ir_se50.pth, for identity; default: SFace")
+    parser.add_argument("--compare", metavar="DIR", help="show the figures of an earlier evaluation beside these")
+    parser.add_argument("--sweep", metavar="FILE", help="YAML of NAME: {argument: value}, each into OUTPUT/NAME")
+    parser.add_argument("--force", action="store_true", help="compare even where data, masks or convention differ")
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    if args.workers < 1:
+        raise InputError(f"--workers {args.workers}: need at least one")
+    other = read_other(args.compare) if args.compare else None
+    common = {
+        "data": args.data,
+        "masks": args.masks,
+        "methods": args.methods.split(","),
+        "output": args.output,
+        "weights": args.weights,
+        "crop": args.crop,
+        "size": args.size,
+        "split": args.split,
+        "convention": args.convention,
+        "lpips_backbone": args.lpips,
+        "arcface": args.arcface,
+        "workers": args.workers,
+    }
+    if args.sweep:
+        plans = read_sweep(args.sweep, common)
+        connect()
+        print("\n".join(run_sweep(plans, args.output)))
+        return 0
+    plan = make_plan(**common)
+    connect()
+    metrics, batches = evaluate(plan)
+    examples = write_rows(plan, batches)
+    write_report(plan, metrics, examples, other, args.force)
+    print_summary(metrics)
+    print(f"figures: {plan.output}/metrics.json, rows: {plan.output}/rows; look at {plan.output}/report.html")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(main))

@@ -1,0 +1,152 @@
+"""Shared by the whole suite: one local Ray, and a real S3 server behind a proxy that can be told to fail."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def ray_local(s3_environment: int) -> Iterator[None]:
+    """A local Ray started as the jobs start theirs; its workers know the S3 server's address."""
+    import ray
+
+    from faceinpaint.ray_session import connect
+
+    connect()
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def s3_environment() -> Iterator[int]:
+    """AWS_* for a server on a free loopback port, which is returned; nothing listens there yet."""
+    port = free_port()
+    settings = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        yield port
+
+
+@pytest.fixture(scope="session")
+def s3_server(s3_environment: int) -> Iterator[S3Server]:
+    """moto's S3 server in its own process, reached over HTTP through a proxy that injects faults."""
+    backend = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(backend)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = S3Server(s3_environment, backend)
+    try:
+        wait_for(backend)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+    finally:
+        server.shutdown()
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server) -> Iterator[str]:
+    """The ``s3://`` URI of an empty bucket; faults end with the test."""
+    from faceinpaint.data.storage import s3_client
+
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    s3_client().create_bucket(Bucket=name)
+    yield f"s3://{name}"
+    s3_server.faults.clear()
+
+
+class S3Server(ThreadingHTTPServer):
+    """A proxy on ``port`` to the S3 server on ``backend``: ``server.fail("503", times=3)`` spoils the next requests."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int, backend: int):
+        super().__init__(("127.0.0.1", port), Proxy)
+        self.backend = backend
+        self.faults: list[tuple[str, str | None]] = []  # (fault, method it waits for)
+        self.spoilt = 0  # requests that met a fault so far
+        self._lock = threading.Lock()
+
+    def fail(self, fault: str, times: int = 1, method: str | None = None) -> None:
+        """The next ``times`` requests (with ``method``) get "500", "503", or "timeout": silence, then a reset."""
+        self.faults += [(fault, method)] * times
+
+    def next_fault(self, method: str) -> str | None:
+        with self._lock:
+            for fault in self.faults:
+                if fault[1] in (None, method):
+                    self.faults.remove(fault)
+                    self.spoilt += 1
+                    return fault[0]
+        return None
+
+
+class Proxy(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def forward(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        fault = self.server.next_fault(self.command)
+        if fault == "timeout":
+            time.sleep(1)
+            self.close_connection = True
+        elif fault:
+            self.answer(int(fault), [], b"<Error><Code>InternalError</Code><Message>injected</Message></Error>")
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", self.server.backend, timeout=60)
+            connection.request(self.command, self.path, body, dict(self.headers))
+            response = connection.getresponse()
+            self.answer(response.status, response.getheaders(), response.read())
+            connection.close()
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = forward  # noqa: N815
+
+    def answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.send_response(status)
+        lengths = {"content-length", "transfer-encoding", "connection"}
+        length = next((value for name, value in headers if name.lower() == "content-length"), str(len(body)))
+        for name, value in headers:
+            if name.lower() not in lengths:
+                self.send_header(name, value)
+        self.send_header("Content-Length", length if self.command == "HEAD" else str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(port: int, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)

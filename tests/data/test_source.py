@@ -1,0 +1,132 @@
+"""Every kind of source gives the same rows through a real local Ray."""
+
+import io
+import os
+import tarfile
+import zipfile
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from faceinpaint.data import source, storage
+from faceinpaint.errors import InputError
+
+FILES = {"a.png": b"first", "deep/b c.jpg": b"second", "deep/er/d.txt": b"third", ".hidden": b""}
+
+
+def rows(uri: str) -> dict[str, bytes | None]:
+    return {row["key"]: row["image"] for row in source.read_pictures(uri).take_all()}
+
+
+def parquet(files: dict[str, bytes], **columns) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"key": list(files), "image": list(files.values()), **columns}), sink)
+    return sink.getvalue()
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return sink.getvalue()
+
+
+def tarred(files: dict[str, bytes]) -> bytes:
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w:gz") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("where", ["local", "s3"])
+def test_all_kinds_of_source_agree(ray_local, tmp_path, bucket, where):
+    root = str(tmp_path) if where == "local" else bucket
+    for name, data in FILES.items():
+        storage.write_bytes(storage.join(root, "tree", name), data)
+    storage.write_bytes(storage.join(root, "a.zip"), zipped(FILES))
+    storage.write_bytes(storage.join(root, "a.tar.gz"), tarred(FILES))
+    storage.write_bytes(storage.join(root, "shards/1.parquet"), parquet(FILES))
+    storage.write_bytes(storage.join(root, "shards/rejected.parquet"), b"not read")
+    for name in ("tree", "a.zip", "a.tar.gz", "shards", "shards/1.parquet"):
+        assert rows(storage.join(root, name)) == FILES, name
+    assert rows(storage.join(root, "tree/a.png")) == {"a.png": b"first"}
+
+
+def test_parquet_keeps_masks_and_unpacks_structs(ray_local, tmp_path):
+    image = pa.array([{"bytes": b"picture", "path": None}], pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+    pq.write_table(pa.table({"key": ["k"], "image": image, "mask": [b"mask"], "other": [1]}), tmp_path / "a.parquet")
+    (row,) = source.read_pictures(str(tmp_path / "a.parquet")).take_all()
+    assert row == {"key": "k", "image": b"picture", "mask": b"mask", "error": None}
+
+
+def test_hostile_names_and_unreadable_files_are_rows(ray_local, tmp_path, monkeypatch):
+    for name in (b"caf\xe9.png", b"new\nline.png", b"huge.png"):
+        with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:
+            file.write(b"data")
+    os.truncate(tmp_path / "huge.png", source.LARGEST_FILE + 1)  # sparse
+    found = {row["key"]: row for row in source.read_pictures(str(tmp_path)).take_all()}
+    assert found["caf\\xe9.png"]["image"] == found["new\nline.png"]["image"] == b"data"
+    assert found["huge.png"]["image"] is None
+    assert "no photograph" in found["huge.png"]["error"]
+
+
+def test_damaged_and_repeated_members_are_rows(ray_local, tmp_path):
+    data = zipped({"good.png": b"good", "bad.png": b"Z" * 50})
+    (tmp_path / "a.zip").write_bytes(data.replace(b"Z" * 50, b"Y" * 50))
+    found = {row["key"]: row for row in source.read_pictures(str(tmp_path / "a.zip")).take_all()}
+    assert found["good.png"]["image"] == b"good"
+    assert found["bad.png"]["image"] is None
+    assert "CRC" in found["bad.png"]["error"]
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("x.png", b"1")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("x.png", b"2")
+    assert rows(str(tmp_path / "b.zip")) == {"x.png": b"1", "x.png#2": b"2"}
+
+
+def test_a_truncated_tar_gives_what_it_can_and_says_so(ray_local, tmp_path):
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as archive:
+        for name in ("a", "b"):
+            member = tarfile.TarInfo(name)
+            member.size = 2000
+            archive.addfile(member, io.BytesIO(bytes(2000)))
+    (tmp_path / "cut.tar").write_bytes(sink.getvalue()[:4000])
+    found = {row["key"]: row for row in source.read_pictures(str(tmp_path / "cut.tar")).take_all()}
+    assert found["a"]["image"] == bytes(2000)
+    assert "damaged from here on" in found["cut.tar"]["error"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("absent", None, "no such file or folder"),
+        ("empty.zip", zipped({}), "an empty archive"),
+        ("broken.zip", b"PK no", "not a readable archive"),
+        ("broken.tar", b"no tar at all", "not a readable archive"),
+        ("broken.parquet", b"PAR1", "no readable Parquet"),
+        ("rowless.parquet", parquet({}), "no rows"),
+    ],
+)
+def test_nothing_to_read_is_one_clear_line(tmp_path, name, content, complaint):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=complaint):
+        source.read_pictures(str(tmp_path / name))
+
+
+def test_parquet_without_pictures_names_the_column(tmp_path):
+    pq.write_table(pa.table({"key": ["a"], "photo": [b""]}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="no column image"):
+        source.read_pictures(str(tmp_path / "a.parquet"))
+
+
+def test_a_tree_with_one_stray_parquet_is_still_a_tree(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "b.parquet").write_bytes(b"")
+    assert not source.is_parquet(str(tmp_path))

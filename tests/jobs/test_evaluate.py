@@ -1,0 +1,116 @@
+"""jobs/evaluate.py: refusals before any work, and one result for any number of workers."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from skimage import data
+
+from faceinpaint.cli import exit_code
+from faceinpaint.errors import InputError
+from faceinpaint.evaluation.compare import check_comparable
+from faceinpaint.evaluation.evaluate import evaluate
+from faceinpaint.evaluation.parts import to_png
+from faceinpaint.evaluation.plan import make_plan
+from faceinpaint.evaluation.report import write_report
+from faceinpaint.evaluation.rows import write_rows
+from faceinpaint.evaluation.sweep import read_sweep, run_sweep
+
+JOB = Path(__file__).parents[2] / "jobs" / "evaluate.py"
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory) -> Path:
+    """Forty 40 px cuts of the astronaut, in no order, and one file that is no picture."""
+    picture = data.astronaut()
+    cuts = {f"{i:03d}.png": to_png(picture[i : i + 40, 170 + i : 210 + i]) for i in range(40)} | {"bad.png": b"no"}
+    keys = list(np.random.default_rng(0).permutation(list(cuts)))
+    path = tmp_path_factory.mktemp("faces") / "faces.parquet"
+    pq.write_table(pa.table({"key": keys, "image": [cuts[key] for key in keys]}), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"--methods": "mean,magic"}, "magic"),
+        ({"--methods": "two-stage"}, "--weights"),
+        ({"--methods": "two-stage", "--weights": "nowhere"}, "nowhere"),
+        ({"--masks": "masks/nowhere"}, "masks/nowhere"),
+        ({"--masks": "squares:x"}, "squares:x"),
+        ({"--split": "nowhere.txt"}, "nowhere.txt"),
+        ({"--compare": "nowhere"}, "nowhere"),
+        ({"--convention": "edgeconnect"}, "51 px"),
+    ],
+)
+def test_refused_by_name(faces, tmp_path, monkeypatch, capsys, wrong, named):
+    arguments = {"--data": str(faces), "--masks": "squares", "--methods": "mean", "--size": "40"}
+    arguments |= {"--output": str(tmp_path / "out"), **wrong}
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", *(word for pair in arguments.items() for word in pair)])
+    assert exit_code(runpy.run_path(str(JOB))["main"]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert message.count("\n") == 1
+    assert named in message
+    assert not (tmp_path / "out" / "metrics.json").exists()
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_workers_do_not_change_a_bit_and_parts_are_reused(faces, tmp_path):
+    results = []
+    for workers in (1, 2):
+        plan = make_plan(
+            data=str(faces),
+            masks="squares:12",
+            methods=["telea", "mean"],
+            output=str(tmp_path / str(workers)),
+            size=40,
+            workers=workers,
+        )
+        metrics, batches = evaluate(plan)
+        write_report(plan, metrics, write_rows(plan, batches))
+        results.append((Path(plan.output) / "metrics.json").read_bytes())
+    assert results[0] == results[1]
+    assert metrics["n"] == 40
+    assert metrics["skipped"]["first"][0][0] == "bad.png"
+    rows = pq.read_table(f"{plan.output}/rows/telea.parquet")
+    assert rows["key"].to_pylist() == sorted(rows["key"].to_pylist())
+    assert rows["psnr"].to_numpy().mean() == pytest.approx(metrics["methods"]["telea"]["psnr"]["mean"], abs=1e-9)
+    page = Path(plan.output, "report.html").read_text()
+    assert metrics["data_sha256"][:12] in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+    before = {path: path.stat().st_mtime_ns for path in Path(plan.output, "parts").rglob("*.parquet")}
+    again, batches = evaluate(plan)
+    assert json.dumps(again, indent=1).encode() == results[1]
+    assert all(batch.reused for batch in batches)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_sweep(faces, tmp_path):
+    common = {"data": str(faces), "masks": "squares:12", "methods": ["mean"], "output": str(tmp_path), "size": 40}
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text("small: {masks: 'squares:8'}\nlarge: {masks: 'squares:16'}\n")
+    lines = run_sweep(read_sweep(str(sweep), common), str(tmp_path))
+    results = json.loads((tmp_path / "sweep.json").read_text())
+    psnr = {name: metrics["methods"]["mean"]["psnr"]["mean"] for name, metrics in results.items()}
+    assert psnr["small"] > psnr["large"]
+    assert lines[2].startswith("| small | mean |")
+    sweep.write_text("small: {magic: 1}")
+    with pytest.raises(InputError, match="magic"):
+        read_sweep(str(sweep), common)
+
+
+def test_other_data_is_not_compared_without_force():
+    a = {"data_sha256": "1", "masks": {"sha256": "2"}, "convention": "default", "size": 64}
+    assert check_comparable(a, a, force=False) == []
+    b = {**a, "data_sha256": "3"}
+    with pytest.raises(InputError, match="data"):
+        check_comparable(a, b, force=False)
+    assert check_comparable(a, b, force=True) == ["data"]

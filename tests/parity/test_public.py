@@ -1,0 +1,62 @@
+"""Our models give the numbers that public implementations gave on the same formula-defined weights.
+
+``public.json`` was computed by the public repositories' own modules; docs/pretrained.md says how.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from faceinpaint.models.arcface import ArcFace
+from faceinpaint.models.encoder import StyleEncoder
+from faceinpaint.models.load import load_exactly
+from faceinpaint.models.stylegan2 import StyleGAN2Generator
+from tests.parity.formula import digest, formula_state, sines
+
+HERE = Path(__file__).parent
+PUBLIC = json.loads((HERE / "public.json").read_text())
+MANIFESTS = json.loads(gzip.decompress((HERE.parent / "models" / "public_checkpoints.json.gz").read_bytes()))
+
+
+def assert_public(name: str, output: Tensor) -> None:
+    ours, theirs = torch.tensor(digest(output)), torch.tensor(PUBLIC[name])
+    error = (ours - theirs).norm() / theirs.norm()
+    assert error < 1e-4, f"{name}: relative error {error:.2e}"
+
+
+@torch.no_grad()
+def test_encoder_256_equals_public_psp() -> None:
+    shapes = MANIFESTS["psp_256"]["state_dict"]
+    with torch.device("meta"):
+        encoder = StyleEncoder(14)
+    state = {key.removeprefix("encoder."): shape for key, shape in shapes.items() if key.startswith("encoder.")}
+    load_exactly(encoder, formula_state(state), "formula")
+    images = sines(3 * 256 * 256, phase=1).reshape(1, 3, 256, 256)
+    assert_public("psp encoder", encoder.eval()(images))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [64])
+def test_generator_equals_public_stylegan2(size: int, tmp_path: Path) -> None:
+    with torch.device("meta"):
+        shapes = {key: tuple(value.shape) for key, value in StyleGAN2Generator(size).state_dict().items()}
+    torch.save({"g_ema": formula_state(shapes), "latent_avg": torch.zeros(512)}, tmp_path / "generator.pt")
+    generator = StyleGAN2Generator.from_checkpoint(tmp_path / "generator.pt")
+    w = generator.map(sines(2 * 512, phase=2).reshape(2, 512))
+    assert_public("stylegan2 mapping", w)
+    w_plus = w[:, None] * torch.linspace(0.5, 1.5, generator.n_styles)[:, None]
+    assert_public("stylegan2 synthesis", generator.synthesize(w_plus, noise="const"))
+
+
+@torch.no_grad()
+def test_arcface_equals_public() -> None:
+    with torch.device("meta"):
+        model = ArcFace()
+    load_exactly(model, formula_state(MANIFESTS["arcface_ir_se50"]["state_dict"]), "formula")
+    assert_public("arcface", model.embed(sines(2 * 3 * 112 * 112, phase=3).reshape(2, 3, 112, 112)))

@@ -1,0 +1,52 @@
+"""Presets and the errors of wrong fields."""
+
+import pytest
+
+from faceinpaint.config import STAGES, load_preset, parse_yaml, preset_names
+from faceinpaint.errors import InputError
+
+
+@pytest.mark.parametrize("name", ["tiny", "celeba64", "celebahq256", "celebahq256-native"])
+def test_presets_parse_and_survive_yaml(name):
+    config = load_preset(name)
+    assert config.preset == name
+    assert parse_yaml(config.to_yaml(), "saved") == config
+    assert set(config.train) == set(STAGES)
+
+
+def test_styles_follow_the_generator_size():
+    assert [load_preset(n).generator.n_styles for n in preset_names()] == [10, 18, 14, 8]
+
+
+def test_overrides_touch_one_stage_only():
+    config = load_preset("tiny", ["train.texture.lr=0.5"])
+    assert config.train["texture"].lr == 0.5
+    assert config.train["variant-1"].lr == load_preset("tiny").train["variant-1"].lr
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("train.texture.lr=fast", r"train\.texture\.lr = 'fast': .*number"),
+        ("train.texture.lr=-1", r"train\.texture\.lr = -1: .*greater than 0"),
+        ("colour=red", r"colour = 'red': no such field; choose one of preset, image_size"),
+        ("train.texture.speed=1", r"train\.texture\.speed = 1: no such field; choose one of steps"),
+        ("precision=int8", r"precision = 'int8': .*'fp32', 'bf16' or 'fp16'"),
+        ("texture.attention=[[6, 4]]", r"fills go to 1-3"),
+        ("texture.strides=[1, 2, 4, 4, 8, 3]", r"keep or double"),
+        ("precision", r"write path\.to\.field=value"),
+    ],
+)
+def test_wrong_overrides_name_field_value_and_what_is_allowed(override, told):
+    with pytest.raises(InputError, match=told):
+        load_preset("tiny", [override])
+
+
+def test_unknown_preset_lists_the_known_ones():
+    with pytest.raises(InputError, match=r"unknown preset 'huge': choose one of celeba64, .*tiny"):
+        load_preset("huge")
+
+
+def test_a_config_is_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        load_preset("tiny").seed = 3
