@@ -212,12 +212,12 @@ class Config(Part):
     def texture_for(self, stage: str) -> TextureConfig:
         """The texture generator of ``texture`` or of an ablation (table 2): the variants are configs, not code."""
         level_six = ((6, 1), (6, 2), (6, 3))
-        changes: dict[str, Any] = {
+        changes: dict[str, dict[str, Any]] = {
             "texture": {},
             "variant-1": {"structure": False, "attention": level_six},
             "variant-2": {"attention": level_six},
-        }[stage]
-        return self.texture.model_copy(update=changes)
+        }
+        return self.texture.model_copy(update=changes[stage])
 
     def to_yaml(self) -> str:
         """The whole configuration as YAML that :func:`load_config` reads back."""

@@ -82,7 +82,7 @@ def train_stage(stage: str, args: argparse.Namespace) -> int:
     try:
         note = train(job, resources)
     except DivergedError as error:
-        last = (job.checkpoints.notes() or [None])[-1]
+        last = next(reversed(job.checkpoints.notes()), None)
         print(f"[{stage}] diverged: {error}\nlast good checkpoint: {last}", file=sys.stderr)
         return 1
     score = "" if note["score"] is None else f", hole PSNR {note['score']:.2f} dB on validation pictures"

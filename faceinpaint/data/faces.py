@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from importlib import resources
+from typing import Literal
 
 import cv2
 import numpy as np
 
+Alignment = Literal["celeba", "ffhq"]  # how faces lie in a model's pictures
+
 # Where a model's training pictures have the landmarks of YuNet, as shares of the picture's side:
 # the eye on the left of the picture, the other eye, nose, left and right corner of the mouth.
-ALIGNMENTS = {
+ALIGNMENTS: dict[Alignment, np.ndarray] = {
     # CelebA's aligned pictures at half size, cut to 12,28,76,92: YuNet's means over 200 of them, made symmetric
     "celeba": np.array([[0.343, 0.432], [0.657, 0.432], [0.5, 0.617], [0.367, 0.765], [0.633, 0.765]]),
     # FFHQ and CelebA-HQ: facexlib's template for them
@@ -39,7 +42,7 @@ class Face:
         return float(np.linalg.norm(self.landmarks[:2].mean(0) - self.landmarks[3:].mean(0)))
 
 
-def alignment_of(size: int) -> str:
+def alignment_of(size: int) -> Alignment:
     """The alignment our presets use at a model size: ``celeba`` for 64 px, ``ffhq`` from 256 px on."""
     return "celeba" if size < 256 else "ffhq"
 
@@ -65,7 +68,7 @@ def find_faces(picture: np.ndarray, mask: np.ndarray) -> list[Face]:
     return [Face(face.landmarks / [width, height] * picture.shape[1::-1], face.score) for face in kept]
 
 
-def align(face: Face, size: int, alignment: str) -> np.ndarray:
+def align(face: Face, size: int, alignment: Alignment) -> np.ndarray:
     """The similarity (2, 3) that takes picture pixels to the ``size`` x ``size`` crop of ``alignment``.
 
     Least squares over the landmarks: with points as complex numbers, z -> a z + b.

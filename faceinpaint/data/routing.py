@@ -11,7 +11,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from faceinpaint.data.faces import align, alignment_of, find_faces
+from faceinpaint.data.faces import Alignment, align, alignment_of, find_faces
 
 ALIGNED_WITHIN = 0.12  # a picture whose corners lie this near to the crop's (shares of its side) is an aligned face
 SURROUNDINGS = 2.0  # a patch without a face is this many times as large as its hole
@@ -34,7 +34,7 @@ class Patch:
     kind: Literal["aligned", "face", "none"]
 
 
-def route(picture: np.ndarray, mask: np.ndarray, size: int, alignment: str | None = None) -> list[Patch]:
+def route(picture: np.ndarray, mask: np.ndarray, size: int, alignment: Alignment | None = None) -> list[Patch]:
     """Patches that together cover each hole pixel once, faces first; ``[]`` for an empty mask.
 
     picture uint8 RGB (H, W, 3); mask uint8 (H, W), 1 in the hole; ``size``: the model's picture. Pictures of exactly

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import IO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
@@ -46,33 +47,48 @@ ROTTEN = (
 )
 
 
-def read_pictures(uri: str) -> Dataset:
+def read_pictures(uri: str, wanted: Callable[[list[str]], np.ndarray] | None = None) -> Dataset:
     """Pictures of any source: ``key``, ``image`` (encoded bytes), ``error``, and ``mask`` for Parquet that has it.
 
     ``key`` is the path relative to ``uri`` (bytes that are not UTF-8 escaped as ``\\xNN``), the file's own name for a
     single file, the path in an archive, or Parquet's ``key``. Every regular file is a row, in a fixed order. A row
     whose bytes cannot be read has a null ``image`` and says why in ``error``. Blocks may be few and large: repartition.
+    ``wanted``: keys -> bool array; rows whose key is not wanted are left out, and files of a folder not even read.
     Raises :class:`InputError` when there is nothing to read.
     """
+    keep = partial(_filter, wanted=wanted)
     if is_parquet(uri):
         paths = parquet_files(uri)
         _check_parquet(uri, paths)
-        return _dataset([partial(_parquet_rows, uri, path) for path in paths])
+        return _dataset([partial(keep, partial(_parquet_rows, uri, path)) for path in paths])
     what = kind(uri)
     if what == pafs.FileType.NotFound:
         raise InputError(f"{uri}: no such file or folder")
     if what == pafs.FileType.Directory:
         if next(_listing(uri), None) is None:
             raise InputError(f"{uri}: an empty folder; name one that holds pictures")
-        listing = _dataset([partial(_listing, uri)]).repartition(target_num_rows_per_block=FILES_A_TASK)
+        listing = _dataset([partial(keep, partial(_listing, uri))]).repartition(target_num_rows_per_block=FILES_A_TASK)
         return listing.map_batches(partial(_read_files, uri), batch_size=None, batch_format="pyarrow")
     if uri.endswith(".zip"):
         _check_archive(uri, lambda: next(_zip_rows(uri), None))
-        return _dataset([partial(_zip_rows, uri)])
+        return _dataset([partial(keep, partial(_zip_rows, uri))])
     if uri.endswith(ARCHIVES):
         _check_archive(uri, lambda: next(_tar_rows(uri), None))
-        return _dataset([partial(_tar_rows, uri)])
-    return _dataset([partial(_single_row, uri)])
+        return _dataset([partial(keep, partial(_tar_rows, uri))])
+    return _dataset([partial(keep, partial(_single_row, uri))])
+
+
+def count_pictures(uri: str) -> int:
+    """How many rows :func:`read_pictures` gives; reads names alone where it can (a tar has to be read through)."""
+    if is_parquet(uri):
+        filesystem = open_uri(uri)[0]
+        return sum(pq.ParquetFile(path, filesystem=filesystem).metadata.num_rows for path in parquet_files(uri))
+    if kind(uri) == pafs.FileType.Directory:
+        return sum(1 for _ in list_files(uri))
+    if uri.endswith(".zip"):
+        with _open(uri) as file, zipfile.ZipFile(file) as archive:
+            return sum(not member.is_dir() for member in archive.infolist())
+    return sum(1 for _ in _tar_rows(uri)) if uri.endswith(ARCHIVES) else 1
 
 
 def is_parquet(uri: str) -> bool:
@@ -110,6 +126,14 @@ class _Rows(Datasource):
 
 def _dataset(generators: list[Callable[[], Iterable[pa.Table]]]) -> Dataset:
     return ray.data.read_datasource(_Rows(generators), override_num_blocks=len(generators))
+
+
+def _filter(
+    tables: Callable[[], Iterator[pa.Table]], wanted: Callable[[list[str]], np.ndarray] | None
+) -> Iterator[pa.Table]:
+    """The tables less their unwanted rows. An empty table comes too: Ray needs a schema even of no rows."""
+    for table in tables():
+        yield table if wanted is None else table.filter(pa.array(wanted(table["key"].to_pylist())))
 
 
 def _row(key: str, image: bytes | None, error: str | None = None) -> pa.Table:

@@ -16,7 +16,8 @@ from pytorch_fid.fid_score import calculate_frechet_distance
 from pytorch_fid.inception import FID_WEIGHTS_URL, InceptionV3
 from torch import Tensor, nn
 
-from faceinpaint.losses.identity import Alignment, load_identity
+from faceinpaint.data.faces import Alignment
+from faceinpaint.losses.identity import load_identity
 
 FID_EXTRACTOR = "pytorch-fid-inception-2048"
 FALLBACK_EXTRACTOR = "sface-128"

@@ -28,7 +28,9 @@ def r1_penalty(discriminator: Judge, real: Tensor) -> Tensor:
     return gradient.float().square().sum((1, 2, 3)).mean() / 2
 
 
-def path_length_penalty(pictures: Tensor, w_plus: Tensor, mean_length: Tensor, noise: Tensor, decay: float = 0.01) -> Tensor:
+def path_length_penalty(
+    pictures: Tensor, w_plus: Tensor, mean_length: Tensor, noise: Tensor, decay: float = 0.01
+) -> Tensor:
     """Path-length regularisation (Karras 2020, equation 4): (|J^T y| - a)^2, a being the running mean length.
 
     pictures (N, 3, H, W) made from w_plus (N, L, D); noise y ~ N(0, 1) of the pictures' shape; ``mean_length`` () is

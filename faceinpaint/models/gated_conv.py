@@ -29,6 +29,7 @@ class GatedConv(nn.Module):
         feature, gate = self.conv.weight.data.chunk(2)
         nn.init.normal_(feature, std=math.sqrt(6 / fan_in))
         nn.init.normal_(gate, std=math.sqrt(1 / fan_in))
+        assert self.conv.bias is not None
         nn.init.zeros_(self.conv.bias)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ PUBLIC_FILES = (
     PublicFile(
         name="stylegan2-ffhq-config-f.pt",
         what="StyleGAN2 FFHQ generator, 1024 px, in PyTorch",
-        source="github.com/eladrich/pixel2style2pixel, Auxiliary Models; or convert_weight.py of rosinality/stylegan2-pytorch",
+        source="github.com/eladrich/pixel2style2pixel, Auxiliary Models; or rosinality/stylegan2-pytorch",
         size="0.4 GB",
         sha256="",
         licence="NVIDIA Source Code License-NC",
@@ -150,8 +150,8 @@ def table() -> str:
 def check(path: Path) -> str:
     """Verify a file: its digest where the table knows it, and every key and shape where a model of ours reads it.
 
-    Returns what was found, in one line. Raises :class:`InputError` when the digest is wrong, keys do not fit, or the file
-    is neither in the table nor recognised.
+    Returns what was found, in one line. Raises :class:`InputError` when the digest is wrong, keys do not fit, or the
+    file is neither in the table nor recognised.
     """
     known = next((file for file in PUBLIC_FILES if file.name == path.name), None)
     if not path.is_file():
@@ -175,7 +175,7 @@ def check(path: Path) -> str:
 
 
 def convert(path: Path, output: Path | None = None) -> Path:
-    """Write a checked checkpoint as safetensors (by default beside it), which the same reader reads; returns its path."""
+    """Write a checked checkpoint as safetensors (by default beside it), for the same reader; returns its path."""
     kind = recognise(read_checkpoint(path))
     if kind is None:
         raise InputError(f"{path} is not converted: only {', '.join(READERS)} checkpoints are")

@@ -95,7 +95,7 @@ class ToRGB(nn.Module):
 
 
 def picture_size(n_styles: int, where: str | Path) -> int:
-    """The size of a generator of that many styles (rounded up to even). Raises :class:`InputError` for an unknown one."""
+    """The size of a generator of that many styles (rounded up). Raises :class:`InputError` for an unknown one."""
     size = 2 ** ((n_styles + 1) // 2 + 1)
     if size not in CONFIG_F or size < 8:
         raise InputError(

@@ -33,7 +33,8 @@ class TextureGenerator(nn.Module):
         residual: bool = True,
     ) -> None:
         super().__init__()
-        assert len(widths) == len(strides) == 6 and strides[0] == 1
+        assert len(widths) == len(strides) == 6
+        assert strides[0] == 1
         self.strides = tuple(strides)
         self.scored = {filled: scored for scored, filled in attention}  # filled level -> scored level
         self.patch, self.temperature, self.residual = patch, temperature, residual

@@ -31,7 +31,10 @@ def build_trainee(stage: str, config: Config, sources: list[str]) -> Trainee:
         _fill_from(sources, "generator", trainee.generator)
         return trainee
     if stage == "structure":
-        perceptual, identity = load_perceptual(config.lpips_backbone), load_identity(config.pretrained.arcface, config.alignment)
+        perceptual, identity = (
+            load_perceptual(config.lpips_backbone),
+            load_identity(config.pretrained.arcface, config.alignment),
+        )
         return StructureTrainee(config, find_structure(config, sources), perceptual, identity)
     if stage in ("pconv", "rfr"):
         from faceinpaint.training.baselines import PConvTrainee, RFRTrainee

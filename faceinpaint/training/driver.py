@@ -41,7 +41,11 @@ class Resources:
         per_worker: dict[str, float] = {"CPU": self.cpus_per_worker}
         if self.gpus_per_worker:
             per_worker["GPU"] = self.gpus_per_worker
-        return ScalingConfig(num_workers=self.workers, use_gpu=self.gpus_per_worker > 0, resources_per_worker=per_worker)
+        return ScalingConfig(
+            num_workers=self.workers,  # type: ignore[arg-type]  # a range makes the run elastic; its stub is behind
+            use_gpu=self.gpus_per_worker > 0,
+            resources_per_worker=per_worker,
+        )
 
 
 def make_job(
@@ -60,12 +64,19 @@ def make_job(
 ) -> Job:
     """A job whose inputs have been checked. Raises :class:`InputError` before anything is written."""
     # Workers run in other folders: local paths must be absolute.
-    data, validation, output, init = (uri and absolute(uri) for uri in (data, validation, output, init))
+    data, validation, output = absolute(data), absolute(validation), absolute(output)
+    init = init and absolute(init)
     settings = config.train[stage]  # type: ignore[index]  # the command line offers known stages only
     sources = tuple(source for source in (init, output) if source)
     check_sources(stage, config, list(sources))
     plan = StreamPlan(
-        open_training_data(data), config.holes, config.image_size, config.seed, settings.batch, crop=crop, flip=settings.flip
+        open_training_data(data),
+        config.holes,
+        config.image_size,
+        config.seed,
+        settings.batch,
+        crop=crop,
+        flip=settings.flip,
     )
     held_out = open_training_data(validation)
     held_out_plan = replace(plan, data=held_out, batch=min(VALIDATION_BATCH, held_out.rows), flip=False)
@@ -101,7 +112,7 @@ def train(job: Job, resources: Resources) -> dict[str, Any]:
         delete(diverged)
     connect()
     trainer = TorchTrainer(
-        train_worker,
+        train_worker,  # type: ignore[arg-type]  # its argument may be any picklable value
         train_loop_config=job,  # type: ignore[arg-type]  # any picklable value does
         torch_config=TorchConfig(backend="nccl" if resources.gpus_per_worker else "gloo"),
         scaling_config=resources.scaling(),

@@ -41,7 +41,8 @@ class Monitor:
         left = (self.steps - step) * self.batch / max(rate, 1e-9)
         shown = " ".join(f"{name} {value:.4g}" for name, value in measured.items() if "/" not in name and name != "lr")
         print(
-            f"[{self.stage}] step {step}/{self.steps}  {rate:.1f} pictures/s  {shown}  {format_seconds(left)} left", flush=True
+            f"[{self.stage}] step {step}/{self.steps}  {rate:.1f} pictures/s  {shown}  {format_seconds(left)} left",
+            flush=True,
         )
         for name, value in {**measured, "pictures_per_second": rate}.items():
             self.writer.add_scalar(name if "/" in name else f"train/{name}", value, step)
@@ -74,6 +75,6 @@ def format_seconds(seconds: float) -> str:
 
 
 def sample_sheet(damaged: Tensor, restored: Tensor, truth: Tensor) -> Tensor:
-    """Eight columns of damaged, restored and true pictures, interleaved row by row: (N, 3, S, S) x 3 -> (3N, 3, S, S)."""
+    """Eight columns of damaged, restored and true pictures, by rows: (N, 3, S, S) x 3 -> (3N, 3, S, S)."""
     rows = zip(damaged.split(8), restored.split(8), truth.split(8), strict=True)
     return torch.cat([part for row in rows for part in row])

@@ -88,7 +88,9 @@ class Trainee(Protocol):
         ...
 
 
-def adam(parameters: Iterable[nn.Parameter], settings: StageTraining, lr: float | None = None, lazy: int = 1) -> torch.optim.Adam:
+def adam(
+    parameters: Iterable[nn.Parameter], settings: StageTraining, lr: float | None = None, lazy: int = 1
+) -> torch.optim.Adam:
     """Adam as the stage's settings say; ``lazy`` corrects lr and betas for a phase taken every so many steps."""
     ratio = lazy / (lazy + 1) if lazy > 1 else 1.0
     beta1, beta2 = settings.betas

@@ -68,7 +68,9 @@ def train_worker(job: Job) -> None:
         torch.set_num_threads(job.cpus_per_worker)
     quiet_ray_data()
     run = _start(job, rank, device)
-    monitor = Monitor(job.folder, job.stage, job.settings.batch, run.steps_done, job.settings.steps) if rank == 0 else None
+    monitor = (
+        Monitor(job.folder, job.stage, job.settings.batch, run.steps_done, job.settings.steps) if rank == 0 else None
+    )
     try:
         plan = replace(job.plan, rank=rank, workers=workers)
         for rows in stream(plan, run.steps_done, job.settings.steps):
@@ -126,7 +128,7 @@ def _at_intervals(
 
 @torch.no_grad()
 def _validate(job: Job, run: Run, monitor: Monitor | None, rank: int, workers: int) -> float | None:
-    """Restore the first validation pictures with fixed holes; returns the mean hole PSNR in dB, None for a generator."""
+    """Restore the first validation pictures with fixed holes; the mean hole PSNR in dB, None for a generator."""
     sums = torch.zeros(3, dtype=torch.float64)  # pictures, hole PSNR, whole PSNR
     sheet = None
     for rows in _validation_batches(job, rank, workers):

@@ -1,0 +1,53 @@
+"""The model's part of the pipeline: a Ray Data actor that paints the patches of many pictures in full batches."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from faceinpaint.inference.inpainter import Inpainter
+from faceinpaint.inference.work import pack, unpack
+
+MODEL_BATCH = 16
+
+
+class Painter:
+    """Paints ``work.crops`` into ``work.painted``.
+
+    Every forward pass has MODEL_BATCH patches, the last one padded: so a picture's result does not depend on what came
+    with it, on this run or another.
+    """
+
+    def __init__(self, weights: str, precision: str, threads: int):
+        if threads:
+            torch.set_num_threads(threads)
+        self.inpainter = Inpainter.load(weights, precision=precision)
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
+        began = time.perf_counter()
+        everything = unpack(batch["work"])
+        works = [work for work in everything if work.crops is not None]
+        if works:
+            crops = np.concatenate([work.crops for work in works])
+            holes = np.concatenate([work.holes for work in works])
+            painted = paint(self.inpainter, crops, holes)
+            ends = np.cumsum([len(work.patches) for work in works])
+            for work, part in zip(works, np.split(painted, ends[:-1]), strict=True):
+                work.painted = part
+                work.row["seconds"] += (time.perf_counter() - began) * len(part) / len(crops)
+        return {"work": pack(everything)}
+
+
+def paint(inpainter: Inpainter, crops: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    """uint8 crops (N, S, S, 3) and holes (N, S, S), 1 in the hole -> uint8 (N, S, S, 3), in padded batches."""
+    padding = -len(crops) % MODEL_BATCH
+    crops = np.concatenate([crops, np.zeros((padding, *crops.shape[1:]), np.uint8)])
+    holes = np.concatenate([holes, np.ones((padding, *holes.shape[1:]), np.uint8)])
+    parts = [
+        inpainter.restore_batch(crops[i : i + MODEL_BATCH], holes[i : i + MODEL_BATCH])
+        for i in range(0, len(crops), MODEL_BATCH)
+    ]
+    return np.concatenate(parts)[: len(crops) - padding]

@@ -1,0 +1,43 @@
+"""Examining pictures in a process of their own, after one has killed a worker."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import numpy as np
+import ray
+
+from faceinpaint.inference.work import Settings, Work, examine, pack
+
+DEATHS = 2  # of its process, after which a picture is given up
+
+
+def examine_apart(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
+    """As the pipeline's examining step, but a picture that kills its process twice gets a row that says so."""
+    shared = ray.get(settings)
+    works: list[Work] = []
+    pool = _pool()
+    try:
+        for key, image, error in zip(batch["key"], batch["image"], batch["error"], strict=True):
+            for _ in range(DEATHS):
+                try:
+                    works.append(pool.submit(examine, str(key), image, error, shared).result())
+                    break
+                except BrokenProcessPool:
+                    pool = _pool()
+            else:
+                works.append(_given_up(str(key), shared))
+    finally:
+        pool.shutdown()
+    return {"work": pack(works)}
+
+
+def _pool() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _given_up(key: str, settings: Settings) -> Work:
+    return examine(key, None, f"killed its process {DEATHS} times: quarantined", settings)

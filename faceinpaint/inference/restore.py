@@ -1,0 +1,286 @@
+"""Bulk restoration: an archive streams through both stages with Ray Data, and a ledger says what became of each input.
+
+    read -> examine (decode, hole, faces, patches) -> paint (the model, batches over pictures) -> finish (encode, write)
+
+Everything between is pictures' own bytes and small patches. What is in the ledger is done with: the same run started
+again reads the ledger and does what is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+from ray.data import ActorPoolStrategy, Dataset
+from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
+from ray.util.annotations import RayDeprecationWarning
+
+from faceinpaint.data.mask_spec import parse_masks
+from faceinpaint.data.source import is_parquet, read_pictures
+from faceinpaint.data.storage import absolute, check_writable, delete, exists, join, read_bytes, top_names, write_bytes
+from faceinpaint.data.user_masks import Polarity
+from faceinpaint.errors import InputError
+from faceinpaint.inference.inpainter import Inpainter
+from faceinpaint.inference.ledger import ROW, Ledger, contains
+from faceinpaint.inference.lock import run_lock
+from faceinpaint.inference.painter import Painter
+from faceinpaint.inference.progress import Progress
+from faceinpaint.inference.quarantine import examine_apart
+from faceinpaint.inference.report import Gallery, write_report
+from faceinpaint.inference.work import Settings, Work, doubt, examine, finish, pack, unpack
+from faceinpaint.ray_session import connect
+
+PICTURES = 32  # that travel together
+PARQUET_ROWS = 512  # of an output file
+CRASHES = 3  # of workers that a pass outlives; then pictures are examined apart from each other
+PASSES = 4
+SHEETS = 2  # of the PICTURES, the most doubtful ones, bring thumbnails for the report
+JOB = "_job/job.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How bulk restoration works; the fields are the flags of ``jobs/batch_inpaint.py``."""
+
+    input: str
+    masks: str
+    output: str
+    weights: str
+    workers: int = 1
+    cpus_per_worker: float = 1
+    gpus_per_worker: float = 0
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    mask_polarity: Polarity = "white-is-hole"
+    no_face: Literal["skip", "classical", "crop"] = "classical"
+    format: Literal["keep", "png"] = "keep"
+    keep_masks: bool = False
+    dry_run: bool = False
+    retry_failed: bool = False
+
+
+def restore(options: Options) -> dict[str, int]:
+    """Restore an archive; returns the number of ledger rows by status, rows of earlier runs included.
+
+    Raises :class:`InputError` for unusable arguments, and ``RuntimeError`` when the job could not account for every
+    input.
+    """
+    options = replace(
+        options,
+        input=absolute(options.input),
+        output=absolute(options.output),
+        weights=absolute(options.weights),
+    )
+    settings = _check(options)
+    connect()
+    read_pictures(options.input)  # raises for what cannot be read
+    check_writable(options.output)
+    with run_lock(options.output):
+        if options.dry_run:
+            return _dry_run(options, settings)
+        _claim(options, settings)
+        return _run(options, settings)
+
+
+def _check(options: Options) -> Settings:
+    """What pictures need to know; raises :class:`InputError` before anything is written."""
+    masks = options.masks
+    if "/" in masks or exists(masks):
+        masks = absolute(masks)
+    inpainter = Inpainter.load(options.weights, device="cpu")
+    rows = is_parquet(options.input)
+    settings = Settings(
+        output=options.output,
+        masks=parse_masks(masks),
+        polarity=options.mask_polarity,
+        image_size=inpainter.image_size,
+        alignment=inpainter.config.alignment,
+        no_face=options.no_face,
+        as_png=options.format == "png",
+        as_rows=rows,
+        keep_masks=options.keep_masks,
+        model_sha256=inpainter.model_sha256,
+    )
+    inside, outside = options.output.rstrip("/") + "/", options.input.rstrip("/") + "/"
+    if inside.startswith(outside) or outside.startswith(inside):
+        raise InputError(f"--output {options.output} and --input {options.input} lie in each other: keep them apart")
+    return settings
+
+
+def _claim(options: Options, settings: Settings) -> None:
+    """Make the output this job's own. Raises :class:`InputError` when it is another's."""
+    job = {
+        "input": options.input,
+        "masks": options.masks,
+        "mask_polarity": options.mask_polarity,
+        "no_face": options.no_face,
+        "format": options.format,
+        "keep_masks": options.keep_masks,
+        "precision": options.precision,
+        "model_sha256": settings.model_sha256,
+    }
+    path = join(options.output, JOB)
+    if exists(path):
+        before = json.loads(read_bytes(path))
+        changed = sorted(name for name in job if before.get(name) != job[name])
+        if changed:
+            raise InputError(f"{options.output} holds a job with another {', '.join(changed)}: choose another --output")
+        return
+    strange = [name for name in top_names(options.output) if name.rstrip("/") not in ("_job", "dry-run.html")]
+    if strange:
+        raise InputError(f"{options.output} is not empty ({strange[0]}): choose an empty --output")
+    write_bytes(path, json.dumps(job, indent=1).encode())
+
+
+def _run(options: Options, settings: Settings) -> dict[str, int]:
+    ledger, gallery = Ledger(options.output), Gallery(options.output)
+    progress = Progress(options.input)
+    for attempt in range(PASSES):
+        done = ledger.open(drop_failed=options.retry_failed and attempt == 0)
+        if attempt == 0:
+            progress.already = ledger.rows
+        if settings.as_rows:
+            _drop_orphans(options.output, ledger)
+        try:
+            _pass(options, settings, ledger, gallery, progress, done, apart=attempt > 0)
+            break
+        except (WorkerCrashedError, RayActorError, OutOfMemoryError) as error:
+            if attempt == PASSES - 1:
+                raise
+            print(f"workers died ({type(error).__name__}): going on with one picture at a time", flush=True)
+            ledger.flush()
+    total = progress.total()
+    write_report(options.output, ledger, gallery, progress.rate(ledger), settings.alignment)
+    progress.close(ledger)
+    if ledger.rows != total:
+        raise RuntimeError(f"{total} inputs, but {ledger.rows} ledger rows: did the input change meanwhile? Run again")
+    return dict(ledger.counts)
+
+
+def _pass(
+    options: Options,
+    settings: Settings,
+    ledger: Ledger,
+    gallery: Gallery,
+    progress: Progress,
+    done: np.ndarray,
+    apart: bool,
+) -> None:
+    """Stream what is not ``done`` through the pipeline into the ledger; flushes as it goes and at the end."""
+    try:
+        for works in _stream(options, settings, done, apart):
+            ledger.add(pa.Table.from_pylist([work.row for work in works], ROW))
+            gallery.add(works)
+            if progress.show(ledger):
+                ledger.flush()
+    finally:
+        ledger.flush()
+        gallery.save()
+
+
+def _stream(options: Options, settings: Settings, done: np.ndarray, apart: bool) -> Iterator[list[Work]]:
+    """Finished pictures, some at a time."""
+    known = ray.put(done)
+    shared = ray.put(settings)
+    # Ray 2.60 has no named parameter for what a task's crash budget is, and warns of the unnamed one.
+    warnings.filterwarnings("ignore", message=".*ray_remote_args", category=RayDeprecationWarning)
+    pictures = read_pictures(options.input, wanted=partial(_missing, known))
+    look = examine_apart if apart else _examine
+    works = pictures.map_batches(
+        partial(look, settings=shared),
+        batch_size=PICTURES,
+        batch_format="numpy",
+        num_cpus=0.5,
+        max_retries=CRASHES,
+    )
+    if not options.dry_run:
+        works = _paint(works, options).map_batches(
+            partial(_finish, settings=shared), batch_size=PICTURES, batch_format="numpy", num_cpus=0.5
+        )
+        if settings.as_rows:
+            works = works.repartition(target_num_rows_per_block=PARQUET_ROWS).map_batches(
+                partial(_write_rows, output=options.output), batch_size=None, batch_format="numpy", num_cpus=0.5
+            )
+    for batch in works.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=1):
+        yield unpack(batch["work"]) if "work" in batch else []
+
+
+def _paint(works: Dataset, options: Options) -> Dataset:
+    resources: dict[str, Any] = {"num_cpus": options.cpus_per_worker}
+    if options.gpus_per_worker:
+        resources["num_gpus"] = options.gpus_per_worker
+    return works.map_batches(
+        Painter,
+        fn_constructor_args=(options.weights, options.precision, round(options.cpus_per_worker)),
+        batch_size=PICTURES,
+        batch_format="numpy",
+        compute=ActorPoolStrategy(size=options.workers),
+        **resources,
+    )
+
+
+def _missing(known: ray.ObjectRef, keys: list[str]) -> np.ndarray:
+    return ~contains(ray.get(known), keys)
+
+
+def _examine(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
+    shared = ray.get(settings)
+    rows = zip(batch["key"], batch["image"], batch["error"], strict=True)
+    return {"work": pack([examine(str(key), image, error, shared) for key, image, error in rows])}
+
+
+def _finish(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
+    shared = ray.get(settings)
+    works = sorted(
+        (finish(work, shared) for work in unpack(batch["work"])), key=lambda work: doubt(work.row), reverse=True
+    )
+    for work in works[SHEETS:]:
+        work.sheet = {}
+    return {"work": pack(works)}
+
+
+def _write_rows(batch: dict[str, np.ndarray], output: str) -> dict[str, Any]:
+    """Restored pictures of a block as one Parquet file, named after its keys: done twice, it is the same file."""
+    works = unpack(batch["work"])
+    good = [work for work in works if work.picture]
+    if good:
+        keys = [work.row["key"] for work in good]
+        name = f"restored-{hashlib.sha256(json.dumps(keys).encode()).hexdigest()[:16]}.parquet"
+        sink = io.BytesIO()
+        pq.write_table(pa.table({"key": keys, "image": [work.picture for work in good]}), sink)
+        write_bytes(join(output, name), sink.getvalue())
+        for work in good:
+            work.row["output"], work.picture = name, b""
+    return {"work": pack(works)}
+
+
+def _drop_orphans(output: str, ledger: Ledger) -> None:
+    """Delete Parquet files that a killed run wrote but did not enter: their pictures are done anew."""
+    names = [name for name in top_names(output) if name.startswith("restored-")]
+    entered = ledger.outputs() if names else set()
+    for name in names:
+        if name not in entered:
+            delete(join(output, name))
+
+
+def _dry_run(options: Options, settings: Settings) -> dict[str, int]:
+    """Examine everything, write a contact sheet, restore nothing."""
+    gallery, progress, ledger = Gallery(options.output, dry=True), Progress(options.input), Ledger(options.output)
+    for works in _stream(options, settings, np.empty(0, "S16"), apart=False):
+        for work in works:
+            work.row["status"] = work.row["status"] or "restored"
+        ledger.counts.update(work.row["status"] for work in works)
+        gallery.add_plans(works)
+        progress.show(ledger)
+    write_report(options.output, ledger, gallery, progress.rate(ledger), settings.alignment)
+    progress.close(ledger)
+    return dict(ledger.counts)
