@@ -150,3 +150,21 @@ def wait_for(port: int, seconds: float = 60) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A weights folder of preset ``tiny`` with seeded, untrained networks: it paints noise, but always the same."""
+    import torch
+
+    from faceinpaint.config import load_preset
+    from faceinpaint.models import build
+    from faceinpaint.weights import save_config, save_weights
+
+    folder = str(tmp_path_factory.mktemp("weights"))
+    config = load_preset("tiny")
+    torch.manual_seed(0)
+    save_config(folder, config)
+    save_weights(folder, "structure", build.build_structure(config))
+    save_weights(folder, "texture", build.build_texture(config.texture))
+    return folder

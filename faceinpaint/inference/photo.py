@@ -87,7 +87,7 @@ class Photo:
                 samples[inside, -1] = 255
         else:
             samples[inside] = np.asarray(new.convert(mode))[inside]
-        return Image.fromarray(samples, mode) if mode != "CMYK" else _cmyk(samples)
+        return _cmyk(samples) if mode == "CMYK" else Image.fromarray(samples)
 
     def _turned(self, image: Image.Image, how: dict[int, Image.Transpose]) -> Image.Image:
         return image.transpose(how[self.orientation]) if self.orientation in how else image

@@ -1,0 +1,67 @@
+"""The ledger holds each input once, in few files, whatever happens between flushes."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from faceinpaint.inference import ledger as module
+from faceinpaint.inference.ledger import ROW, Ledger, contains
+
+
+def rows(keys, status="restored"):
+    return pa.Table.from_pylist([dict.fromkeys(ROW.names) | {"key": key, "status": status} for key in keys], ROW)
+
+
+def written(folder):
+    return sorted(k for path in (folder / "ledger").glob("*.parquet") for k in pq.read_table(path)["key"].to_pylist())
+
+
+@pytest.fixture
+def five_a_file(monkeypatch):
+    monkeypatch.setattr(module, "ROWS_A_FILE", 5)
+
+
+def test_rows_fill_files_and_a_later_run_goes_on(tmp_path, five_a_file):
+    first = Ledger(str(tmp_path))
+    assert len(first.open()) == 0
+    first.add(rows("abc"))
+    first.flush()
+    first.add(rows("defg"))
+    first.flush()
+    second = Ledger(str(tmp_path))
+    known = second.open()
+    assert second.counts["restored"] == 7
+    assert contains(known, list("agx")).tolist() == [True, True, False]
+    second.add(rows("hij"))
+    second.flush()
+    assert written(tmp_path) == list("abcdefghij")
+    assert sorted(path.name for path in (tmp_path / "ledger").iterdir()) == [f"part-{i:06d}.parquet" for i in (0, 1)]
+
+
+def test_what_was_not_flushed_is_missing_not_half_there(tmp_path):
+    first = Ledger(str(tmp_path))
+    first.open()
+    first.add(rows("ab"))
+    first.flush()
+    first.add(rows("c"))
+    assert contains(Ledger(str(tmp_path)).open(), list("abc")).tolist() == [True, True, False]
+
+
+def test_failed_rows_are_dropped_on_request_alone(tmp_path):
+    first = Ledger(str(tmp_path))
+    first.open()
+    first.add(rows("ab"))
+    first.add(rows("c", "failed"))
+    first.flush()
+    assert contains(Ledger(str(tmp_path)).open(), ["c"])[0]
+    again = Ledger(str(tmp_path))
+    assert not contains(again.open(drop_failed=True), ["c"])[0]
+    assert again.counts == {"restored": 2}
+    assert written(tmp_path) == ["a", "b"]
+
+
+def test_a_million_keys_cost_sixteen_bytes_each():
+    known = np.sort(module.digests(str(i) for i in range(10_000)))
+    assert known.nbytes == 160_000
+    assert contains(known, ["9999", "10000"]).tolist() == [True, False]
