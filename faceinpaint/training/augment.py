@@ -41,7 +41,7 @@ class AdaptiveAugment(nn.Module):
 
     def observe(self, real_logits: Tensor) -> None:
         """Note the discriminator's logits (N,) of real pictures."""
-        self.sign_sum += torch.stack([real_logits.detach().sign().sum(), torch.tensor(float(len(real_logits)))])
+        self.sign_sum += torch.stack([real_logits.detach().sign().sum(), real_logits.new_tensor(len(real_logits))])
 
     def adapt(self, batch: int) -> None:
         """Move ``p`` by what was observed since the last call; ``batch`` is the number of pictures in between."""

@@ -1,0 +1,64 @@
+"""The house rules that a machine can hold: import direction, no Ray in models, size of files and functions."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted((ROOT / "faceinpaint").rglob("*.py")) + sorted((ROOT / "jobs").glob("*.py"))
+# Each layer may import those before it, and itself.
+LAYERS = ["base", "data", "models", "losses", "training", "inference", "evaluation", "jobs"]
+APART = {("inference", "training")}  # neighbours that do not know each other
+PUBLIC_FACE = {"faceinpaint/__init__.py", "faceinpaint/__main__.py"}
+
+
+def layer_of(module):
+    parts = module.split(".")
+    if parts[0] == "jobs":
+        return "jobs"
+    return parts[1] if len(parts) > 1 and parts[1] in LAYERS else "base"
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_one_way(path):
+    name = str(path.relative_to(ROOT))
+    own = layer_of(name.removesuffix(".py").replace("/", "."))
+    for module in imports_of(path):
+        if not module.startswith("faceinpaint") or name in PUBLIC_FACE:
+            continue
+        other = layer_of(module)
+        # A folder `base` file may read data's storage: it is the one door to files.
+        allowed = LAYERS.index(other) <= LAYERS.index(own) or (own == "base" and "data.storage" in module)
+        assert allowed, f"{name} ({own}) imports {module} ({other})"
+        assert (own, other) not in APART, f"{name} imports {module}"
+
+
+@pytest.mark.parametrize("folder", ["models", "losses"])
+def test_networks_know_no_ray(folder):
+    for path in (ROOT / "faceinpaint" / folder).rglob("*.py"):
+        assert not [module for module in imports_of(path) if module.split(".")[0] == "ray"], path
+
+
+def test_files_and_functions_stay_short():
+    for path in FILES:
+        text = path.read_text()
+        assert len(text.splitlines()) <= 310, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno < 55, f"{path}: {node.name}"
+
+
+def test_importing_models_starts_nothing():
+    code = "import sys, faceinpaint.models.two_stage, faceinpaint.config; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
