@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 
 from faceinpaint.errors import InputError
+
+# Lines of Ray's own that would drown a job's: read when Ray is imported, so this module comes first in every job.
+# Without a dashboard Ray Train's cleaner complains every second that it cannot ask it about its controller.
+os.environ.setdefault(
+    "RAY_DEDUP_LOGS_SKIP_REGEX", "Failed to query Ray Train Controller|maximum number of concurrent tasks"
+)
+os.environ.setdefault("RAY_TRAIN_ENABLE_PRINT_PATCH", "0")  # it shows each line of a worker twice
 
 
 def exit_code(main: Callable[[], int | None]) -> int:

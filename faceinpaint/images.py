@@ -20,7 +20,7 @@ Crop = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels
 
 def to_float(pictures: np.ndarray) -> Tensor:
     """uint8 (N, H, W, 3) -> float32 (N, 3, H, W) in [-1, 1]."""
-    tensor = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
+    tensor = torch.from_numpy(np.require(pictures, requirements=["C", "W"])).permute(0, 3, 1, 2)
     return tensor.to(torch.float32).div_(127.5).sub_(1)
 
 
@@ -32,7 +32,7 @@ def to_uint8(pictures: Tensor) -> np.ndarray:
 
 def mask_to_float(masks: np.ndarray) -> Tensor:
     """uint8 (N, H, W), 1 in the hole -> float32 (N, 1, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(masks)).unsqueeze(1).float()
+    return torch.from_numpy(np.require(masks, requirements=["C", "W"])).unsqueeze(1).float()
 
 
 def composite(picture: Tensor, image: Tensor, mask: Tensor) -> Tensor:

@@ -18,6 +18,8 @@ def connect() -> None:
     """
     if ray.is_initialized():
         return
+    # Token authentication is Ray's default now, and the right one: nothing to warn of.
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     # A killed driver's autoscaling reservation must not starve the next run on a long-lived head.
     os.environ.setdefault("RAY_DATA_AUTOSCALING_REQUEST_EXPIRE_TIME_S", "20")
     if os.environ.get("RAY_ADDRESS"):
@@ -38,3 +40,4 @@ def quiet_ray_data() -> None:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.WARNING)
+    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)  # says that they are off
