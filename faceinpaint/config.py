@@ -122,6 +122,16 @@ class TextureLoss(Part):
     gradient_penalty: Weight = 10.0
 
 
+class BaselineLoss(Part):
+    """Weights PConv and RFR share (Liu 2018, equation 7; Li 2020, equation 10)."""
+
+    valid: Weight = 1.0
+    hole: Weight = 6.0
+    perceptual: Weight = 0.05
+    style: Weight = 120.0
+    tv: Weight = 0.1
+
+
 class HoleConfig(Part):
     """What holes training draws: squares of sides in [low, high] (shares of the picture's side), else free-form."""
 
@@ -187,6 +197,7 @@ class Config(Part):
     rfr: RFRConfig = RFRConfig()
     structure_loss: StructureLoss = StructureLoss()
     texture_loss: TextureLoss = TextureLoss()
+    baseline_loss: BaselineLoss = BaselineLoss()
     alignment: Literal["celeba", "ffhq"] = "ffhq"  # how faces lie in the pictures: where identity looks for them
     lpips_backbone: Literal["alex", "vgg"] = "alex"
     feature_backbone: Literal["alex", "vgg"] = "vgg"  # of the texture stage's perceptual loss; the paper: VGG16

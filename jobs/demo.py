@@ -93,8 +93,9 @@ def clear(folder: Path) -> None:
 def write_pictures(folder: Path, faces: np.ndarray) -> None:
     """original/, masks/ (white is the hole) and damaged/ (the hole painted white), for all faces and the portrait."""
     pictures = {f"faces/{i:02d}.png": face for i, face in enumerate(faces)}
+    side = faces.shape[1]
     for i, (name, face) in enumerate(pictures.items()):
-        hole = generated_hole(SCRATCHES if i % 2 else Squares(), name, *face.shape[:2], face.shape[0])
+        hole = generated_hole(SCRATCHES if i % 2 else Squares(), name, side, side, side)
         write_case(folder, name, face, hole)
     portrait = skimage.data.astronaut()
     hole = np.zeros(portrait.shape[:2], np.uint8)

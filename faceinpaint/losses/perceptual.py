@@ -60,12 +60,13 @@ class FeatureLoss(Frozen):
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Pictures (N, 3, H, W) in [-1, 1] -> (N,), at least 0 without upper bound, 0 at equality."""
-        features = zip(self._features(a), self._features(b), strict=True)
+        features = zip(self.maps(a), self.maps(b), strict=True)
         return torch.stack([(at_least_fp32(x) - at_least_fp32(y)).square().mean((1, 2, 3)) for x, y in features]).mean(
             0
         )
 
-    def _features(self, pictures: Tensor) -> list[Tensor]:
+    def maps(self, pictures: Tensor) -> list[Tensor]:
+        """Features (N, C, H, W) of each slice."""
         return run_slices(self.slices, self.scaling(pictures))
 
 

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 
 from faceinpaint.config import Config, TextureConfig
+from faceinpaint.models.baselines.pconv import PConvUNet
+from faceinpaint.models.baselines.rfr import RFRNet
 from faceinpaint.models.critic import Critic
 from faceinpaint.models.encoder import StyleEncoder
 from faceinpaint.models.structure import StructureReconstructor
@@ -40,11 +42,8 @@ def build_critic(recipe: TextureConfig) -> Critic:
     return Critic(recipe.critic_widths)
 
 
-def build_baseline(config: Config, name: str) -> nn.Module:
+def build_baseline(config: Config, name: str) -> PConvUNet | RFRNet:
     """The compared method ``pconv`` or ``rfr``."""
-    from faceinpaint.models.baselines.pconv import PConvUNet
-    from faceinpaint.models.baselines.rfr import RFRNet
-
     if name == "pconv":
         return PConvUNet(config.pconv.width, config.pconv.layers)
     return RFRNet(config.rfr.width, config.rfr.recurrences)

@@ -11,6 +11,7 @@ from faceinpaint.losses.perceptual import load_features, load_perceptual
 from faceinpaint.models import build
 from faceinpaint.models.structure import StructureReconstructor
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
+from faceinpaint.training.baselines import BaselineTrainee
 from faceinpaint.training.generator import GeneratorTrainee
 from faceinpaint.training.structure import StructureTrainee
 from faceinpaint.training.texture import TextureTrainee
@@ -37,11 +38,9 @@ def build_trainee(stage: str, config: Config, sources: list[str]) -> Trainee:
         )
         return StructureTrainee(config, find_structure(config, sources), perceptual, identity)
     if stage in ("pconv", "rfr"):
-        from faceinpaint.training.baselines import PConvTrainee, RFRTrainee
-
-        baseline = PConvTrainee(config) if stage == "pconv" else RFRTrainee(config)
-        _fill_from(sources, stage, baseline.model)
-        return baseline
+        model = build.build_baseline(config, stage)
+        _fill_from(sources, stage, model)
+        return BaselineTrainee(config, stage, model, load_features(config.feature_backbone))
     recipe = config.texture_for(stage)
     structure = find_structure(config, sources) if recipe.structure else None
     texture, critic = build.build_texture(recipe), build.build_critic(recipe)

@@ -1,0 +1,34 @@
+"""The losses PConv and RFR were published with (section 3.4 of Liu 2018 and of Li 2020).
+
+Pictures are (N, 3, H, W) in [-1, 1]; pixel terms are those of pictures in [0, 1], as in the papers.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def perceptual(features: list[Tensor], truth: list[Tensor]) -> Tensor:
+    """Mean absolute difference of features (N, C, H, W), summed over layers. At least 0, 0 at equality."""
+    return sum(((a - b).abs().mean() for a, b in zip(features, truth, strict=True)), start=features[0].new_zeros(()))
+
+
+def style(features: list[Tensor], truth: list[Tensor]) -> Tensor:
+    """Mean absolute difference of Gram matrices, summed over layers. At least 0, 0 at equality."""
+    pairs = zip(features, truth, strict=True)
+    return sum(((gram(a) - gram(b)).abs().mean() for a, b in pairs), start=features[0].new_zeros(()))
+
+
+def gram(features: Tensor) -> Tensor:
+    """Channel correlations: (N, C, H, W) -> (N, C, C), sums over positions divided by C H W."""
+    flat = features.float().flatten(2)
+    return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
+
+
+def total_variation(picture: Tensor, mask: Tensor) -> Tensor:
+    """Mean absolute step between neighbours within the hole grown by one pixel; mask (N, 1, H, W), 1 in the hole."""
+    grown = F.max_pool2d(mask, 3, 1, 1)
+    across = (picture[..., 1:] - picture[..., :-1]).abs() * grown[..., 1:] * grown[..., :-1]
+    down = (picture[..., 1:, :] - picture[..., :-1, :]).abs() * grown[..., 1:, :] * grown[..., :-1, :]
+    return (across.mean() + down.mean()) / 2
