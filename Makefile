@@ -5,7 +5,7 @@ OUTPUT ?= runs/$@
 RUN := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: setup demo test check train eval smoke
+.PHONY: setup demo test check train eval bench smoke cluster-test
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -24,8 +24,8 @@ test: $(STAMP)
 	$(RUN) -m pytest $(ARGS)
 
 check: $(STAMP)
-	$(RUN) -m ruff format --check faceinpaint jobs tests
-	$(RUN) -m ruff check faceinpaint jobs tests
+	$(RUN) -m ruff format --check faceinpaint jobs tests bench
+	$(RUN) -m ruff check faceinpaint jobs tests bench
 	$(RUN) -m mypy
 
 train: $(STAMP)
@@ -34,6 +34,12 @@ train: $(STAMP)
 eval: $(STAMP)
 	@test -n "$(DATA)" || { echo "name the pictures: make eval DATA=faces.parquet"; exit 2; }
 	$(RUN) jobs/evaluate.py --data $(DATA) --weights $(WEIGHTS) --output $(OUTPUT) $(ARGS)
+
+bench: $(STAMP)
+	$(RUN) -m bench.run --weights $(WEIGHTS) $(ARGS)
+
+cluster-test: $(STAMP)
+	$(RUN) -m pytest -m cluster tests/cluster $(ARGS)
 
 smoke: $(STAMP)
 	$(RUN) -m pytest -m smoke -s tests/smoke $(ARGS)

@@ -1,0 +1,81 @@
+"""Rows (a) and (b): one restoration by each network, at 256 and 64 px."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench.timing import interleaved, matmul, matmul_flops, peak_megabytes
+from faceinpaint.config import Config, load_preset
+from faceinpaint.inference.inpainter import Inpainter
+from faceinpaint.models import build
+from faceinpaint.models.two_stage import TwoStage
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+Case = tuple[str, str, str, int]  # preset, method, precision, batch
+
+
+def rows(preset: str, rounds: int) -> list[dict[str, Any]]:
+    """A row a method, precision and batch: seconds a picture, GFLOP, share of the matmul peak, peak memory."""
+    found = []
+    for batch in (1, 8):
+        cases = [(preset, method, p, batch) for method in ("two-stage", "pconv", "rfr") for p in ("fp32", "bf16")]
+        contestants: dict[str, Callable[[], Any]] = {f"{c[1]}/{c[2]}": forward(c) for c in cases}
+        for precision, dtype in DTYPES.items():
+            contestants[f"matmul/{precision}"] = matmul(dtype)
+        seconds = interleaved(contestants, rounds)
+        for case in cases:
+            took, gflop = seconds[f"{case[1]}/{case[2]}"], flops(case) / 1e9
+            peak = matmul_flops() / 1e9 / seconds[f"matmul/{case[2]}"]
+            found.append(
+                {
+                    "preset": preset,
+                    "method": case[1],
+                    "precision": case[2],
+                    "batch": batch,
+                    "seconds_a_picture": took / batch,
+                    "gflop_a_picture": gflop / batch,
+                    "share_of_matmul_peak": gflop / took / peak,
+                    "peak_mb": peak_megabytes(run_once, case),
+                }
+            )
+            print(found[-1], flush=True)
+    return found
+
+
+def forward(case: Case) -> Callable[[], Any]:
+    """A restoration of ``batch`` seeded pictures, their hole a square of a quarter of the side."""
+    preset, method, precision, batch = case
+    config = load_preset(preset)
+    inpainter = Inpainter(network(config, method), config, "untrained", torch.device("cpu"), precision)
+    images, masks = pictures(config.image_size, batch)
+    return lambda: inpainter.restore_batch(images, masks)
+
+
+def network(config: Config, method: str) -> torch.nn.Module:
+    """Seeded, untrained: speed does not depend on what was learnt."""
+    torch.manual_seed(0)
+    if method == "two-stage":
+        return TwoStage(build.build_structure(config), build.build_texture(config.texture))
+    return build.build_baseline(config, method)
+
+
+def pictures(size: int, batch: int) -> tuple[np.ndarray, np.ndarray]:
+    images = np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), np.uint8)
+    masks = np.zeros((batch, size, size), np.uint8)
+    masks[:, size // 4 : size // 2, size // 4 : size // 2] = 1
+    return images, masks
+
+
+def flops(case: Case) -> float:
+    with FlopCounterMode(display=False) as counter:
+        forward(case)()
+    return counter.get_total_flops()
+
+
+def run_once(case: Case) -> None:
+    forward(case)()

@@ -1,0 +1,113 @@
+"""``make bench``: every figure in bench/results.json comes from here, measured in turns in one run.
+
+python -m bench.run [--weights DIR] [--rounds N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+import torch
+
+from bench import networks, restoration, training
+from faceinpaint.training.driver import code_version
+
+RESULTS = Path(__file__).parent / "results.json"
+TABLE = Path(__file__).parent / "results.md"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", default="weights/celeba64")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of the timings at 256 px")
+    args = parser.parse_args()
+    results: dict[str, Any] = {"machine": machine()}
+    results["pipeline"] = {p: restoration.pipeline_over_model(args.weights, p) for p in ("fp32", "bf16")}
+    results["step_costs_ms"] = restoration.step_costs(64)
+    with tempfile.TemporaryDirectory() as folder:
+        data = f"{folder}/faces.parquet"
+        pictures = restoration.faces(64, 512)
+        pq.write_table(pa.table({"key": [str(i) for i in range(512)], "image": pictures}), data, row_group_size=128)
+        results["ray_train"] = training.ray_over_ddp(data, "celeba64")
+    results["networks_64"] = networks.rows("celeba64", 3 * args.rounds)
+    results["training_steps"] = training.step_rows("celeba64", args.rounds)
+    results["networks_256"] = networks.rows("celebahq256-native", args.rounds)
+    results["aims"] = aims(results)
+    RESULTS.write_text(json.dumps(results, indent=1))
+    TABLE.write_text(table(results))
+    print(TABLE.read_text())
+
+
+def machine() -> dict[str, Any]:
+    cpus = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":")[1].strip() for line in cpus if line.startswith("model name")), platform.processor())
+    return {
+        "date": datetime.date.today().isoformat(),
+        "commit": code_version(),
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "ray": ray.__version__,
+    }
+
+
+def aims(results: dict[str, Any]) -> dict[str, float]:
+    """The ratios the project is held to."""
+    big = results["networks_256"]
+    time_of = {(r["method"], r["precision"], r["batch"]): r["seconds_a_picture"] for r in big}
+    best = min(t for (method, _, batch), t in time_of.items() if method == "two-stage" and batch == 1)
+    eights = [r for r in big if r["method"] == "two-stage" and r["batch"] == 8]
+    fastest = min(eights, key=lambda r: r["seconds_a_picture"])
+    return {
+        "rfr_time_over_ours_256": time_of["rfr", "fp32", 1] / best,
+        "forward_share_of_peak": fastest["share_of_matmul_peak"],
+        "pipeline_over_bare_model": results["pipeline"]["fp32"]["ratio"],
+        "ray_train_over_bare_ddp": results["ray_train"]["ratio"],
+        "restoration_start_up_seconds": results["pipeline"]["fp32"]["start_up_seconds"],
+    }
+
+
+def table(results: dict[str, Any]) -> str:
+    """The results as Markdown."""
+    lines = ["| aim | measured |", "|---|---|"]
+    lines += [f"| {name} | {value:.2f} |" for name, value in results["aims"].items()]
+    lines += [
+        "",
+        "| preset | method | precision | batch | s a picture | GFLOP | share of matmul | peak MB |",
+        "|" + "---|" * 8,
+    ]
+    for r in results["networks_256"] + results["networks_64"]:
+        lines.append(
+            f"| {r['preset']} | {r['method']} | {r['precision']} | {r['batch']} | {r['seconds_a_picture']:.4f} "
+            f"| {r['gflop_a_picture']:.1f} | {r['share_of_matmul_peak']:.2f} | {r['peak_mb']:.0f} |"
+        )
+    lines += ["", "| stage | batch | s a step | over a bare loop |", "|---|---|---|---|"]
+    lines += [
+        f"| {r['stage']} | {r['batch']} | {r['ours']:.2f} | {r['ours_over_bare']:.2f} |"
+        for r in results["training_steps"]
+    ]
+    lines += ["", "| step | ms a picture |", "|---|---|"]
+    lines += [f"| {name} | {value:.3f} |" for name, value in results["step_costs_ms"].items()]
+    m = results["machine"]
+    lines += [
+        "",
+        f"{m['date']}, commit {m['commit']}, {m['cpu']}, {m['cores']} cores, torch {m['torch']}, Ray {m['ray']}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

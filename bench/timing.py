@@ -1,0 +1,48 @@
+"""Interleaved timing: contestants take turns, so that whatever else the machine does hits all of them alike."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import torch
+
+PEAK_SIDE = 2048
+
+
+def interleaved(contestants: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Median seconds of each contestant over ``rounds`` turns, after one that warms up."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(rounds + 1):
+        for name, work in contestants.items():
+            began = time.perf_counter()
+            work()
+            if turn:
+                seconds[name].append(time.perf_counter() - began)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def matmul(dtype: torch.dtype) -> Callable[[], Any]:
+    """A square matrix product, whose rate is the machine's peak in these ratios."""
+    a, b = (torch.randn(PEAK_SIDE, PEAK_SIDE).to(dtype) for _ in range(2))
+    return lambda: a @ b
+
+
+def matmul_flops() -> float:
+    return 2.0 * PEAK_SIDE**3
+
+
+def peak_megabytes(work: Callable[..., Any], *arguments: Any) -> float:
+    """Peak memory of a fresh process that does ``work``, MB; imports included."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_measured, work, arguments).result()
+
+
+def _measured(work: Callable[..., Any], arguments: tuple[Any, ...]) -> float:
+    work(*arguments)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,122 @@
+"""Rows (c) and (f): a step of each stage over a bare loop, and Ray Train's pictures/s over bare DDP."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+from bench.timing import interleaved
+from faceinpaint.config import Config, load_preset
+from faceinpaint.models import build
+from faceinpaint.training.build import build_trainee
+from faceinpaint.training.run import Run
+from faceinpaint.training.trainee import Batch, Trainee
+
+STAGES = ("generator", "structure", "texture", "pconv", "rfr")
+SHORT, LONG = 10, 70  # steps: their difference leaves start-up and export out
+ROOT = Path(__file__).parents[1]
+
+
+def step_rows(preset: str, rounds: int) -> list[dict[str, Any]]:
+    """Seconds of our loop's step over a bare one's: the same phases, backward and Adam, and nothing else."""
+    config = load_preset(preset, ["seeded_generator=true"])
+    found = []
+    for stage in STAGES:
+        settings = config.train[stage]  # type: ignore[index]
+        batch = seeded_batch(config, settings.batch)
+        run = Run(build_trainee(stage, config, []), settings, precision=config.precision, channels_last=True)
+        trainee = build_trainee(stage, config, [])
+        seconds = interleaved({"ours": lambda: run.step(batch), "bare": lambda: bare_step(trainee, batch)}, rounds)  # noqa: B023
+        found.append(
+            {"stage": stage, "batch": settings.batch, **seconds, "ours_over_bare": seconds["ours"] / seconds["bare"]}
+        )
+        print(found[-1], flush=True)
+    return found
+
+
+def bare_step(trainee: Trainee, batch: Batch) -> None:
+    for phase in trainee.phases:
+        phase.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16):
+            total = phase.total(phase.losses(batch))
+        total.backward()
+        phase.optimizer.step()
+
+
+def seeded_batch(config: Config, count: int) -> Batch:
+    torch.manual_seed(0)
+    size = config.image_size
+    masks = torch.zeros(count, 1, size, size)
+    masks[..., size // 4 : size // 2, size // 4 : size // 2] = 1
+    images = torch.rand(count, 3, size, size) * 2 - 1
+    return Batch([str(i) for i in range(count)], images, masks, torch.rand(count))
+
+
+def ray_over_ddp(data: str, preset: str) -> dict[str, float]:
+    """Pictures/s of ``jobs/train.py`` (one worker, real data) and of plain DDP on pictures that lie ready."""
+    stage, config = "pconv", load_preset(preset)
+    batch = config.train["pconv"].batch
+    with tempfile.TemporaryDirectory() as folder:
+        times = {steps: job_seconds(data, preset, stage, steps, f"{folder}/{steps}") for steps in (SHORT, LONG)}
+    ours = batch * (LONG - SHORT) / (times[LONG] - times[SHORT])
+    bare = batch * (LONG - SHORT) / ddp_seconds(config, LONG - SHORT)
+    return {"ray_train": ours, "bare_ddp": bare, "ratio": ours / bare}
+
+
+def job_seconds(data: str, preset: str, stage: str, steps: int, output: str) -> float:
+    began = time.perf_counter()
+    command = [sys.executable, str(ROOT / "jobs/train.py"), "--preset", preset, "--stage", stage]
+    command += ["--data", data, "--val", data, "--output", output, "--steps", str(steps), "--cpus-per-worker", "2"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def ddp_seconds(config: Config, steps: int) -> float:
+    """The same network, losses and optimiser under torch's DDP on Gloo, one process."""
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="29555")
+    dist.init_process_group("gloo", rank=0, world_size=1)
+    trainee = build_trainee("pconv", config, [])
+    wrapped = DistributedDataParallel(Painted(trainee))
+    batch, phase = seeded_batch(config, config.train["pconv"].batch), trainee.phases[0]
+    build.lay_out(wrapped, torch.channels_last)
+
+    def step() -> None:
+        phase.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16):
+            total = wrapped(batch)
+        total.backward()
+        phase.optimizer.step()
+
+    step()
+    took = timed(step, steps)
+    dist.destroy_process_group()
+    return took
+
+
+class Painted(torch.nn.Module):
+    """A trainee's loss as a module's forward, which is what DDP wraps."""
+
+    def __init__(self, trainee: Trainee):
+        super().__init__()
+        self.trained = torch.nn.ModuleDict(trainee.modules)
+        self.phase = trainee.phases[0]
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        return self.phase.total(self.phase.losses(batch))
+
+
+def timed(work: Callable[[], Any], times: int) -> float:
+    began = time.perf_counter()
+    for _ in range(times):
+        work()
+    return time.perf_counter() - began
