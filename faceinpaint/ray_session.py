@@ -26,6 +26,7 @@ def connect() -> None:
         ray.init(address="auto", logging_level=logging.WARNING, log_to_driver=True)
     else:
         ray.init(
+            address="local",  # never a cluster that happens to run on this machine
             num_cpus=max(LEAST_LOGICAL_CPUS, os.cpu_count() or 1),
             include_dashboard=False,
             logging_level=logging.WARNING,

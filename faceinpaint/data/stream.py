@@ -176,7 +176,7 @@ class StreamPlan:
         self, tables: dict[int, Any], epoch: int, group: int, row: int
     ) -> tuple[str, np.ndarray, np.ndarray, float]:
         """The picture at a place; if it cannot be decoded, the next one in its row group that can."""
-        table = tables[group]
+        table, why = tables[group], ""
         for step in range(table.num_rows):
             place = (row + step) % table.num_rows
             key = table["key"][place].as_py()
@@ -184,13 +184,14 @@ class StreamPlan:
                 image = crop_to(decode_rgb(table["image"][place].as_py()), self.size, self.crop)
             except InputError as error:
                 print(f"training leaves out {key}: {error}", flush=True)
+                why = f"{key}: {error}"
                 continue
             chance = stable_hash(f"{self.seed}/{epoch}/{key}")
             if self.flip and chance & 1:
                 image = image[:, ::-1]
             hole = training_hole(self.holes, self.seed, epoch, key, self.size)
             return key, np.ascontiguousarray(image), hole, (chance >> 8) % 2**24 / 2**24
-        raise InputError(f"no picture of row group {group} of {self.data.uri} can be decoded")
+        raise InputError(f"no picture of row group {group} of {self.data.uri} can be used; the last one, {why}")
 
 
 def stream(plan: StreamPlan, first_step: int, last_step: int, readers: int = 2) -> Iterator[dict[str, np.ndarray]]:
