@@ -1,8 +1,12 @@
-"""Weights folders: ``config.yaml`` and one safetensors file a model, in fp16, named as evaluation names its method."""
+"""Weights folders: ``config.yaml`` and each model's safetensors in fp16, named as evaluation names its method.
+
+A model larger than PART_BYTES goes on in ``NAME.part2.safetensors`` and so on, since git hosts dislike large files.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 import safetensors
 import safetensors.torch
@@ -12,6 +16,8 @@ from torch import nn
 from faceinpaint.config import Config, parse_yaml
 from faceinpaint.data.storage import exists, join, read_bytes, write_bytes
 from faceinpaint.errors import InputError
+
+PART_BYTES = 24_000_000
 
 
 def save_config(uri: str, config: Config) -> None:
@@ -28,16 +34,19 @@ def load_config(uri: str) -> Config:
 
 
 def save_weights(uri: str, name: str, module: nn.Module) -> str:
-    """Write a module's state as fp16 to ``uri/name.safetensors``, read it back to verify, and return its SHA-256."""
+    """Write a module's state as fp16 to ``uri/name.safetensors``, read it back to verify; returns its SHA-256."""
     tensors = {
         key: value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
         for key, value in module.state_dict().items()
     }
-    data = safetensors.torch.save(tensors)
-    path = join(uri, f"{name}.safetensors")
-    write_bytes(path, data)
-    assert read_bytes(path) == data, f"{path} does not read back as written"
-    return hashlib.sha256(data).hexdigest()
+    digest = hashlib.sha256()
+    for number, part in enumerate(_parts(tensors), start=1):
+        data = safetensors.torch.save(part)
+        path = _part_uri(uri, name, number)
+        write_bytes(path, data)
+        assert read_bytes(path) == data, f"{path} does not read back as written"
+        digest.update(data)
+    return digest.hexdigest()
 
 
 def has_weights(uri: str, name: str) -> bool:
@@ -53,13 +62,35 @@ def load_weights(uri: str, name: str, module: nn.Module) -> str:
     path = join(uri, f"{name}.safetensors")
     if not has_weights(uri, name):
         raise InputError(f"no weights at {path}: train them by jobs/train.py --stage {name}")
-    data = read_bytes(path)
-    try:
-        tensors = safetensors.torch.load(data)
-    except safetensors.SafetensorError as error:
-        raise InputError(f"{path} is no safetensors file: {error}") from None
+    digest, number = hashlib.sha256(), 1
+    tensors: dict[str, torch.Tensor] = {}
+    while number == 1 or exists(_part_uri(uri, name, number)):
+        data = read_bytes(_part_uri(uri, name, number))
+        try:
+            tensors |= safetensors.torch.load(data)
+        except safetensors.SafetensorError as error:
+            raise InputError(f"{_part_uri(uri, name, number)} is no safetensors file: {error}") from None
+        digest.update(data)
+        number += 1
     fill(module, tensors, where=path)
-    return hashlib.sha256(data).hexdigest()
+    return digest.hexdigest()
+
+
+def _parts(tensors: dict[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor]]:
+    """The tensors in order, in as few parts of at most PART_BYTES as that allows."""
+    part: dict[str, torch.Tensor] = {}
+    size = 0
+    for key, tensor in tensors.items():
+        if part and size + tensor.nbytes > PART_BYTES:
+            yield part
+            part, size = {}, 0
+        part[key] = tensor
+        size += tensor.nbytes
+    yield part
+
+
+def _part_uri(uri: str, name: str, number: int) -> str:
+    return join(uri, f"{name}.safetensors" if number == 1 else f"{name}.part{number}.safetensors")
 
 
 def fill(module: nn.Module, tensors: dict[str, torch.Tensor], where: str) -> None:
