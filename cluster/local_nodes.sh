@@ -7,8 +7,9 @@ case "${1:-}" in
     ray get-auth-token --generate > /dev/null  # clients and nodes share ~/.ray/auth_token
     export RAY_AUTH_MODE=token
     ray start --head --port=6379 --num-cpus=2 --dashboard-host=127.0.0.1 --node-ip-address=127.0.0.1
-    for _ in $(seq 2 "${2:-2}"); do
-      ray start --address=127.0.0.1:6379 --num-cpus=2
+    for i in $(seq 2 "${2:-2}"); do  # on one host, a joining node would clear the head's uploads and want its port
+      ray start --address=127.0.0.1:6379 --num-cpus=2 --node-ip-address=127.0.0.1 \
+        --temp-dir="$(mktemp -d /tmp/ray-XXXXXX)" --dashboard-agent-listen-port=$((52365 + i))
     done
     echo "submit with: RAY_AUTH_MODE=token ray job submit --address http://127.0.0.1:8265 --working-dir . -- python jobs/..."
     ;;
