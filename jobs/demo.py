@@ -7,7 +7,6 @@ scikit-image's public-domain photograph of the astronaut Eileen Collins.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -32,6 +31,7 @@ from faceinpaint.models.build import build_generator
 from faceinpaint.weights import load_config, load_weights
 
 FACES = 24
+MARKER = ".faceinpaint-demo"  # in a folder that the next demo may replace
 TRUNCATION = 0.7  # of styles towards the mean one: fewer odd faces
 SCRATCHES = Freeform(0.1, 0.25)
 PORTRAIT_HOLE = (slice(120, 168), slice(200, 252))  # rows, columns: nose and mouth
@@ -82,12 +82,14 @@ def sample_faces(weights: str) -> np.ndarray:
 
 
 def clear(folder: Path) -> None:
-    """Remove an earlier demo; refuse a folder that holds anything else."""
+    """Remove an earlier demo; refuse a folder that no demo made."""
+    marker = folder / MARKER
     if folder.exists() and any(folder.iterdir()):
-        if not (folder / "original").is_dir():
-            raise InputError(f"{folder} is not empty and holds no demo: choose another --output")
+        if not marker.exists():
+            raise InputError(f"{folder} is not empty and no demo made it: choose another --output")
         shutil.rmtree(folder)
-    os.makedirs(folder, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    marker.touch()
 
 
 def write_pictures(folder: Path, faces: np.ndarray) -> None:
