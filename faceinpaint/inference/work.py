@@ -103,12 +103,15 @@ def _guarded(work: Work, step: Callable[[], None]) -> None:
     """The one boundary around a single picture: whatever is wrong with it costs its row, never the job."""
     try:
         step()
+        return
     except NoPhotographError as error:
-        work.row |= {"status": "skipped", "reason": first_line(error)}
+        outcome = {"status": "skipped", "reason": first_line(error)}
     except InputError as error:
-        work.row |= {"status": "failed", "reason": first_line(error)}
+        outcome = {"status": "failed", "reason": first_line(error)}
     except Exception as error:  # hostile files make decoders raise anything
-        work.row |= {"status": "failed", "reason": f"{type(error).__name__}: {first_line(error)}"}
+        outcome = {"status": "failed", "reason": f"{type(error).__name__}: {first_line(error)}"}
+    work.row |= outcome | {"output": None, "output_sha256": None}  # nothing stands there
+    work.sheet, work.picture = {}, b""
 
 
 def _plan(work: Work, settings: Settings) -> None:

@@ -143,6 +143,19 @@ def test_results_do_not_depend_on_company_or_container(done, options, tmp_path, 
         assert read_bytes(join(bucket, "out", key)) == read_bytes(join(done.output, key))
 
 
+def test_an_output_that_cannot_be_written_is_a_failed_row_without_one(ray_local, tmp_path, tiny_weights):
+    """An archive may hold ``a`` and ``a/b.png``; a folder cannot."""
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        archive.writestr("a", png(0))
+        archive.writestr("a/b.png", png(1))
+    output = str(tmp_path / "out")
+    job = Options(input=str(tmp_path / "in.zip"), masks="squares", output=output, weights=tiny_weights)
+    assert restore(job) == {"restored": 1, "failed": 1}
+    row = ledger(output)["a/b.png"]
+    assert row["status"] == "failed"
+    assert row["output"] is row["output_sha256"] is None
+
+
 def test_failed_inputs_are_done_again_on_request(ray_local, tmp_path, tiny_weights):
     write_bytes(str(tmp_path / "in/a.png"), png(0))
     write_bytes(str(tmp_path / "in/b.png"), png(1))
