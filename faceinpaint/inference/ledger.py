@@ -20,7 +20,7 @@ from faceinpaint.data.storage import exists, join, read_bytes, top_names, write_
 
 SCHEMA_VERSION = 1
 STATUSES = ("restored", "restored-fallback", "skipped", "failed")
-ROWS_A_FILE = 20_000
+ROWS_A_FILE = 20_000  # a file is full from here on
 DIGEST_BYTES = 16
 DIGESTS = f"S{DIGEST_BYTES}"
 ROW = pa.schema(
@@ -78,14 +78,16 @@ class Ledger:
         return sum(self.counts.values())
 
     def add(self, rows: pa.Table) -> None:
-        """Take finished inputs in; they are kept at the next :meth:`flush`, or when the file is full."""
+        """Take finished inputs in; they are kept at the next :meth:`flush`, or when the file is full.
+
+        Rows added together become durable together: an output file that holds several pictures is entered whole.
+        """
         rows = rows.select(ROW.names).cast(ROW)
         self.counts.update(rows["status"].to_pylist())
         self._pending = pa.concat_tables([self._pending, rows])
-        while self._pending.num_rows >= ROWS_A_FILE:
-            self._write(self._name(), self._pending.slice(0, ROWS_A_FILE))
-            self._pending = self._pending.slice(ROWS_A_FILE).combine_chunks()
-            self._file, self._flushed = self._file + 1, 0
+        if self._pending.num_rows >= ROWS_A_FILE:
+            self.flush()
+            self._file, self._pending, self._flushed = self._file + 1, ROW.empty_table(), 0
 
     def flush(self) -> None:
         """Make all rows so far durable."""

@@ -39,6 +39,14 @@ def test_rows_fill_files_and_a_later_run_goes_on(tmp_path, five_a_file):
     assert sorted(path.name for path in (tmp_path / "ledger").iterdir()) == [f"part-{i:06d}.parquet" for i in (0, 1)]
 
 
+def test_rows_added_together_are_kept_together(tmp_path, five_a_file):
+    book = Ledger(str(tmp_path))
+    book.open()
+    book.add(rows("abcd"))
+    book.add(rows("efgh"))  # fills the file; no flush follows
+    assert written(tmp_path) == list("abcdefgh")
+
+
 def test_what_was_not_flushed_is_missing_not_half_there(tmp_path):
     first = Ledger(str(tmp_path))
     first.open()
