@@ -7,6 +7,7 @@ driver nor any worker ever holds a listing or an archive.
 from __future__ import annotations
 
 import os
+import posixpath
 import tarfile
 import zipfile
 import zlib
@@ -230,9 +231,13 @@ def _tar_rows(uri: str) -> Iterator[pa.Table]:
 
 
 def _unique(name: str, seen: Counter[str]) -> str:
-    """An archive may hold one name twice; each entry still needs its own key."""
-    seen[name] += 1
-    return name if seen[name] == 1 else f"{name}#{seen[name]}"
+    """An archive may hold one name twice, or write it in two ways (``./a``, ``a``); each entry needs its own key."""
+    key = name = posixpath.normpath(name)
+    while seen[key]:
+        seen[name] += 1
+        key = f"{name}#{seen[name]}"
+    seen[key] += 1
+    return key
 
 
 def _check_parquet(uri: str, paths: list[str]) -> None:

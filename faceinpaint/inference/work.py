@@ -141,8 +141,8 @@ def check_key(key: str, settings: Settings) -> None:
     if settings.as_rows:
         return
     parts = key.split("/")
-    if key.startswith("/") or ".." in parts or "\0" in key or not parts[-1]:
-        raise InputError("the name leads out of the output folder")
+    if {"", ".", ".."} & set(parts) or "\0" in key:
+        raise InputError("the name is no plain path below the output folder")
     if parts[0] in RESERVED:
         raise InputError(f"the name {parts[0]!r} is the job's own under OUTPUT: rename the input")
 

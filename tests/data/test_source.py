@@ -86,7 +86,11 @@ def test_damaged_and_repeated_members_are_rows(ray_local, tmp_path):
         archive.writestr("x.png", b"1")
         with pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr("x.png", b"2")
-    assert rows(str(tmp_path / "b.zip")) == {"x.png": b"1", "x.png#2": b"2"}
+        archive.writestr("./x.png", b"3")
+        archive.writestr("x.png#2", b"4")
+        archive.writestr("a/../../b.png", b"5")
+    wanted = {"x.png": b"1", "x.png#2": b"2", "x.png#3": b"3", "x.png#2#2": b"4", "../b.png": b"5"}
+    assert rows(str(tmp_path / "b.zip")) == wanted
 
 
 def test_a_truncated_tar_gives_what_it_can_and_says_so(ray_local, tmp_path):

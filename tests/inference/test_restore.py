@@ -134,11 +134,15 @@ def test_results_do_not_depend_on_company_or_container(done, options, tmp_path, 
     """The same pictures out of a zip, on S3, in another order: byte for byte the same files."""
     pictures = done.input
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        for name in ("large.png", "deep/er/3.png", "deep/er/0.png", "../out.png"):
-            archive.writestr(name, read_bytes(join(pictures, name)) if "out" not in name else png(0))
+        for name in ("large.png", "deep/er/3.png", "./deep/er/0.png"):
+            archive.writestr(name, read_bytes(join(pictures, name)))
+        for name in ("../out.png", "x/../../out.png", "./ledger/part-000000.parquet"):
+            archive.writestr(name, png(0))
     restore(replace(options, input=str(tmp_path / "a.zip"), output=join(bucket, "out")))
     rows = ledger(join(bucket, "out"))
-    assert rows.pop("../out.png")["status"] == "failed"
+    for hostile in ("../out.png", "../out.png#2", "ledger/part-000000.parquet"):
+        assert rows.pop(hostile)["status"] == "failed"
+    assert len(rows) == 3
     for key in rows:
         assert read_bytes(join(bucket, "out", key)) == read_bytes(join(done.output, key))
 
