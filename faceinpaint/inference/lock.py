@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import fcntl
 import json
 import os
@@ -12,14 +13,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from faceinpaint.data.storage import is_s3, join, open_uri, s3_client
+from faceinpaint.data.storage import first_line, is_s3, join, open_uri, s3_client
 from faceinpaint.errors import InputError
 
 LOCK = "_job/lock"
 HEARTBEAT = 5.0  # seconds between signs of life of an S3 lock
-DEAD_AFTER = 4 * HEARTBEAT  # without one
+BEATS_TO_DEATH = 4  # without one
 
 
 @contextmanager
@@ -27,10 +28,16 @@ def run_lock(output: str) -> Iterator[None]:
     """Hold ``output`` for this run. Raises :class:`InputError` while another run holds it.
 
     Locally the system drops a dead process's lock at once. On S3 the lock is an object, made by a conditional PUT and
-    renewed as a sign of life; one without renewal for DEAD_AFTER seconds is taken over.
+    renewed as a sign of life; one that is not renewed is taken over. A run that lost its lock is interrupted.
     """
-    with _s3_lock(output) if is_s3(output) else _local_lock(output):
-        yield
+    if is_s3(output):
+        lock = _S3Lock(output)
+        lock.take()
+        with lock.kept_alive():
+            yield
+    else:
+        with _local_lock(output):
+            yield
 
 
 @contextmanager
@@ -44,52 +51,81 @@ def _local_lock(output: str) -> Iterator[None]:
             file.seek(0)
             raise InputError(f"{output}: another run works on it ({file.read() or 'starting'}); wait for it") from None
         file.truncate(0)
-        file.write(_me())
+        file.write(f"{socket.gethostname()}, process {os.getpid()}")
         file.flush()
         yield
 
 
-@contextmanager
-def _s3_lock(output: str) -> Iterator[None]:
-    bucket, _, key = open_uri(join(output, LOCK))[1].partition("/")
-    place = {"Bucket": bucket, "Key": key}
-    tag = _take(place, output)
-    stop = threading.Event()
-    state = {"tag": tag}
+class _S3Lock:
+    """An object that only its holder can overwrite: every PUT is conditional on the ETag seen last."""
 
-    def renew() -> None:
+    def __init__(self, output: str):
+        self.output, self.mark, self.tag = output, uuid.uuid4().hex, ""
+        bucket, _, key = open_uri(join(output, LOCK))[1].partition("/")
+        self.place = {"Bucket": bucket, "Key": key}
+
+    def take(self) -> None:
+        """Make the object, or take it over from a dead run."""
+        try:
+            self._put(IfNoneMatch="*")
+            return
+        except BotoCoreError as error:
+            raise InputError(f"{self.output}: cannot be locked: {first_line(error)}") from None
+        except ClientError as error:
+            if not _is_conflict(error):
+                raise InputError(f"{self.output}: cannot be locked: {first_line(error)}") from None
+        seen = s3_client().get_object(**self.place)
+        holder, self.tag = json.loads(seen["Body"].read())["holder"], seen["ETag"]
+        patience = HEARTBEAT * BEATS_TO_DEATH
+        print(f"{self.output} is locked by {holder}: waiting {patience:.0f} s for a sign of life", flush=True)
+        time.sleep(patience)
+        try:
+            self._put(IfMatch=self.tag)
+        except ClientError:
+            raise InputError(f"{self.output}: another run works on it ({holder}); wait for it") from None
+
+    @contextmanager
+    def kept_alive(self) -> Iterator[None]:
+        stop = threading.Event()
+        thread = threading.Thread(target=self._beat, args=(stop,), daemon=True, name="run lock")
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+            if self._is_mine():
+                s3_client().delete_object(**self.place)
+
+    def _beat(self, stop: threading.Event) -> None:
         while not stop.wait(HEARTBEAT):
             try:
-                state["tag"] = s3_client().put_object(**place, Body=_me().encode(), IfMatch=state["tag"])["ETag"]
-            except ClientError:
-                continue  # storage that fails for a while; a lock taken over is seen by the other's ledger check
+                self._put(IfMatch=self.tag)
+            except BotoCoreError:
+                continue  # storage that fails for a while
+            except ClientError as error:
+                if _is_conflict(error) and not self._is_mine():
+                    print(f"{self.output}: another run took over the lock; stopping", flush=True)
+                    _thread.interrupt_main()
+                    return
 
-    thread = threading.Thread(target=renew, daemon=True, name="run lock")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-        s3_client().delete_object(**place)
+    def _is_mine(self) -> bool:
+        """Whether the object bears our mark; then its ETag is noted: the answer to a PUT of ours may be lost."""
+        try:
+            seen = s3_client().get_object(**self.place)
+        except (BotoCoreError, ClientError):
+            return False
+        mine = json.loads(seen["Body"].read())["mark"] == self.mark
+        if mine:
+            self.tag = seen["ETag"]
+        return mine
 
-
-def _take(place: dict[str, str], output: str) -> str:
-    """The ETag of the lock, once it is ours."""
-    try:
-        return s3_client().put_object(**place, Body=_me().encode(), IfNoneMatch="*")["ETag"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("PreconditionFailed", "412"):
-            raise InputError(f"{output}: cannot be locked: {error}") from None
-    seen = s3_client().get_object(**place)
-    holder, tag = seen["Body"].read().decode(), seen["ETag"]
-    print(f"{output} is locked by {holder}: waiting {DEAD_AFTER:.0f} s for a sign of life", flush=True)
-    time.sleep(DEAD_AFTER)
-    try:
-        return s3_client().put_object(**place, Body=_me().encode(), IfMatch=tag)["ETag"]
-    except ClientError:
-        raise InputError(f"{output}: another run works on it ({holder}); wait for it") from None
+    def _put(self, **condition: str) -> None:
+        """Write the object if ``condition`` holds. What it says changes each time, and so does its ETag."""
+        holder = f"{socket.gethostname()}, process {os.getpid()}"
+        body = json.dumps({"holder": holder, "mark": self.mark, "time": time.time()}).encode()
+        self.tag = s3_client().put_object(**self.place, Body=body, **condition)["ETag"]
 
 
-def _me() -> str:
-    return json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "sign": uuid.uuid4().hex[:8]})
+def _is_conflict(error: ClientError) -> bool:
+    return error.response["Error"]["Code"] in ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
