@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from faceinpaint.config import Config, parse_yaml
-from faceinpaint.data.storage import exists, join, read_bytes, write_bytes
+from faceinpaint.data.storage import delete, exists, join, read_bytes, write_bytes
 from faceinpaint.errors import InputError
 
 PART_BYTES = 24_000_000
@@ -40,11 +40,16 @@ def save_weights(uri: str, name: str, module: nn.Module) -> str:
         for key, value in module.state_dict().items()
     }
     digest = hashlib.sha256()
-    for number, part in enumerate(_parts(tensors), start=1):
-        data = safetensors.torch.save(part)
+    parts = [safetensors.torch.save(part) for part in _parts(tensors)]
+    stale = len(parts) + 1
+    while exists(_part_uri(uri, name, stale)):  # of a larger model before
+        delete(_part_uri(uri, name, stale))
+        stale += 1
+    for number, data in reversed(list(enumerate(parts, start=1))):  # the file that others look for comes last
         path = _part_uri(uri, name, number)
         write_bytes(path, data)
         assert read_bytes(path) == data, f"{path} does not read back as written"
+    for data in parts:
         digest.update(data)
     return digest.hexdigest()
 
