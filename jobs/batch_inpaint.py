@@ -34,7 +34,7 @@ def parse_args() -> Options:
     add("--mask-polarity", choices=POLARITIES, default="white-is-hole", help="what mask pictures mean")
     add("--no-face", choices=["skip", "classical", "crop"], default="classical", help="what a hole without a face gets")
     add("--format", choices=["keep", "png"], default="keep", help="of the outputs; png: KEY.png, lossless")
-    add("--keep-masks", action="store_true", help="write each hole to OUTPUT/masks/KEY.png")
+    add("--keep-masks", action="store_true", help="write each hole to OUTPUT/masks/KEY.png (not for Parquet)")
     add("--dry-run", action="store_true", help="check everything, restore nothing, write dry-run.html")
     add("--retry-failed", action="store_true", help="do inputs again whose row says failed")
     return Options(**vars(parser.parse_args()))

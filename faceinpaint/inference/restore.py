@@ -31,7 +31,7 @@ from faceinpaint.data.storage import absolute, check_writable, delete, exists, j
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError
 from faceinpaint.inference.inpainter import Inpainter
-from faceinpaint.inference.ledger import ROW, Ledger, contains
+from faceinpaint.inference.ledger import DIGESTS, ROW, Ledger, contains
 from faceinpaint.inference.lock import run_lock
 from faceinpaint.inference.painter import Painter
 from faceinpaint.inference.progress import Progress
@@ -57,7 +57,7 @@ class Options:
     output: str
     weights: str
     workers: int = 1
-    cpus_per_worker: float = 1
+    cpus_per_worker: float = 2
     gpus_per_worker: float = 0
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     mask_polarity: Polarity = "white-is-hole"
@@ -110,6 +110,8 @@ def _check(options: Options) -> Settings:
         keep_masks=options.keep_masks,
         model_sha256=inpainter.model_sha256,
     )
+    if rows and options.keep_masks:
+        raise InputError("--keep-masks writes files beside files: with Parquet, keep the masks you gave")
     inside, outside = options.output.rstrip("/") + "/", options.input.rstrip("/") + "/"
     if inside.startswith(outside) or outside.startswith(inside):
         raise InputError(f"--output {options.output} and --input {options.input} lie in each other: keep them apart")
@@ -187,31 +189,30 @@ def _pass(
         gallery.save()
 
 
-def _stream(options: Options, settings: Settings, done: np.ndarray, apart: bool) -> Iterator[list[Work]]:
+def _stream(options: Options, settings: Settings, done: np.ndarray, apart: bool = False) -> Iterator[list[Work]]:
     """Finished pictures, some at a time."""
-    known = ray.put(done)
-    shared = ray.put(settings)
-    # Ray 2.60 has no named parameter for what a task's crash budget is, and warns of the unnamed one.
-    warnings.filterwarnings("ignore", message=".*ray_remote_args", category=RayDeprecationWarning)
-    pictures = read_pictures(options.input, wanted=partial(_missing, known))
-    look = examine_apart if apart else _examine
-    works = pictures.map_batches(
-        partial(look, settings=shared),
-        batch_size=PICTURES,
-        batch_format="numpy",
-        num_cpus=0.5,
-        max_retries=CRASHES,
-    )
-    if not options.dry_run:
-        works = _paint(works, options).map_batches(
-            partial(_finish, settings=shared), batch_size=PICTURES, batch_format="numpy", num_cpus=0.5
-        )
-        if settings.as_rows:
-            works = works.repartition(target_num_rows_per_block=PARQUET_ROWS).map_batches(
-                partial(_write_rows, output=options.output), batch_size=None, batch_format="numpy", num_cpus=0.5
-            )
+    with warnings.catch_warnings():
+        # Ray 2.60 has no named parameter for a task's crash budget, and warns of the unnamed one.
+        warnings.filterwarnings("ignore", message=".*ray_remote_args", category=RayDeprecationWarning)
+        works = _pipeline(options, settings, done, apart)
     for batch in works.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=1):
         yield unpack(batch["work"]) if "work" in batch else []
+
+
+def _pipeline(options: Options, settings: Settings, done: np.ndarray, apart: bool) -> Dataset:
+    """Read, examine, paint, finish: a column ``work``. A dry run ends after examining."""
+    shared, known = ray.put(settings), ray.put(done)
+    look = examine_apart if apart else _examine
+    task: dict[str, Any] = {"batch_format": "numpy", "num_cpus": 0.5, "max_retries": CRASHES}
+    pictures = read_pictures(options.input, wanted=partial(_missing, known))
+    works = pictures.map_batches(partial(look, settings=shared), batch_size=PICTURES, **task)
+    if options.dry_run:
+        return works
+    works = _paint(works, options).map_batches(partial(_finish, settings=shared), batch_size=PICTURES, **task)
+    if not settings.as_rows:
+        return works
+    blocks = works.repartition(target_num_rows_per_block=PARQUET_ROWS)
+    return blocks.map_batches(partial(_write_rows, output=options.output), batch_size=None, **task)
 
 
 def _paint(works: Dataset, options: Options) -> Dataset:
@@ -275,7 +276,7 @@ def _drop_orphans(output: str, ledger: Ledger) -> None:
 def _dry_run(options: Options, settings: Settings) -> dict[str, int]:
     """Examine everything, write a contact sheet, restore nothing."""
     gallery, progress, ledger = Gallery(options.output, dry=True), Progress(options.input), Ledger(options.output)
-    for works in _stream(options, settings, np.empty(0, "S16"), apart=False):
+    for works in _stream(options, settings, np.empty(0, DIGESTS)):
         for work in works:
             work.row["status"] = work.row["status"] or "restored"
         ledger.counts.update(work.row["status"] for work in works)

@@ -188,6 +188,25 @@ def test_parquet_in_gives_parquet_out(ray_local, tmp_path, tiny_weights):
     assert 0 < min(changed) <= max(changed) <= (SIDE // 4) ** 2
 
 
+def test_masks_are_not_kept_beside_rows(ray_local, tmp_path, tiny_weights):
+    pq.write_table(pa.table({"key": ["a"], "image": [png(0)]}), tmp_path / "in.parquet")
+    job = Options(
+        input=str(tmp_path / "in.parquet"), masks="squares", output=str(tmp_path / "out"), weights=tiny_weights
+    )
+    with pytest.raises(InputError, match="--keep-masks"):
+        restore(replace(job, keep_masks=True))
+
+
+def test_kept_masks_are_the_holes(ray_local, tmp_path, tiny_weights):
+    write_bytes(str(tmp_path / "in/a.png"), png(0))
+    write_bytes(str(tmp_path / "masks/a.png"), mask(3, 4, 8))
+    job = Options(
+        input=str(tmp_path / "in"), masks=str(tmp_path / "masks"), output=str(tmp_path / "out"), weights=tiny_weights
+    )
+    assert restore(replace(job, keep_masks=True)) == {"restored": 1}
+    assert np.array_equal(pixels(read_bytes(str(tmp_path / "out/masks/a.png.png"))), pixels(mask(3, 4, 8)))
+
+
 def test_a_dry_run_restores_nothing(ray_local, options, tmp_path):
     restore(replace(options, output=str(tmp_path / "out"), dry_run=True))
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"dry-run.html", "_job"}
