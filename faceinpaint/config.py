@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from faceinpaint.errors import InputError
 
+PRESETS = resources.files("faceinpaint") / "presets"
 STAGES = ("generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr")
 
 Positive = Annotated[int, Field(gt=0)]
@@ -177,7 +178,7 @@ class GanTraining(Part):
 
 
 class PretrainedConfig(Part):
-    """Public checkpoints to start from or to judge by; paths or s3:// URIs. None: go without, or take a substitute."""
+    """Public checkpoints, as paths every worker can read. None: go without, or take a substitute."""
 
     generator: str | None = None  # StyleGAN2: {"g_ema", "latent_avg"}
     structure: str | None = None  # pSp: {"state_dict", "latent_avg"}
@@ -237,7 +238,7 @@ class Config(Part):
 
 def preset_names() -> list[str]:
     """Names of the presets that ship with the package."""
-    return sorted(p.name.removesuffix(".yaml") for p in _preset_folder().iterdir() if p.name.endswith(".yaml"))
+    return sorted(p.name.removesuffix(".yaml") for p in PRESETS.iterdir() if p.name.endswith(".yaml"))
 
 
 def load_preset(name: str, overrides: list[str] | None = None) -> Config:
@@ -247,7 +248,7 @@ def load_preset(name: str, overrides: list[str] | None = None) -> Config:
     """
     if name not in preset_names():
         raise InputError(f"unknown preset {name!r}: choose one of {', '.join(preset_names())}")
-    tree = {"preset": name, **yaml.safe_load((_preset_folder() / f"{name}.yaml").read_text())}
+    tree = {"preset": name, **yaml.safe_load((PRESETS / f"{name}.yaml").read_text())}
     config = parse_config(tree, where=f"preset {name}")
     if not overrides:
         return config
@@ -291,14 +292,9 @@ def _override(tree: dict[str, Any], override: str) -> None:
     path, equals, value = override.partition("=")
     if not equals:
         raise InputError(f"--set {override!r}: write path.to.field=value")
-    node = tree
-    *parents, leaf = path.split(".")
+    node, (*parents, leaf) = tree, path.split(".")
     for name in parents:
         node = node.setdefault(name, {})
         if not isinstance(node, dict):
             raise InputError(f"--set {override!r}: {name} has no fields")
     node[leaf] = yaml.safe_load(value)
-
-
-def _preset_folder():  # type: ignore[no-untyped-def]  # importlib's Traversable moved between versions
-    return resources.files("faceinpaint") / "presets"

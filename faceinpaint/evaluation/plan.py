@@ -12,7 +12,7 @@ from faceinpaint.data.splits import read_split
 from faceinpaint.data.storage import check_writable
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.frechet import available_extractor
-from faceinpaint.evaluation.methods import CLASSICAL, check_names, weights_sha256
+from faceinpaint.evaluation.methods import check_names, weights_sha256
 from faceinpaint.evaluation.metrics import LEAST_SIDE
 from faceinpaint.images import Crop
 from faceinpaint.losses.identity import load_identity
@@ -77,17 +77,14 @@ def make_plan(
     fit, and an output that cannot be written.
     """
     names = check_names(methods)
-    trained = [name for name in names if name not in CLASSICAL]
     if isinstance(parse_masks(masks), Alpha | Colour):
         raise InputError(f"--masks {masks}: such pictures have no original under the hole to judge against")
-    if trained and weights is None:
-        raise InputError(f"method {trained[0]} needs --weights DIR")
+    hashes = {name: weights_sha256(name, weights) for name in names}  # raises where weights are missing
     side = _side(weights, size, crop)
     if side < LEAST_SIDE[convention]:
         raise InputError(f"--convention {convention} needs pictures of {LEAST_SIDE[convention]} px, these have {side}")
     keys = read_split(split) if split else None
     alignment = load_config(weights).alignment if weights else "ffhq"
-    hashes = {name: weights_sha256(name, weights) for name in names}
     check_writable(output)
     return Plan(
         data=data,
