@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,15 @@ ROOT = Path(__file__).parents[1]
 
 
 def step_rows(preset: str, rounds: int) -> list[dict[str, Any]]:
-    """Seconds of our loop's step over a bare one's: the same phases, backward and Adam, and nothing else."""
+    """Seconds of our loop's step over a :class:`BareLoop`'s; ours adds moving averages, clipping and measuring."""
     config = load_preset(preset, ["seeded_generator=true"])
     found = []
     for stage in STAGES:
         settings = config.train[stage]  # type: ignore[index]
         batch = seeded_batch(config, settings.batch)
         run = Run(build_trainee(stage, config, []), settings, precision=config.precision, channels_last=True)
-        trainee = build_trainee(stage, config, [])
-        seconds = interleaved({"ours": lambda: run.step(batch), "bare": lambda: bare_step(trainee, batch)}, rounds)  # noqa: B023
+        bare = BareLoop(build_trainee(stage, config, []))
+        seconds = interleaved({"ours": partial(run.step, batch), "bare": partial(bare.step, batch)}, rounds)
         found.append(
             {"stage": stage, "batch": settings.batch, **seconds, "ours_over_bare": seconds["ours"] / seconds["bare"]}
         )
@@ -44,13 +45,24 @@ def step_rows(preset: str, rounds: int) -> list[dict[str, Any]]:
     return found
 
 
-def bare_step(trainee: Trainee, batch: Batch) -> None:
-    for phase in trainee.phases:
-        phase.optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16):
-            total = phase.total(phase.losses(batch))
-        total.backward()
-        phase.optimizer.step()
+class BareLoop:
+    """What a script would do: each phase's forward, backward and Adam when its turn comes, in bf16, channels last."""
+
+    def __init__(self, trainee: Trainee):
+        self.trainee, self.steps = trainee, 0
+        for module in (*trainee.modules.values(), *trainee.frozen):
+            build.lay_out(module, torch.channels_last)
+
+    def step(self, batch: Batch) -> None:
+        batch = batch.to(torch.device("cpu"), torch.channels_last)
+        for phase in self.trainee.phases:
+            if self.steps % phase.every == 0:
+                phase.optimizer.zero_grad(set_to_none=True)
+                with torch.autocast("cpu", torch.bfloat16):
+                    total = phase.total(phase.losses(batch))
+                total.backward()
+                phase.optimizer.step()
+        self.steps += 1
 
 
 def seeded_batch(config: Config, count: int) -> Batch:
