@@ -113,10 +113,11 @@ class StructureLoss(Part):
 class TextureLoss(Part):
     """Weights of section 4.4: L_T = perceptual L_perc + adversarial L_adv + l1 L1; critic: gradient_penalty GP.
 
-    ``hole`` is ours (the paper's 0): an L1 over hole pixels, divided by the picture's element count.
+    Ours (the paper's 0): ``hole``, an L1 over hole pixels by the picture's element count, and ``lpips``.
     """
 
     perceptual: Weight = 10.0
+    lpips: Weight = 0.0
     adversarial: Weight = 1.0
     l1: Weight = 100.0
     hole: Weight = 0.0
@@ -249,11 +250,8 @@ def load_preset(name: str, overrides: list[str] | None = None) -> Config:
     if name not in preset_names():
         raise InputError(f"unknown preset {name!r}: choose one of {', '.join(preset_names())}")
     tree = {"preset": name, **yaml.safe_load((PRESETS / f"{name}.yaml").read_text())}
-    config = parse_config(tree, where=f"preset {name}")
-    if not overrides:
-        return config
-    tree = config.model_dump(mode="json")
-    for override in overrides:
+    tree = parse_config(tree, where=f"preset {name}").model_dump(mode="json")
+    for override in overrides or []:
         _override(tree, override)
     return parse_config(tree, where=f"preset {name}")
 

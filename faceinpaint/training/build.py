@@ -45,7 +45,9 @@ def build_trainee(stage: str, config: Config, sources: list[str]) -> Trainee:
     structure = find_structure(config, sources) if recipe.structure else None
     texture, critic = build.build_texture(recipe), build.build_critic(recipe)
     _fill_from(sources, stage, texture)
-    return TextureTrainee(config, stage, structure, texture, critic, load_features(config.feature_backbone))
+    features = load_features(config.feature_backbone)
+    perceptual = load_perceptual(config.lpips_backbone) if config.texture_loss.lpips else None
+    return TextureTrainee(config, stage, structure, texture, critic, features, perceptual)
 
 
 def check_sources(stage: str, config: Config, sources: list[str]) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from faceinpaint.config import Config
 from faceinpaint.losses import adversarial
-from faceinpaint.losses.perceptual import FeatureLoss
+from faceinpaint.losses.perceptual import FeatureLoss, PerceptualDistance
 from faceinpaint.losses.reconstruction import hole_l1, l1
 from faceinpaint.models.critic import Critic
 from faceinpaint.models.structure import StructureReconstructor
@@ -20,6 +20,7 @@ class TextureTrainee:
     """L_T = 10 L_t-perc + L_adv + 100 L1 with a WGAN-GP critic (section 4.4).
 
     stage: "texture", "variant-1" or "variant-2". structure: the trained first stage, frozen; None for variant 1.
+    perceptual: needed where ``texture_loss.lpips`` is not 0.
     """
 
     def __init__(
@@ -30,18 +31,21 @@ class TextureTrainee:
         texture: TextureGenerator,
         critic: Critic,
         features: FeatureLoss,
+        perceptual: PerceptualDistance | None,
     ):
         settings = config.train[stage]  # type: ignore[index]  # stage is one of the texture stages
         weights = config.texture_loss
-        self.stage, self.critic, self.features = stage, critic, features
+        self.stage, self.critic, self.features, self.perceptual = stage, critic, features, perceptual
         self.model = TwoStage(structure, texture)
         self.modules: dict[str, nn.Module] = {stage: texture}
         self.exported: dict[str, nn.Module] = {stage: texture}
         self.frozen: tuple[nn.Module, ...] = (features,)
+        if perceptual is not None:
+            self.frozen += (perceptual,)
         if structure is not None:
             self.frozen += (structure.eval().requires_grad_(False),)
         self.phases = []
-        terms = {"perceptual": weights.perceptual, "l1": weights.l1, "hole": weights.hole}
+        terms = {"perceptual": weights.perceptual, "l1": weights.l1, "hole": weights.hole, "lpips": weights.lpips}
         if weights.adversarial:
             self.modules["critic"] = critic
             judge = adam(critic.parameters(), settings, settings.critic_lr)
@@ -81,6 +85,7 @@ class TextureTrainee:
             "perceptual": lambda: self.features(output, truth).mean(),
             "l1": lambda: l1(output, truth),
             "hole": lambda: hole_l1(output, truth, batch.masks),
+            "lpips": lambda: self.perceptual(output, truth).mean(),  # type: ignore[misc]  # weighed only when given
             "adversarial": lambda: adversarial.wasserstein_generator(self.critic(output).float()),
         }
         return {name: terms[name]() for name in self.weights}  # a term of weight 0 costs nothing
