@@ -32,10 +32,8 @@ def build_trainee(stage: str, config: Config, sources: list[str]) -> Trainee:
         _fill_from(sources, "generator", trainee.generator)
         return trainee
     if stage == "structure":
-        perceptual, identity = (
-            load_perceptual(config.lpips_backbone),
-            load_identity(config.pretrained.arcface, config.alignment),
-        )
+        identity = load_identity(config.pretrained.arcface, config.alignment)
+        perceptual = load_perceptual(config.lpips_backbone)
         return StructureTrainee(config, find_structure(config, sources), perceptual, identity)
     if stage in ("pconv", "rfr"):
         model = build.build_baseline(config, stage)
@@ -46,8 +44,8 @@ def build_trainee(stage: str, config: Config, sources: list[str]) -> Trainee:
     texture, critic = build.build_texture(recipe), build.build_critic(recipe)
     _fill_from(sources, stage, texture)
     features = load_features(config.feature_backbone)
-    perceptual = load_perceptual(config.lpips_backbone) if config.texture_loss.lpips else None
-    return TextureTrainee(config, stage, structure, texture, critic, features, perceptual)
+    lpips = load_perceptual(config.lpips_backbone) if config.texture_loss.lpips else None
+    return TextureTrainee(config, stage, structure, texture, critic, features, lpips)
 
 
 def check_sources(stage: str, config: Config, sources: list[str]) -> None:

@@ -1,8 +1,9 @@
-"""The two collective operations data-parallel training needs; both do nothing in a single process."""
+"""The collective operations data-parallel training needs; they do nothing in a single process."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,3 +39,51 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     flat /= workers()
     for parameter, mean in zip(parameters, flat.split([g.numel() for g in gradients]), strict=True):
         parameter.grad = mean.view_as(parameter).clone(memory_format=torch.preserve_format)
+
+
+class _Sum(torch.autograd.Function):
+    """All-reduce whose gradient is summed over workers likewise."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        total = value.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _Sum.forward(ctx, gradient.contiguous())
+
+
+class SyncedBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm over the samples of all workers, on any device: torch's own SyncBatchNorm refuses CPUs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape and dtype."""
+        if not self.training or workers() == 1:
+            return super().forward(x)
+        wide = x.float()
+        count = wide.new_tensor([wide.numel() / wide.shape[1]])
+        sums = _Sum.apply(torch.cat([wide.sum((0, 2, 3)), wide.square().sum((0, 2, 3)), count]))
+        mean, square = (sums[:-1] / sums[-1]).chunk(2)
+        variance = square - mean.square()
+        with torch.no_grad():
+            assert self.momentum is not None and self.running_mean is not None and self.running_var is not None
+            assert self.num_batches_tracked is not None
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * sums[-1] / (sums[-1] - 1), self.momentum)
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        shift = self.bias - mean * scale
+        return (wide * scale[:, None, None] + shift[:, None, None]).to(x.dtype)
+
+
+def synchronise_batch_norm(module: nn.Module) -> None:
+    """Make every 2-D batch norm below ``module`` a :class:`SyncedBatchNorm2d` with the same parameters and buffers."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm2d):
+            synced = SyncedBatchNorm2d(child.num_features, child.eps, child.momentum)
+            synced.__dict__.update(child.__dict__)  # the very parameters the optimiser holds
+            module.register_module(name, synced)
+        else:
+            synchronise_batch_norm(child)

@@ -13,7 +13,7 @@ from torch import nn
 from faceinpaint.config import StageTraining
 from faceinpaint.models.build import DTYPES, lay_out
 from faceinpaint.training import ema
-from faceinpaint.training.distributed import average_gradients, mean_over_workers, workers
+from faceinpaint.training.distributed import average_gradients, mean_over_workers, synchronise_batch_norm, workers
 from faceinpaint.training.trainee import Batch, Phase, Trainee
 
 
@@ -177,8 +177,8 @@ def lr_factor(settings: StageTraining, step: int) -> float:
 
 def set_batch_norm(module: nn.Module, mode: str) -> None:
     """Batch-norm statistics in training: of each worker's own samples, of all workers', or as they stand ("frozen")."""
-    if mode == "sync" and workers() > 1:
-        nn.SyncBatchNorm.convert_sync_batchnorm(module)
+    if mode == "sync":
+        synchronise_batch_norm(module)
     if mode == "frozen":
         for part in module.modules():
             if isinstance(part, nn.modules.batchnorm._BatchNorm):
