@@ -85,8 +85,9 @@ def train_stage(stage: str, args: argparse.Namespace) -> int:
         last = next(reversed(job.checkpoints.notes()), None)
         print(f"[{stage}] diverged: {error}\nlast good checkpoint: {last}", file=sys.stderr)
         return 1
-    score = "" if note["score"] is None else f", hole PSNR {note['score']:.2f} dB on validation pictures"
-    print(f"[{stage}] done: {note['step']} steps{score}; weights: {args.output}/{stage}.safetensors")
+    score = f"hole PSNR {note['score']:.2f} dB" if stage != "generator" else f"Frechet distance {-note['score']:.3f}"
+    print(f"[{stage}] done: {note['step']} steps, {score} on validation pictures")
+    print(f"weights: {args.output}/{stage}.safetensors")
     print(f"next: {next_command(stage, args)}")
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import socket
 import subprocess
 import sys
@@ -168,3 +169,23 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     save_weights(folder, "structure", build.build_structure(config))
     save_weights(folder, "texture", build.build_texture(config.texture))
     return folder
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Parquet file of 12 smooth colour pictures and one that is none."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    rows: list[dict[str, object]] = [{"key": "broken", "image": b"no picture"}]
+    for i in range(12):
+        small = Image.fromarray(random.integers(0, 256, (4, 4, 3), np.uint8))
+        buffer = io.BytesIO()
+        small.resize((40, 48), Image.Resampling.BICUBIC).save(buffer, "PNG")
+        rows.append({"key": f"face{i}", "image": buffer.getvalue()})
+    path = tmp_path_factory.mktemp("faces") / "faces.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=5)
+    return str(path)

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from faceinpaint.evaluation.frechet import Features, load_extractor
 from faceinpaint.evaluation.methods import Restore, load_method
 from faceinpaint.evaluation.metrics import PICTURE_METRICS, picture_metrics
 from faceinpaint.evaluation.parts import is_done, to_png, write_table
 from faceinpaint.evaluation.plan import Plan
 from faceinpaint.images import to_float
+from faceinpaint.losses.frechet import Features, load_extractor
 from faceinpaint.losses.identity import load_identity
 from faceinpaint.losses.perceptual import load_perceptual
 

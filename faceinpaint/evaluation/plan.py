@@ -11,10 +11,10 @@ from faceinpaint.data.mask_spec import Alpha, Colour, parse_masks
 from faceinpaint.data.splits import read_split
 from faceinpaint.data.storage import check_writable
 from faceinpaint.errors import InputError
-from faceinpaint.evaluation.frechet import available_extractor
 from faceinpaint.evaluation.methods import check_names, weights_sha256
 from faceinpaint.evaluation.metrics import LEAST_SIDE
 from faceinpaint.images import Crop
+from faceinpaint.losses.frechet import available_extractor
 from faceinpaint.losses.identity import load_identity
 from faceinpaint.losses.perceptual import load_perceptual
 from faceinpaint.weights import load_config

@@ -68,11 +68,10 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
         mean, square = (sums[:-1] / sums[-1]).chunk(2)
         variance = square - mean.square()
         with torch.no_grad():
-            assert self.momentum is not None and self.running_mean is not None and self.running_var is not None
-            assert self.num_batches_tracked is not None
-            self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * sums[-1] / (sums[-1] - 1), self.momentum)
+            momentum, running = self.momentum or 0.0, dict(self.named_buffers())
+            running["num_batches_tracked"] += 1
+            running["running_mean"].lerp_(mean, momentum)
+            running["running_var"].lerp_(variance * sums[-1] / (sums[-1] - 1), momentum)
         scale = self.weight * torch.rsqrt(variance + self.eps)
         shift = self.bias - mean * scale
         return (wide * scale[:, None, None] + shift[:, None, None]).to(x.dtype)

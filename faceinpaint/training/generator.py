@@ -51,10 +51,11 @@ class GeneratorTrainee:
         self.augment.adapt(self.batch)
 
     def restore(self, batch: Batch, averaged: dict[str, nn.Module]) -> Tensor:
-        """Faces of fixed latents: this stage restores nothing yet."""
+        """Faces of latents that the batch fixes: this stage restores nothing yet."""
         generator = averaged["generator"]
         assert isinstance(generator, StyleGAN2Generator)
-        z = torch.randn(len(batch), generator.style_dim, generator=torch.Generator().manual_seed(1))
+        seed = int(batch.draws.double().sum().item() * 2**24)
+        z = torch.randn(len(batch), generator.style_dim, generator=torch.Generator().manual_seed(seed))
         return generator(z.to(batch.images.device), noise="const")
 
     def _fakes(self, count: int) -> tuple[Tensor, Tensor]:

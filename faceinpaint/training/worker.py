@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
 import ray.train
 import ray.train.torch
 import torch
@@ -15,17 +13,13 @@ from torch import distributed as dist
 from faceinpaint.config import Config, StageTraining
 from faceinpaint.data.storage import join, write_bytes
 from faceinpaint.data.stream import StreamPlan, stream
-from faceinpaint.images import mask_to_float, to_float
 from faceinpaint.ray_session import quiet_ray_data
 from faceinpaint.training.build import build_trainee
 from faceinpaint.training.checkpoint import CheckpointStore
-from faceinpaint.training.distributed import mean_over_workers
-from faceinpaint.training.monitor import Monitor, sample_sheet
+from faceinpaint.training.monitor import Monitor
 from faceinpaint.training.run import DivergedError, Run
-from faceinpaint.training.trainee import Batch
+from faceinpaint.training.validation import to_batch, validate_generation, validate_restoration
 from faceinpaint.weights import save_weights
-
-VALIDATION_PICTURES = 128
 
 
 @dataclass(frozen=True)
@@ -74,10 +68,10 @@ def train_worker(job: Job) -> None:
     try:
         plan = replace(job.plan, rank=rank, workers=workers)
         for rows in stream(plan, run.steps_done, job.settings.steps):
-            measured = run.step(_batch(rows))
+            measured = run.step(to_batch(rows))
             if monitor:
                 monitor.step(run.steps_done, measured)
-            _at_intervals(job, run, monitor, measured, rank, workers)
+            _at_intervals(job, run, monitor, measured, rank)
     except DivergedError as error:
         if rank == 0:
             write_bytes(join(job.folder, "diverged.json"), json.dumps({"error": str(error)}).encode())
@@ -108,14 +102,12 @@ def _start(job: Job, rank: int, device: torch.device) -> Run:
     return run
 
 
-def _at_intervals(
-    job: Job, run: Run, monitor: Monitor | None, measured: dict[str, float], rank: int, workers: int
-) -> None:
+def _at_intervals(job: Job, run: Run, monitor: Monitor | None, measured: dict[str, float], rank: int) -> None:
     """Validate, save and report when their steps have come; at the last step also export the averaged weights."""
     step, last = run.steps_done, run.steps_done == job.settings.steps
     score = None
     if last or step % job.evaluate_every == 0:
-        score = _validate(job, run, monitor, rank, workers)
+        score = _validate(job, run, monitor, rank)
     if last or step % job.checkpoint_every == 0:
         if monitor:
             job.checkpoints.save(step, run.state_dict(), score)
@@ -126,37 +118,14 @@ def _at_intervals(
             save_weights(job.output, name, module)
 
 
-@torch.no_grad()
-def _validate(job: Job, run: Run, monitor: Monitor | None, rank: int, workers: int) -> float | None:
-    """Restore the first validation pictures with fixed holes; the mean hole PSNR in dB, None for a generator."""
-    sums = torch.zeros(3, dtype=torch.float64)  # pictures, hole PSNR, whole PSNR
-    sheet = None
-    for rows in _validation_batches(job, rank, workers):
-        batch = _batch(rows).to(run.device, run.memory_format)
-        with run.autocast():
-            restored = run.trainee.restore(batch, run.averages).float().clamp(-1, 1)
-        error = ((restored - batch.images) / 2).square().double()
-        hole = (error * batch.masks).sum((1, 2, 3)) / (3 * batch.masks.sum((1, 2, 3)))
-        psnr = [-10 * torch.log10(e.clamp(min=1e-10)).sum().cpu() for e in (hole, error.mean((1, 2, 3)))]
-        sums += torch.stack([torch.tensor(float(len(batch)), dtype=torch.float64), *psnr])
-        if sheet is None:
-            sheet = sample_sheet(batch.damaged[:16], restored[:16], batch.images[:16])
-    count, hole_psnr, psnr_sum = mean_over_workers(sums).tolist()
-    scores = {} if job.stage == "generator" else {"hole_psnr": hole_psnr / count, "psnr": psnr_sum / count}
+def _validate(job: Job, run: Run, monitor: Monitor | None, rank: int) -> float | None:
+    """Measure the averaged weights and show samples. Returns the checkpoint's score: the higher, the better."""
+    if job.stage == "generator":
+        scores, sheet = validate_generation(run, job.validation, rank, job.config.alignment)
+        score = -scores["frechet"]
+    else:
+        scores, sheet = validate_restoration(run, job.validation, rank)
+        score = scores["hole_psnr"]
     if monitor and sheet is not None:
         monitor.evaluated(run.steps_done, scores, sheet)
-    return scores.get("hole_psnr")
-
-
-def _validation_batches(job: Job, rank: int, workers: int) -> Iterator[dict[str, np.ndarray]]:
-    """This worker's share of the first validation pictures: the same pictures and holes at every validation."""
-    plan = job.validation
-    count = min(VALIDATION_PICTURES, plan.data.rows) // plan.batch
-    for step in range(count):
-        if step % workers == rank:
-            yield plan.load(step, step + 1)
-
-
-def _batch(rows: dict[str, np.ndarray]) -> Batch:
-    draws = torch.from_numpy(np.asarray(rows["draw"], np.float32))
-    return Batch([str(key) for key in rows["key"]], to_float(rows["image"]), mask_to_float(rows["mask"]), draws)
+    return score

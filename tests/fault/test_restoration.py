@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from tests.processes import processes_of
+
 JOB = Path(__file__).parents[2] / "jobs" / "batch_inpaint.py"
 COUNT = 160
 # Stands in for a decoder that a hostile file crashes: this one dies of a marked picture.
@@ -120,13 +122,4 @@ def until(happened, seconds=120):
 
 def workers_of(driver):
     """Processes of the driver's Ray that are at a task of the pipeline."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            command = (entry / "cmdline").read_bytes()
-            session = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[3])
-        except (OSError, ValueError, IndexError):
-            continue
-        if session == driver and command.startswith((b"ray::MapBatches", b"ray::MapWorker")):
-            found.append(int(entry.name))
-    return found
+    return processes_of(driver, b"ray::MapBatches", b"ray::MapWorker")

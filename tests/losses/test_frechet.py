@@ -5,7 +5,7 @@ import pytest
 import torch
 from pytorch_fid.fid_score import calculate_frechet_distance
 
-from faceinpaint.evaluation.frechet import FALLBACK_EXTRACTOR, Moments, frechet_distance, load_extractor, rank_note
+from faceinpaint.losses.frechet import FALLBACK_EXTRACTOR, Moments, frechet_distance, load_extractor, rank_note
 
 
 def test_merged_moments_and_distance():

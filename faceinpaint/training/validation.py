@@ -1,0 +1,82 @@
+"""How good a run's averaged weights are, on the first held-out pictures: the same pictures and holes every time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from faceinpaint.data.stream import StreamPlan
+from faceinpaint.images import mask_to_float, to_float, to_uint8
+from faceinpaint.losses.frechet import Moments, available_extractor, frechet_distance, load_extractor
+from faceinpaint.training.distributed import mean_over_workers, workers
+from faceinpaint.training.monitor import sample_sheet
+from faceinpaint.training.run import Run
+from faceinpaint.training.trainee import Batch
+
+RESTORED_PICTURES = 128
+GENERATED_PICTURES = 512  # a Frechet distance needs more of them
+
+
+@torch.no_grad()
+def validate_restoration(run: Run, plan: StreamPlan, rank: int) -> tuple[dict[str, float], Tensor | None]:
+    """Mean ``hole_psnr`` and ``psnr`` in dB of restored pictures over all workers; and this worker's sample sheet."""
+    sums = torch.zeros(3, dtype=torch.float64, device=run.device)  # pictures, hole PSNR, whole PSNR
+    sheet = None
+    for batch, restored in _restored(run, plan, RESTORED_PICTURES, rank):
+        error = ((restored - batch.images) / 2).square().double()
+        hole = (error * batch.masks).sum((1, 2, 3)) / (3 * batch.masks.sum((1, 2, 3)))
+        psnr = [-10 * torch.log10(e.clamp(min=1e-10)).sum() for e in (hole, error.mean((1, 2, 3)))]
+        sums += torch.stack([sums.new_tensor(len(batch)), *psnr])
+        if sheet is None:
+            sheet = sample_sheet(batch.damaged[:16], restored[:16], batch.images[:16])
+    count, hole_psnr, psnr_sum = mean_over_workers(sums).tolist()
+    return {"hole_psnr": hole_psnr / count, "psnr": psnr_sum / count}, sheet
+
+
+@torch.no_grad()
+def validate_generation(
+    run: Run, plan: StreamPlan, rank: int, alignment: str
+) -> tuple[dict[str, float], Tensor | None]:
+    """``frechet`` distance of generated from held-out pictures over all workers; and this worker's sample sheet.
+
+    Its extractor is the one evaluation would use here. Compare within a run: it depends on the number of pictures.
+    """
+    features = load_extractor(run.device, alignment)  # type: ignore[arg-type]  # checked when the config was read
+    width = int(available_extractor().rsplit("-", 1)[1])
+    made_moments = true_moments = Moments.of(np.zeros((0, width)))
+    sheet = None
+    for batch, made in _restored(run, plan, GENERATED_PICTURES, rank):
+        made_moments += Moments.of(features(to_uint8(made)))
+        true_moments += Moments.of(features(to_uint8(batch.images)))
+        if sheet is None:
+            sheet = made[:16]
+    distance = frechet_distance(_over_workers(made_moments, run.device), _over_workers(true_moments, run.device))
+    return {"frechet": distance}, sheet
+
+
+def _over_workers(own: Moments, device: torch.device) -> Moments:
+    """The moments of all workers' features."""
+    flat = np.concatenate([[own.n], own.total, own.products.ravel()])
+    n, total, products = np.split(
+        (mean_over_workers(torch.from_numpy(flat).to(device)) * workers()).cpu().numpy(), [1, 1 + len(own.total)]
+    )
+    return Moments(round(n.item()), total, products.reshape(own.products.shape))
+
+
+def _restored(run: Run, plan: StreamPlan, most: int, rank: int) -> Iterator[tuple[Batch, Tensor]]:
+    """This worker's share of the pictures, and what the averaged weights make of them, in [-1, 1]."""
+    for step in range(min(most, plan.data.rows) // plan.batch):
+        if step % workers() == rank:
+            batch = to_batch(plan.load(step, step + 1)).to(run.device, run.memory_format)
+            with run.autocast():
+                restored = run.trainee.restore(batch, run.averages)
+            yield batch, restored.float().clamp(-1, 1)
+
+
+def to_batch(rows: dict[str, np.ndarray]) -> Batch:
+    """A stream's arrays as tensors."""
+    draws = torch.from_numpy(np.asarray(rows["draw"], np.float32))
+    return Batch([str(key) for key in rows["key"]], to_float(rows["image"]), mask_to_float(rows["mask"]), draws)
