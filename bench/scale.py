@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--here", nargs=2, metavar=("SOURCE", "OUTPUT"), help="one run in this process")
     args = parser.parse_args()
     if args.here:
-        restore_here(*args.here, args.weights)
+        restore_here(args.here[0], args.here[1], args.weights)
         return
     results: dict[str, Any] = {"machine": machine(), "rows": []}
     for keys in args.keys:

@@ -81,6 +81,18 @@ def load_weights(uri: str, name: str, module: nn.Module) -> str:
     return digest.hexdigest()
 
 
+def copy_weights(source: str, name: str, target: str) -> None:
+    """Copy a model between weights folders. Raises :class:`InputError` when ``target`` holds another of that name."""
+    number = 1
+    while exists(_part_uri(source, name, number)):
+        data, path = read_bytes(_part_uri(source, name, number)), _part_uri(target, name, number)
+        if not exists(path):
+            write_bytes(path, data)
+        elif read_bytes(path) != data:
+            raise InputError(f"{path} is not the {name} of {source}: choose another --output")
+        number += 1
+
+
 def _parts(tensors: dict[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor]]:
     """The tensors in order, in as few parts of at most PART_BYTES as that allows."""
     part: dict[str, torch.Tensor] = {}

@@ -39,7 +39,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--lpips", choices=("alex", "vgg"), default="alex", help="backbone of LPIPS")
     parser.add_argument("--arcface", metavar="FILE", help="model_ir_se50.pth, for identity; default: SFace")
     parser.add_argument("--compare", metavar="DIR", help="show the figures of an earlier evaluation beside these")
-    parser.add_argument("--sweep", metavar="FILE", help="YAML of NAME: {argument: value}, each into OUTPUT/NAME")
+    parser.add_argument(
+        "--sweep", metavar="FILE", help="YAML list of what to train and evaluate, each into OUTPUT/NAME"
+    )
     parser.add_argument("--force", action="store_true", help="compare even where data, masks or convention differ")
     return parser.parse_args()
 
@@ -64,9 +66,9 @@ def main() -> int:
         "workers": args.workers,
     }
     if args.sweep:
-        plans = read_sweep(args.sweep, common)
+        entries = read_sweep(args.sweep, common)
         connect()
-        print("\n".join(run_sweep(plans, args.output)))
+        print("\n".join(run_sweep(entries, args.output)))
         return 0
     plan = make_plan(**common)
     connect()

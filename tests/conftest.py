@@ -172,7 +172,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def faces(tmp_path_factory: pytest.TempPathFactory) -> str:
+def faces_parquet(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A Parquet file of 12 smooth colour pictures and one that is none."""
     import numpy as np
     import pyarrow as pa

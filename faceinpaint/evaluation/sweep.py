@@ -1,28 +1,43 @@
-"""Evaluating a list of configurations: one YAML file, one folder a configuration, one table over all."""
+"""Training and evaluating a list of configurations: one YAML file, one folder a configuration, one table over all."""
 
 from __future__ import annotations
 
 import inspect
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from faceinpaint.data.storage import first_line, read_bytes, write_bytes
+from faceinpaint.config import STAGES, load_preset
+from faceinpaint.data.storage import first_line, join, read_bytes, write_bytes
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.evaluate import evaluate
-from faceinpaint.evaluation.plan import Plan, make_plan
+from faceinpaint.evaluation.plan import make_plan
 from faceinpaint.evaluation.report import write_report
 from faceinpaint.evaluation.rows import write_rows
 from faceinpaint.evaluation.tables import LABELS, provenance, shown
+from faceinpaint.training.driver import Resources, make_job, train
+from faceinpaint.training.worker import Job
+
+TRAINING = {"preset", "stage", "data", "val", "init", "set", "steps", "workers", "cpus_per_worker", "gpus_per_worker"}
 
 
-def read_sweep(uri: str, common: dict[str, Any]) -> dict[str, Plan]:
-    """The plans of a sweep by name, all checked before any work.
+@dataclass(frozen=True)
+class Entry:
+    """One configuration of a sweep: what :func:`make_plan` takes, and what is trained before, if anything."""
+
+    arguments: dict[str, Any]
+    training: tuple[Job, Resources] | None
+
+
+def read_sweep(uri: str, common: dict[str, Any]) -> dict[str, Entry]:
+    """The entries of a sweep by name, checked before any work.
 
     The file maps names to what differs from the command's own arguments, such as
-    ``{small: {weights: runs/small}, vgg: {lpips_backbone: vgg}}``. Each goes to ``OUTPUT/NAME``. Raises
-    :class:`InputError` for an unreadable file, an unknown argument, or a plan that cannot be carried out.
+    ``{small: {weights: runs/small}, vgg: {lpips_backbone: vgg}}``; ``train: {preset: ..., stage: ..., data: ...}``
+    trains the entry's weights first, as jobs/train.py with these flags would. Each goes to ``OUTPUT/NAME``. Raises
+    :class:`InputError` for an unreadable file, an unknown argument, or an entry that cannot be carried out.
     """
     try:
         tree = yaml.safe_load(read_bytes(uri))
@@ -30,28 +45,62 @@ def read_sweep(uri: str, common: dict[str, Any]) -> dict[str, Plan]:
         raise InputError(f"--sweep {uri}: {first_line(error)}") from None
     if not isinstance(tree, dict) or not all(isinstance(changes, dict) for changes in tree.values()):
         raise InputError(f"--sweep {uri}: write NAME: {{argument: value}}, one line a configuration")
-    return {str(name): _plan(uri, str(name), changes, common) for name, changes in tree.items()}
+    return {str(name): _entry(f"--sweep {uri}: {name}", str(name), changes, common) for name, changes in tree.items()}
 
 
-def run_sweep(plans: dict[str, Plan], output: str) -> list[str]:
-    """Evaluate each plan across the workers; writes ``OUTPUT/sweep.json`` and returns the table's lines."""
+def run_sweep(entries: dict[str, Entry], output: str) -> list[str]:
+    """Train and evaluate each entry across the workers; writes ``OUTPUT/sweep.json``, returns the table's lines."""
     results = {}
     lines = [f"| configuration | method | {' | '.join(LABELS.values())} |", "|---" * (len(LABELS) + 2) + "|"]
-    for name, plan in plans.items():
+    for name, entry in entries.items():
+        if entry.training:
+            train(*entry.training)
+        plan = make_plan(**entry.arguments)
         metrics, batches = evaluate(plan)
         write_report(plan, metrics, write_rows(plan, batches))
         results[name] = metrics
         for method, figures in metrics["methods"].items():
             lines.append(f"| {name} | {method} | {' | '.join(shown(figures.get(k), k) for k in LABELS)} |")
     lines += [f"{name}: {provenance(metrics)}" for name, metrics in results.items()]
-    write_bytes(f"{output.rstrip('/')}/sweep.json", json.dumps(results, indent=1).encode())
-    write_bytes(f"{output.rstrip('/')}/sweep.md", "\n".join(lines).encode())
+    write_bytes(join(output, "sweep.json"), json.dumps(results, indent=1).encode())
+    write_bytes(join(output, "sweep.md"), "\n".join(lines).encode())
     return lines
 
 
-def _plan(uri: str, name: str, changes: dict[str, Any], common: dict[str, Any]) -> Plan:
-    known = set(inspect.signature(make_plan).parameters) - {"output"}
-    unknown = sorted(set(changes) - known)
-    if unknown:
-        raise InputError(f"--sweep {uri}: {name} sets {unknown[0]!r}: choose from {', '.join(sorted(known))}")
-    return make_plan(**{**common, **changes, "output": f"{common['output'].rstrip('/')}/{name}"})
+def _entry(where: str, name: str, changes: dict[str, Any], common: dict[str, Any]) -> Entry:
+    settings = changes.get("train")
+    changes = {argument: value for argument, value in changes.items() if argument != "train"}
+    _refuse_unknown(where, changes, set(inspect.signature(make_plan).parameters) - {"output"})
+    arguments = {**common, **changes, "output": join(common["output"], name)}
+    if settings is None:
+        make_plan(**arguments)  # raises for what cannot be carried out
+        return Entry(arguments, None)
+    arguments["weights"] = join(arguments["output"], "weights")
+    return Entry(arguments, _training(f"{where}: train", settings, arguments))
+
+
+def _training(where: str, settings: Any, arguments: dict[str, Any]) -> tuple[Job, Resources]:
+    if not isinstance(settings, dict) or not {"preset", "stage", "data"} <= set(settings):
+        raise InputError(f"{where}: name at least preset, stage and data")
+    _refuse_unknown(where, settings, TRAINING)
+    stage = settings["stage"]
+    if stage not in STAGES:
+        raise InputError(f"{where}: unknown stage {stage!r}: choose one of {', '.join(STAGES)}")
+    overrides = [f"train.{stage}.steps={settings['steps']}"] if "steps" in settings else []
+    resources = {name: settings[name] for name in ("workers", "cpus_per_worker", "gpus_per_worker") if name in settings}
+    job = make_job(
+        load_preset(settings["preset"], settings.get("set", []) + overrides),
+        stage,
+        data=settings["data"],
+        validation=settings.get("val", arguments["data"]),
+        output=arguments["weights"],
+        init=settings.get("init"),
+        crop=arguments.get("crop"),
+        cpus_per_worker=settings.get("cpus_per_worker", 1),
+    )
+    return job, Resources(**resources)
+
+
+def _refuse_unknown(where: str, given: dict[str, Any], known: set[str]) -> None:
+    if unknown := sorted(set(given) - known):
+        raise InputError(f"{where} sets {unknown[0]!r}: choose from {', '.join(sorted(known))}")

@@ -23,7 +23,7 @@ from faceinpaint.ray_session import connect
 from faceinpaint.training.build import check_sources
 from faceinpaint.training.run import DivergedError
 from faceinpaint.training.worker import Job, train_worker
-from faceinpaint.weights import has_weights, save_config
+from faceinpaint.weights import copy_weights, has_weights, save_config
 
 VALIDATION_BATCH = 16
 
@@ -105,6 +105,7 @@ def train(job: Job, resources: Resources) -> dict[str, Any]:
     """
     if is_finished(job):
         return job.checkpoints.notes()[-1]
+    _bring_earlier_stage(job)
     _note_run(job, resources)
     save_config(job.output, job.config)
     diverged = join(job.folder, "diverged.json")
@@ -130,6 +131,15 @@ def is_finished(job: Job) -> bool:
     """Whether the run has reached its last step and its weights are exported."""
     notes = job.checkpoints.notes()
     return bool(notes) and notes[-1]["step"] >= job.settings.steps and has_weights(job.output, job.stage)
+
+
+def _bring_earlier_stage(job: Job) -> None:
+    """Copy the first stage that a second one is trained on beside it: they restore together."""
+    if job.stage not in ("texture", "variant-2"):
+        return
+    source = next((source for source in job.sources if has_weights(source, "structure")), job.output)
+    if source != job.output:
+        copy_weights(source, "structure", job.output)
 
 
 def _note_run(job: Job, resources: Resources) -> None:

@@ -107,6 +107,22 @@ def test_sweep(faces, tmp_path):
         read_sweep(str(sweep), common)
 
 
+@pytest.mark.usefixtures("ray_local")
+def test_a_sweep_trains_its_weights_first(faces_parquet, tmp_path):
+    common = {"data": faces_parquet, "masks": "squares:12", "methods": ["pconv"], "output": str(tmp_path / "out")}
+    entry = "{{train: {{preset: tiny, stage: pconv, data: {0}, workers: 0, steps: 1, set: [train.pconv.lr={1}]}}}}"
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(f"a: {entry.format(faces_parquet, 0.0001)}\nb: {entry.format(faces_parquet, 0.1)}\n")
+    lines = run_sweep(read_sweep(str(sweep), common), common["output"])
+    assert (tmp_path / "out" / "a" / "weights" / "pconv.safetensors").exists()
+    results = json.loads((tmp_path / "out" / "sweep.json").read_text())
+    assert results["a"]["methods"]["pconv"]["psnr"] != results["b"]["methods"]["pconv"]["psnr"]
+    assert [line.split("|")[1].strip() for line in lines[2:4]] == ["a", "b"]
+    sweep.write_text("a: {train: {preset: tiny, stage: sculpture, data: x}}")
+    with pytest.raises(InputError, match="unknown stage 'sculpture'"):
+        read_sweep(str(sweep), common)
+
+
 def test_other_data_is_not_compared_without_force():
     a = {"data_sha256": "1", "masks": {"sha256": "2"}, "convention": "default", "size": 64}
     assert check_comparable(a, a, force=False) == []
