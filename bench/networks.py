@@ -9,21 +9,20 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.timing import interleaved, matmul, matmul_flops, peak_megabytes
-from faceinpaint.config import Config, load_preset
+from bench.timing import DTYPES, interleaved, matmul, matmul_flops, peak_megabytes
+from faceinpaint.config import Config, Precision, load_preset
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.models import build
 from faceinpaint.models.two_stage import TwoStage
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-Case = tuple[str, str, str, int]  # preset, method, precision, batch
+Case = tuple[str, str, Precision, int]  # preset, method, precision, batch
 
 
 def rows(preset: str, rounds: int) -> list[dict[str, Any]]:
     """A row a method, precision and batch: seconds a picture, GFLOP, share of the matmul peak, peak memory."""
     found = []
     for batch in (1, 8):
-        cases = [(preset, method, p, batch) for method in ("two-stage", "pconv", "rfr") for p in ("fp32", "bf16")]
+        cases: list[Case] = [(preset, method, p, batch) for method in ("two-stage", "pconv", "rfr") for p in DTYPES]
         contestants: dict[str, Callable[[], Any]] = {f"{c[1]}/{c[2]}": forward(c) for c in cases}
         for precision, dtype in DTYPES.items():
             contestants[f"matmul/{precision}"] = matmul(dtype)

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from bench.timing import interleaved
+from faceinpaint.config import Precision
 from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.data.storage import write_bytes
 from faceinpaint.inference.inpainter import Inpainter
@@ -44,7 +45,7 @@ def faces(size: int, count: int) -> list[bytes]:
     return found
 
 
-def pipeline_over_model(weights: str, precision: str) -> dict[str, float]:
+def pipeline_over_model(weights: str, precision: Precision) -> dict[str, float]:
     """Images/s of ``jobs/batch_inpaint.py`` on aligned faces, and of the model alone on two threads."""
     inpainter = Inpainter.load(weights, precision=precision)
     size = inpainter.image_size

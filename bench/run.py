@@ -20,6 +20,7 @@ import ray
 import torch
 
 from bench import networks, restoration, training
+from bench.timing import DTYPES
 from faceinpaint.training.driver import code_version
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="turns of the timings at 256 px")
     args = parser.parse_args()
     results: dict[str, Any] = {"machine": machine()}
-    results["pipeline"] = {p: restoration.pipeline_over_model(args.weights, p) for p in ("fp32", "bf16")}
+    results["pipeline"] = {p: restoration.pipeline_over_model(args.weights, p) for p in DTYPES}
     results["step_costs_ms"] = restoration.step_costs(64)
     with tempfile.TemporaryDirectory() as folder:
         data = f"{folder}/faces.parquet"

@@ -12,7 +12,13 @@ from typing import Any
 
 import torch
 
+from faceinpaint.config import Precision
+from faceinpaint.models.build import resolve_precision
+
 PEAK_SIDE = 2048
+DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32}
+if resolve_precision("auto", torch.device("cpu")) == "bf16":  # emulated, it would take minutes and say nothing
+    DTYPES["bf16"] = torch.bfloat16
 
 
 def interleaved(contestants: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:

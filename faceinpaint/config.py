@@ -19,6 +19,7 @@ STAGES = ("generator", "structure", "texture", "variant-1", "variant-2", "pconv"
 Positive = Annotated[int, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]  # auto: bf16 where the device computes in it, else fp32
 PowerOfTwo = Literal[8, 16, 32, 64, 128, 256, 512, 1024]
 
 
@@ -207,7 +208,7 @@ class Config(Part):
     gan: GanTraining = GanTraining()
     pretrained: PretrainedConfig = PretrainedConfig()
     train: dict[Literal["generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr"], StageTraining]
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of training; fp16 scales its losses
+    precision: Precision = "fp32"  # of training; fp16 scales its losses
     channels_last: bool = False
     seeded_generator: bool = False  # tests: stages after the generator may start from a random one
 

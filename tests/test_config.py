@@ -31,7 +31,7 @@ def test_overrides_touch_one_stage_only():
         ("train.texture.lr=-1", r"train\.texture\.lr = -1: .*greater than 0"),
         ("colour=red", r"colour = 'red': no such field; choose one of preset, image_size"),
         ("train.texture.speed=1", r"train\.texture\.speed = 1: no such field; choose one of steps"),
-        ("precision=int8", r"precision = 'int8': .*'fp32', 'bf16' or 'fp16'"),
+        ("precision=int8", r"precision = 'int8': .*'auto', 'fp32', 'bf16' or 'fp16'"),
         ("texture.attention=[[6, 4]]", r"fills go to 1-3"),
         ("texture.strides=[1, 2, 4, 4, 8, 3]", r"keep or double"),
         ("precision", r"write path\.to\.field=value"),

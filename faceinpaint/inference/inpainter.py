@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from faceinpaint.config import Config
+from faceinpaint.config import Config, Precision
 from faceinpaint.errors import InputError
 from faceinpaint.images import mask_to_float, to_float, to_uint8
 from faceinpaint.models import build
@@ -28,16 +28,16 @@ class Inpainter:
     of the weights files it was loaded from.
     """
 
-    def __init__(self, model: nn.Module, config: Config, model_sha256: str, device: torch.device, precision: str):
+    def __init__(self, model: nn.Module, config: Config, model_sha256: str, device: torch.device, precision: Precision):
         self.config, self.image_size, self.model_sha256 = config, config.image_size, model_sha256
-        self.device, self.precision = device, precision
+        self.device, self.precision = device, build.resolve_precision(precision, device)
         self.memory_format = torch.channels_last if config.channels_last else torch.contiguous_format
         self.model = model.to(device).eval().requires_grad_(False)
         build.lay_out(self.model, self.memory_format)
 
     @classmethod
     def load(
-        cls, weights: str | Path, method: str = "two-stage", device: str | None = None, precision: str | None = None
+        cls, weights: str | Path, method: str = "two-stage", device: str | None = None, precision: Precision = "fp32"
     ) -> Inpainter:
         """Load a method from a weights folder (local or s3://).
 
@@ -45,7 +45,7 @@ class Inpainter:
             weights: folder with ``config.yaml`` and safetensors files.
             method: two-stage, structure, variant-1, variant-2, pconv or rfr.
             device: torch device; default CUDA when there is one.
-            precision: "fp32", "bf16" or "fp16"; default fp32.
+            precision: "fp32", "bf16", "fp16", or "auto": bf16 where the device computes in it.
 
         Raises :class:`InputError` when the method is unknown, or weights are missing, damaged or of another shape.
         """
@@ -54,7 +54,7 @@ class Inpainter:
         config = load_config(str(weights))
         model, digest = _load_model(str(weights), method, config)
         chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        return cls(model, config, digest, chosen, precision or "fp32")
+        return cls(model, config, digest, chosen, precision)
 
     @torch.inference_mode()
     def restore_batch(self, images: np.ndarray, masks: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from faceinpaint import metrics
+from faceinpaint.config import Precision
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.work import pack, unpack
 
@@ -21,7 +23,7 @@ class Painter:
     with it, on this run or another.
     """
 
-    def __init__(self, weights: str, precision: str, threads: int):
+    def __init__(self, weights: str, precision: Precision, threads: int):
         if threads:
             torch.set_num_threads(threads)
         self.inpainter = Inpainter.load(weights, precision=precision)
@@ -33,7 +35,8 @@ class Painter:
         if works:
             crops = np.concatenate([work.crops for work in works])
             holes = np.concatenate([work.holes for work in works])
-            painted = paint(self.inpainter, crops, holes)
+            with metrics.step("paint", len(works)):
+                painted = paint(self.inpainter, crops, holes)
             ends = np.cumsum([len(work.patches) for work in works])
             for work, part in zip(works, np.split(painted, ends[:-1]), strict=True):
                 work.painted = part

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from faceinpaint.config import Config, TextureConfig
+from faceinpaint.config import Config, Precision, TextureConfig
 from faceinpaint.models.baselines.pconv import PConvUNet
 from faceinpaint.models.baselines.rfr import RFRNet
 from faceinpaint.models.critic import Critic
@@ -47,6 +47,17 @@ def build_baseline(config: Config, name: str) -> PConvUNet | RFRNet:
     if name == "pconv":
         return PConvUNet(config.pconv.width, config.pconv.layers)
     return RFRNet(config.rfr.width, config.rfr.recurrences)
+
+
+def resolve_precision(precision: Precision, device: torch.device) -> str:
+    """ "fp32", "bf16" or "fp16"; "auto" is bf16 where the device has instructions for it (emulated, it is slow)."""
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return "bf16" if fast else "fp32"
 
 
 def lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:

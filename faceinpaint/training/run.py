@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from faceinpaint.config import StageTraining
-from faceinpaint.models.build import DTYPES, lay_out
+from faceinpaint.config import Precision, StageTraining
+from faceinpaint.models.build import DTYPES, lay_out, resolve_precision
 from faceinpaint.training import ema
 from faceinpaint.training.distributed import average_gradients, mean_over_workers, synchronise_batch_norm, workers
 from faceinpaint.training.trainee import Batch, Phase, Trainee
@@ -30,7 +30,7 @@ class Run:
     Args:
         trainee: modules and phases; moved to ``device``.
         settings: how the stage is optimised.
-        precision: "fp32", "bf16" or "fp16" (autocast; fp16 scales its losses).
+        precision: "fp32", "bf16" or "fp16" (autocast; fp16 scales its losses), or "auto".
         rank: this worker's number; only its random draws depend on it.
 
     A bad step (see :class:`DivergedError`) is left out, and counted, up to ``settings.bad_steps`` times.
@@ -41,7 +41,7 @@ class Run:
         trainee: Trainee,
         settings: StageTraining,
         *,
-        precision: str = "fp32",
+        precision: Precision = "fp32",
         channels_last: bool = False,
         device: torch.device | str = "cpu",
         seed: int = 0,
@@ -49,7 +49,7 @@ class Run:
     ):
         self.trainee, self.settings, self.seed, self.rank = trainee, settings, seed, rank
         self.device = torch.device(device)
-        self.precision = precision
+        self.precision = resolve_precision(precision, self.device)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         for module in (*trainee.modules.values(), *trainee.frozen):
             module.to(self.device)
@@ -61,7 +61,7 @@ class Run:
         for optimizer in set(self.optimizers.values()):
             for group in optimizer.param_groups:
                 group["initial_lr"] = group["lr"]
-        scaled = precision == "fp16"
+        scaled = self.precision == "fp16"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
         self.steps_done = 0
         self.bad_steps = 0
