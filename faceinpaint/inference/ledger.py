@@ -71,7 +71,9 @@ class Ledger:
         if self._pending.num_rows >= ROWS_A_FILE:
             self._file, self._pending = self._file + 1, ROW.empty_table()
         self._flushed = self._pending.num_rows
-        return np.sort(np.concatenate(found))
+        known = np.concatenate(found)
+        known.sort()
+        return known
 
     @property
     def rows(self) -> int:

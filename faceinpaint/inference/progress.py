@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 import ray
 
+from faceinpaint import metrics
 from faceinpaint.data.source import count_pictures
 from faceinpaint.inference.ledger import Ledger
 
@@ -20,6 +22,11 @@ class Progress:
         self.already = 0  # ledger rows of earlier runs
         self._counting = ray.remote(num_cpus=0)(count_pictures).remote(source)
         self._total: int | None = None
+        self._told: Counter[str] | None = None  # rows by status that the metrics know of; None: they are not told
+
+    def begin(self, ledger: Ledger) -> None:
+        """Count from here on: what is in the ledger by now was done before. Rows go to the metrics, too."""
+        self.already, self._told = ledger.rows, Counter(ledger.counts)
 
     def total(self) -> int:
         """The number of inputs; waits for the count."""
@@ -38,6 +45,7 @@ class Progress:
         self._shown = now
         if self._total is None and ray.wait([self._counting], timeout=0)[0]:
             self._total = ray.get(self._counting)
+        self._tell(ledger)
         rate = self.rate(ledger)
         left = f"  {_clock((self._total - ledger.rows) / rate)} left" if self._total and rate else ""
         failed = ledger.counts["failed"]
@@ -46,8 +54,18 @@ class Progress:
 
     def close(self, ledger: Ledger) -> None:
         """Print the last line: every status with its number."""
+        self._tell(ledger)
         counts = ", ".join(f"{count} {status}" for status, count in sorted(ledger.counts.items()))
         print(f"{ledger.rows} inputs: {counts or 'none'}; {time.monotonic() - self.began:.0f} s", flush=True)
+
+    def _tell(self, ledger: Ledger) -> None:
+        if self._told is None:
+            return
+        for status, rows in ledger.counts.items():
+            metrics.count("inputs", status, rows - self._told[status])
+        self._told = Counter(ledger.counts)
+        if self._total is not None:
+            metrics.show("inputs_left", "batch_inpaint", self._total - ledger.rows)
 
 
 def _clock(seconds: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import ray
 
+from faceinpaint import metrics
 from faceinpaint.inference.work import Settings, Work, examine, pack
 
 DEATHS = 2  # of its process, after which a picture is given up
@@ -21,15 +22,16 @@ def examine_apart(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict
     works: list[Work] = []
     pool = _pool()
     try:
-        for key, image, error in zip(batch["key"], batch["image"], batch["error"], strict=True):
-            for _ in range(DEATHS):
-                try:
-                    works.append(pool.submit(examine, str(key), image, error, shared).result())
-                    break
-                except BrokenProcessPool:
-                    pool = _pool()
-            else:
-                works.append(_given_up(str(key), shared))
+        with metrics.step("examine", len(batch["key"])):
+            for key, image, error in zip(batch["key"], batch["image"], batch["error"], strict=True):
+                for _ in range(DEATHS):
+                    try:
+                        works.append(pool.submit(examine, str(key), image, error, shared).result())
+                        break
+                    except BrokenProcessPool:
+                        pool = _pool()
+                else:
+                    works.append(_given_up(str(key), shared))
     finally:
         pool.shutdown()
     return {"work": pack(works)}

@@ -25,6 +25,7 @@ from ray.data import ActorPoolStrategy, Dataset
 from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
+from faceinpaint import metrics
 from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.data.source import is_parquet, read_pictures
 from faceinpaint.data.storage import absolute, check_writable, delete, exists, join, read_bytes, top_names, write_bytes
@@ -147,9 +148,10 @@ def _run(options: Options, settings: Settings) -> dict[str, int]:
     ledger, gallery = Ledger(options.output), Gallery(options.output)
     progress = Progress(options.input)
     for attempt in range(PASSES):
-        done = ledger.open(drop_failed=options.retry_failed and attempt == 0)
+        # In the object store alone: sixteen bytes an input are much for a driver that holds them to the end.
+        done = ray.put(ledger.open(drop_failed=options.retry_failed and attempt == 0))
         if attempt == 0:
-            progress.already = ledger.rows
+            progress.begin(ledger)
         if settings.as_rows:
             _drop_orphans(options.output, ledger)
         try:
@@ -174,7 +176,7 @@ def _pass(
     ledger: Ledger,
     gallery: Gallery,
     progress: Progress,
-    done: np.ndarray,
+    done: ray.ObjectRef,
     apart: bool,
 ) -> None:
     """Stream what is not ``done`` through the pipeline into the ledger; flushes as it goes and at the end."""
@@ -189,7 +191,7 @@ def _pass(
         gallery.save()
 
 
-def _stream(options: Options, settings: Settings, done: np.ndarray, apart: bool = False) -> Iterator[list[Work]]:
+def _stream(options: Options, settings: Settings, done: ray.ObjectRef, apart: bool = False) -> Iterator[list[Work]]:
     """Finished pictures, some at a time."""
     with warnings.catch_warnings():
         # Ray 2.60 has no named parameter for a task's crash budget, and warns of the unnamed one.
@@ -199,12 +201,12 @@ def _stream(options: Options, settings: Settings, done: np.ndarray, apart: bool 
         yield unpack(batch["work"]) if "work" in batch else []
 
 
-def _pipeline(options: Options, settings: Settings, done: np.ndarray, apart: bool) -> Dataset:
+def _pipeline(options: Options, settings: Settings, done: ray.ObjectRef, apart: bool) -> Dataset:
     """Read, examine, paint, finish: a column ``work``. A dry run ends after examining."""
-    shared, known = ray.put(settings), ray.put(done)
+    shared = ray.put(settings)
     look = examine_apart if apart else _examine
     task: dict[str, Any] = {"batch_format": "numpy", "num_cpus": 0.5, "max_retries": CRASHES}
-    pictures = read_pictures(options.input, wanted=partial(_missing, known))
+    pictures = read_pictures(options.input, wanted=partial(_missing, done))
     works = pictures.map_batches(partial(look, settings=shared), batch_size=PICTURES, **task)
     if options.dry_run:
         return works
@@ -236,14 +238,15 @@ def _missing(known: ray.ObjectRef, keys: list[str]) -> np.ndarray:
 def _examine(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
     shared = ray.get(settings)
     rows = zip(batch["key"], batch["image"], batch["error"], strict=True)
-    return {"work": pack([examine(str(key), image, error, shared) for key, image, error in rows])}
+    with metrics.step("examine", len(batch["key"])):
+        return {"work": pack([examine(str(key), image, error, shared) for key, image, error in rows])}
 
 
 def _finish(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
     shared = ray.get(settings)
-    works = sorted(
-        (finish(work, shared) for work in unpack(batch["work"])), key=lambda work: doubt(work.row), reverse=True
-    )
+    with metrics.step("finish", len(batch["work"])):
+        works = [finish(work, shared) for work in unpack(batch["work"])]
+    works.sort(key=lambda work: doubt(work.row), reverse=True)
     for work in works[SHEETS:]:
         work.sheet = {}
     return {"work": pack(works)}
@@ -276,7 +279,7 @@ def _drop_orphans(output: str, ledger: Ledger) -> None:
 def _dry_run(options: Options, settings: Settings) -> dict[str, int]:
     """Examine everything, write a contact sheet, restore nothing."""
     gallery, progress, ledger = Gallery(options.output, dry=True), Progress(options.input), Ledger(options.output)
-    for works in _stream(options, settings, np.empty(0, DIGESTS)):
+    for works in _stream(options, settings, ray.put(np.empty(0, DIGESTS))):
         for work in works:
             work.row["status"] = work.row["status"] or "restored"
         ledger.counts.update(work.row["status"] for work in works)
