@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ import torch
 from torch import Tensor
 
 from faceinpaint.models.arcface import ArcFace
+from faceinpaint.models.baselines.pconv import PConvUNet
+from faceinpaint.models.baselines.rfr import RFRNet
 from faceinpaint.models.encoder import StyleEncoder
 from faceinpaint.models.load import load_exactly
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
@@ -60,3 +63,19 @@ def test_arcface_equals_public() -> None:
         model = ArcFace()
     load_exactly(model, formula_state(MANIFESTS["arcface_ir_se50"]["state_dict"]), "formula")
     assert_public("arcface", model.embed(sines(2 * 3 * 112 * 112, phase=3).reshape(2, 3, 112, 112)))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("name", "build", "phase"), [("rfr", RFRNet, 4), ("pconv", lambda: PConvUNet(layers=6), 5)])
+def test_compared_methods_equal_public(name: str, build: Callable[[], RFRNet | PConvUNet], phase: int) -> None:
+    with torch.device("meta"):
+        network = build()
+    state = formula_state({key: tuple(value.shape) for key, value in network.state_dict().items()})
+    if name == "pconv":  # the public U-Net's first layer has no bias
+        state["encoder.0.conv.bias"].zero_()
+    load_exactly(network, state, "formula")
+    masks = torch.zeros(2, 1, 64, 64)
+    masks[0, :, 16:40, 16:40] = 1
+    masks[1, :, 30:54, 8:32] = 1
+    images = sines(2 * 3 * 64 * 64, phase).reshape(2, 3, 64, 64)
+    assert_public(name, network.eval().paint(images, masks))
