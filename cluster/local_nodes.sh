@@ -1,18 +1,37 @@
 #!/usr/bin/env bash
-# Several Ray nodes on this machine, dashboard on loopback: cluster/local_nodes.sh start [NODES] | stop
+# Several Ray nodes on this machine, all on loopback: cluster/local_nodes.sh start [NODES] | stop
+# Ports of the head: PORT (6379), DASHBOARD_PORT (8265), METRICS_PORT (8080). `stop` stops these nodes and no other Ray.
 set -euo pipefail
 PATH="$(cd "$(dirname "$0")/.." && pwd)/.venv/bin:$PATH"  # jobs run with the nodes' python
+state="${TMPDIR:-/tmp}/faceinpaint-nodes-$(id -u)"
+port="${PORT:-6379}" dashboard="${DASHBOARD_PORT:-8265}" metrics="${METRICS_PORT:-8080}"
+
+node() {  # on one host each node needs a folder of its own: a joining one would clear the head's uploads
+  setsid ray start --block --node-ip-address=127.0.0.1 --num-cpus=2 --disable-usage-stats \
+    --temp-dir="$(mktemp -d /tmp/ray-XXXXXX)" --dashboard-agent-listen-port=0 "$@" >> "$state/log" 2>&1 < /dev/null &
+  echo $! >> "$state/pids"
+}
+
+submit() { ray job submit --address "http://127.0.0.1:$dashboard" -- "$@"; }
+
+stop() {
+  [ -f "$state/pids" ] || return 0
+  while read -r pid; do kill -TERM -- "-$pid" 2> /dev/null || true; done < "$state/pids"
+  rm -r "$state"
+}
+
 case "${1:-}" in
   start)
+    stop
+    mkdir -p "$state"
     ray get-auth-token --generate > /dev/null  # clients and nodes share ~/.ray/auth_token
     export RAY_AUTH_MODE=token
-    ray start --head --port=6379 --num-cpus=2 --dashboard-host=127.0.0.1 --node-ip-address=127.0.0.1
-    for i in $(seq 2 "${2:-2}"); do  # on one host, a joining node would clear the head's uploads and want its port
-      ray start --address=127.0.0.1:6379 --num-cpus=2 --node-ip-address=127.0.0.1 \
-        --temp-dir="$(mktemp -d /tmp/ray-XXXXXX)" --dashboard-agent-listen-port=$((52365 + i))
-    done
-    echo "submit with: RAY_AUTH_MODE=token ray job submit --address http://127.0.0.1:8265 --working-dir . -- python jobs/..."
+    node --head --port="$port" --dashboard-host=127.0.0.1 --dashboard-port="$dashboard" --metrics-export-port="$metrics"
+    for _ in $(seq 60); do submit true > /dev/null 2>&1 && ready=1 && break || sleep 1; done
+    [ "${ready:-}" ] || { echo "the head did not come up:" >&2; tail "$state/log" >&2; stop; exit 1; }
+    for _ in $(seq 2 "${2:-2}"); do node --address="127.0.0.1:$port"; done
+    echo "submit with: RAY_AUTH_MODE=token ray job submit --address http://127.0.0.1:$dashboard --working-dir . -- python jobs/..."
     ;;
-  stop) ray stop ;;
+  stop) stop ;;
   *) echo "usage: $0 start [NODES] | stop" >&2; exit 2 ;;
 esac

@@ -1,7 +1,8 @@
-"""The jobs on a real cluster of several nodes on this machine: submitted, failing, and losing a node half-way."""
+"""The jobs on a real cluster of several nodes on this machine: submitted, failing, stopped, and losing a node."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import free_port, wait_for
+from tests.train_job import assert_same_state
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
@@ -39,9 +41,12 @@ class Cluster:
         self.port, self.dashboard = free_port(), free_port()
         options = f"--head --port={self.port} --dashboard-port={self.dashboard} --num-cpus=3"
         self.head = self.node(*options.split(), "--dashboard-host=127.0.0.1", "--include-dashboard=true")
-        wait_for(self.dashboard, 90)
-        deadline = time.monotonic() + 90
-        while self.submit("-c", "pass").wait() != 0:  # the node's job agent comes up after the dashboard
+
+    def wait(self) -> None:
+        """Until the head takes jobs: the node's job agent comes up after the dashboard."""
+        wait_for(self.dashboard, 200)
+        deadline = time.monotonic() + 200
+        while self.submit("-c", "pass").wait() != 0:
             assert time.monotonic() < deadline
             time.sleep(1)
 
@@ -56,10 +61,13 @@ class Cluster:
     def join(self, *options: str) -> subprocess.Popen[bytes]:
         return self.node(f"--address=127.0.0.1:{self.port}", "--num-cpus=2", *options)
 
-    def submit(self, *job: str) -> subprocess.Popen[str]:
-        command = [RAY, "job", "submit", "--address", f"http://127.0.0.1:{self.dashboard}", "--working-dir", "."]
+    def submit(self, *job: str, name: str | None = None) -> subprocess.Popen[str]:
+        named = [f"--submission-id={name}"] if name else []
+        return self.jobs("submit", *named, "--working-dir", ".", "--", "python", *job)
+
+    def jobs(self, command: str, *more: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*command, "--", "python", *job],
+            [RAY, "job", command, "--address", f"http://127.0.0.1:{self.dashboard}", *more],
             env=self.environment,
             cwd=ROOT,
             stdout=subprocess.PIPE,
@@ -71,10 +79,14 @@ class Cluster:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     running = Cluster(tmp_path_factory.mktemp("home"))
-    nodes = [running.join()]
-    yield running
-    for node in [*nodes, running.head]:
-        kill(node)
+    nodes = [running.head]
+    try:
+        running.wait()
+        nodes.append(running.join())
+        yield running
+    finally:
+        for node in nodes:
+            kill(node)
 
 
 def kill(node: subprocess.Popen[bytes]) -> None:
@@ -96,9 +108,31 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def finished(job: subprocess.Popen[str]) -> str:
-    out, _ = job.communicate(timeout=400)
+    try:
+        out, _ = job.communicate(timeout=400)
+    except subprocess.TimeoutExpired:
+        job.kill()
+        pytest.fail(f"not finished: {job.communicate()[0][-4000:]}")
     assert job.returncode == 0, out[-4000:]
     return out
+
+
+def wait_for_file(path: Path, job: subprocess.Popen[str]) -> None:
+    """Until the running job has written ``path``."""
+    deadline = time.monotonic() + 300
+    while not path.exists():
+        if time.monotonic() > deadline or job.poll() is not None:
+            job.terminate()
+            pytest.fail(f"no {path}: {job.communicate()[0][-4000:]}")
+        time.sleep(0.1)
+
+
+def stop(cluster: Cluster, name: str, job: subprocess.Popen[str]) -> None:
+    """``ray job stop``: the submitting command ends, and not well."""
+    assert job.poll() is None
+    finished(cluster.jobs("stop", name))
+    job.communicate(timeout=60)
+    assert job.returncode != 0
 
 
 def train(faces: Path, output: Path, *more: str) -> list[str]:
@@ -113,6 +147,48 @@ def test_a_submitted_training_job_shows_its_log_and_succeeds(cluster: Cluster, f
     assert (tmp_path / "run" / "texture.safetensors").exists()
 
 
+def test_training_on_three_nodes_outlives_one_and_being_stopped_and_nothing_differs(
+    cluster: Cluster, faces: Path, tmp_path: Path
+) -> None:
+    """Workers of two CPUs each: no node has room for a second one, so each of the three holds one."""
+    more = ["--steps", "10", "--checkpoint-every", "2", "--workers", "3", "--cpus-per-worker", "2"]
+    extra = cluster.join()
+    finished(cluster.submit(*train(faces, tmp_path / "calm", *more)))
+    disturbed = train(faces, tmp_path / "disturbed", *more)
+    job = cluster.submit(*disturbed, name="training")
+    checkpoints = tmp_path / "disturbed" / "runs" / "texture" / "checkpoints"
+    wait_for_file(checkpoints / "step-00000002.json", job)
+    kill(extra)
+    another = cluster.join()
+    wait_for_file(checkpoints / "step-00000006.json", job)
+    stop(cluster, "training", job)
+    finished(cluster.submit(*disturbed))
+    kill(another)
+    assert_same_state(tmp_path / "calm", tmp_path / "disturbed", "texture")
+
+
+def test_models_run_only_where_gpus_are(cluster: Cluster, faces: Path, tiny_weights: str, tmp_path: Path) -> None:
+    """A node that says it has a GPU stands in for one: without it the job waits, with it the job ends."""
+    waiting = cluster.submit(*restoration(faces, tiny_weights, tmp_path / "out", "--gpus-per-worker", "1"))
+    wait_for_file(tmp_path / "out" / "_job" / "job.json", waiting)
+    time.sleep(15)
+    assert waiting.poll() is None
+    assert not list((tmp_path / "out").glob("*.png"))
+    gpu_node = cluster.join("--num-gpus=1")
+    finished(waiting)
+    kill(gpu_node)
+    assert len(restored(tmp_path / "out")) == COUNT
+
+
+def test_a_submitted_evaluation_writes_its_report(
+    cluster: Cluster, faces: Path, tiny_weights: str, tmp_path: Path
+) -> None:
+    job = f"jobs/evaluate.py --data {faces} --masks squares:8 --methods two-stage,mean --weights {tiny_weights}"
+    finished(cluster.submit(*job.split(), "--output", str(tmp_path / "eval")))
+    assert json.loads((tmp_path / "eval" / "metrics.json").read_text())["n"] == COUNT
+    assert (tmp_path / "eval" / "report.html").exists()
+
+
 def test_a_failing_job_says_why_and_fails(cluster: Cluster, faces: Path, tmp_path: Path) -> None:
     job = cluster.submit(*train(faces, tmp_path / "run", "--set", "texture.width=3"))
     out, _ = job.communicate(timeout=200)
@@ -120,24 +196,46 @@ def test_a_failing_job_says_why_and_fails(cluster: Cluster, faces: Path, tmp_pat
     assert "no such field" in out
 
 
-def test_restoration_outlives_a_node(cluster: Cluster, faces: Path, tiny_weights: str, tmp_path: Path) -> None:
-    job = ["jobs/batch_inpaint.py", "--input", str(faces), "--masks", "squares", "--weights", tiny_weights]
-    job += ["--cpus-per-worker", "1", "--workers", "2"]
-    finished(cluster.submit(*job, "--output", str(tmp_path / "calm")))
+def restoration(faces: Path, weights: str, output: Path, *more: str) -> list[str]:
+    job = f"jobs/batch_inpaint.py --input {faces} --masks squares --weights {weights} --cpus-per-worker 1"
+    return [*job.split(), "--output", str(output), *more]
+
+
+def restored(output: Path) -> dict[str, bytes]:
+    """Every output by name, after a look at the ledger: one row each."""
+    rows = pa.concat_tables([pq.read_table(path) for path in (output / "ledger").iterdir()])
+    pictures = {path.name: path.read_bytes() for path in output.glob("*.png")}
+    assert len(pictures) == COUNT
+    assert sorted(rows["key"].to_pylist()) == sorted(pictures)
+    return pictures
+
+
+@pytest.fixture(scope="module")
+def calm(cluster: Cluster, faces: Path, tiny_weights: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("calm")
+    finished(cluster.submit(*restoration(faces, tiny_weights, output / "out")))
+    return output / "out"
+
+
+def test_restoration_outlives_a_node(
+    cluster: Cluster, faces: Path, tiny_weights: str, calm: Path, tmp_path: Path
+) -> None:
     extra = cluster.join()
-    disturbed = cluster.submit(*job, "--output", str(tmp_path / "disturbed"))
-    deadline = time.monotonic() + 100
-    while not list((tmp_path / "disturbed").glob("*.png")):
-        if time.monotonic() > deadline or disturbed.poll() is not None:
-            disturbed.terminate()
-            pytest.fail(f"nothing was restored: {disturbed.communicate()[0][-4000:]}")
-        time.sleep(0.2)
+    disturbed = cluster.submit(*restoration(faces, tiny_weights, tmp_path / "out", "--workers", "2"))
+    wait_for_file(tmp_path / "out" / "000.png", disturbed)
     kill(extra)
     another = cluster.join()
     finished(disturbed)
     kill(another)
-    calm, shaken = ({p.name: p.read_bytes() for p in (tmp_path / n).glob("*.png")} for n in ("calm", "disturbed"))
-    assert len(calm) == COUNT
-    assert calm == shaken
-    rows = pa.concat_tables([pq.read_table(p) for p in (tmp_path / "disturbed" / "ledger").iterdir()])
-    assert sorted(rows["key"].to_pylist()) == sorted(calm)
+    assert restored(tmp_path / "out") == restored(calm)
+
+
+def test_a_stopped_restoration_goes_on(
+    cluster: Cluster, faces: Path, tiny_weights: str, calm: Path, tmp_path: Path
+) -> None:
+    command = restoration(faces, tiny_weights, tmp_path / "out")
+    job = cluster.submit(*command, name="restoration")
+    wait_for_file(tmp_path / "out" / "000.png", job)
+    stop(cluster, "restoration", job)
+    finished(cluster.submit(*command))
+    assert restored(tmp_path / "out") == restored(calm)

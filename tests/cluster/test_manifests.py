@@ -1,7 +1,7 @@
 """What runs the jobs elsewhere is well formed: manifests, launcher configuration, image, upload.
 
 ``rayjob-v1.schema.json.gz`` is the schema of KubeRay's own RayJob definition (helm-chart/kuberay-operator/crds/
-ray.io_rayjobs.yaml, version v1, at commit feeaf72f of github.com/ray-project/kuberay, Apache-2.0), descriptions left out.
+ray.io_rayjobs.yaml, version v1, commit feeaf72f of github.com/ray-project/kuberay, Apache-2.0) without descriptions.
 """
 
 import gzip

@@ -79,8 +79,8 @@ def undisturbed(archive, tiny_weights, tmp_path_factory):
 def test_a_killed_driver_and_killed_workers_change_nothing(archive, undisturbed, tiny_weights, tmp_path):
     output = tmp_path / "out"
     chance = random.Random(0)
-    for _ in range(2):
-        kill_driver(start(archive, output, tiny_weights), output, more_than=chance.randrange(5, 60))
+    for how in (signal.SIGKILL, signal.SIGTERM):
+        kill_driver(start(archive, output, tiny_weights), output, how, more_than=chance.randrange(5, 60))
     process = start(archive, output, tiny_weights)
     until(lambda: workers_of(process.pid))
     for pid in workers_of(process.pid)[:2]:
@@ -107,10 +107,10 @@ def test_a_picture_that_kills_its_worker_is_quarantined(archive, tiny_weights, t
     assert [rows[name]["status"] for name in ("000.png", "001.png")] == ["restored"] * 2
 
 
-def kill_driver(process, output, more_than):
+def kill_driver(process, output, how, more_than):
     until(lambda: len(pictures(output)) > more_than or process.poll() is not None)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    os.kill(process.pid, how)
+    assert process.wait() != 0
 
 
 def until(happened, seconds=120):
