@@ -12,15 +12,16 @@ from faceinpaint import metrics
 from faceinpaint.config import Precision
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.work import pack, unpack
+from faceinpaint.models.two_stage import window_side
 
-MODEL_BATCH = 16
+MODEL_BATCH = 8  # of patches whose windows are alike: larger ones would be padded more
 
 
 class Painter:
     """Paints ``work.crops`` into ``work.painted``.
 
-    Every forward pass has MODEL_BATCH patches, the last one padded: so a picture's result does not depend on what came
-    with it, on this run or another.
+    Every forward pass has MODEL_BATCH patches, the last one padded, and the window that each of them would get alone:
+    so a picture's result does not depend on what came with it, on this run or another.
     """
 
     def __init__(self, weights: str, precision: Precision, threads: int):
@@ -45,12 +46,16 @@ class Painter:
 
 
 def paint(inpainter: Inpainter, crops: np.ndarray, holes: np.ndarray) -> np.ndarray:
-    """uint8 crops (N, S, S, 3) and holes (N, S, S), 1 in the hole -> uint8 (N, S, S, 3), in padded batches."""
-    padding = -len(crops) % MODEL_BATCH
-    crops = np.concatenate([crops, np.zeros((padding, *crops.shape[1:]), np.uint8)])
-    holes = np.concatenate([holes, np.ones((padding, *holes.shape[1:]), np.uint8)])
-    parts = [
-        inpainter.restore_batch(crops[i : i + MODEL_BATCH], holes[i : i + MODEL_BATCH])
-        for i in range(0, len(crops), MODEL_BATCH)
-    ]
-    return np.concatenate(parts)[: len(crops) - padding]
+    """uint8 crops (N, S, S, 3) and holes (N, S, S), 1 in the hole -> uint8 (N, S, S, 3), in padded batches.
+
+    Patches whose holes fit windows of one size go together.
+    """
+    painted = np.empty_like(crops)
+    sides = np.array([window_side(hole[None]) for hole in holes])
+    for side in np.unique(sides):
+        alike = np.flatnonzero(sides == side)
+        for first in range(0, len(alike), MODEL_BATCH):
+            chosen = alike[first : first + MODEL_BATCH]
+            padded = np.resize(chosen, MODEL_BATCH)  # repeats the chosen ones
+            painted[chosen] = inpainter.restore_batch(crops[padded], holes[padded])[: len(chosen)]
+    return painted

@@ -12,6 +12,7 @@ from faceinpaint.errors import InputError
 from faceinpaint.models.encoder import StyleEncoder
 from faceinpaint.models.load import last_index, load_exactly, read_checkpoint
 from faceinpaint.models.stylegan2 import Noise, StyleGAN2Generator, picture_size
+from faceinpaint.models.window import Windows
 
 PSP_INPUT = 256  # side of the pictures public pSp encoders take
 
@@ -67,13 +68,19 @@ class StructureReconstructor(nn.Module):
         """Pictures (N, 3, image_size, image_size) in [-1, 1] -> W+ less latent_avg (N, n_styles, style_dim)."""
         return self.encoder(images)
 
-    def synthesize(self, w_plus: Tensor, noise: Noise = "const") -> Tensor:
-        """W+ (N, n_styles, style_dim) -> pictures (N, 3, S, S) of the generator's size, not clamped."""
-        return self.decoder.synthesize(w_plus, noise)
+    def synthesize(self, w_plus: Tensor, noise: Noise = "const", windows: Windows | None = None) -> Tensor:
+        """W+ (N, n_styles, style_dim) -> pictures (N, 3, S, S) of the generator's size, not clamped.
 
-    def forward(self, damaged: Tensor) -> Tensor:
-        """Damaged pictures, 0 (grey) in the hole, (N, 3, S, S) in [-1, 1] -> complete faces, not clamped."""
-        picture = self.synthesize(self.encode(damaged) + self.latent_avg)
-        if picture.shape[-1] == self.image_size:
-            return picture
-        return F.avg_pool2d(picture, picture.shape[-1] // self.image_size)
+        ``windows``: of that picture; then only they are made, (N, 3, side, side).
+        """
+        return self.decoder.synthesize(w_plus, noise, windows)
+
+    def forward(self, damaged: Tensor, windows: Windows | None = None) -> Tensor:
+        """Damaged pictures, 0 (grey) in the hole, (N, 3, S, S) in [-1, 1] -> complete faces, not clamped.
+
+        ``windows``: of the pictures; then only they are made, (N, 3, side, side).
+        """
+        ratio = self.decoder.size // self.image_size
+        w_plus = self.encode(damaged) + self.latent_avg
+        picture = self.synthesize(w_plus, windows=windows and windows.enlarged(ratio))
+        return picture if ratio == 1 else F.avg_pool2d(picture, ratio)

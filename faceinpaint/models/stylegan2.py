@@ -18,6 +18,7 @@ from faceinpaint.models.ops import (
     Upsample,
     leaky,
 )
+from faceinpaint.models.window import Windows
 
 Noise = Literal["const", "random", "none"]
 
@@ -79,7 +80,7 @@ class StyledConv(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """Modulated 1x1 convolution to RGB, added to the upsampled picture of the resolution below."""
+    """Modulated 1x1 convolution to RGB, to be added to the upsampled picture of the resolution below."""
 
     def __init__(self, in_channels: int, style_dim: int, up: bool = True):
         super().__init__()
@@ -88,10 +89,9 @@ class ToRGB(nn.Module):
         if up:
             self.upsample = Upsample()
 
-    def forward(self, x: Tensor, style: Tensor, below: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
         # The picture is summed in fp32: rounding here would be seen.
-        picture = self.conv(x, style).float() + self.bias.float()
-        return picture if below is None else picture + self.upsample(below)
+        return self.conv(x, style).float() + self.bias.float()
 
 
 def picture_size(n_styles: int, where: str | Path) -> int:
@@ -184,33 +184,51 @@ class StyleGAN2Generator(nn.Module):
         z = torch.randn(samples, self.style_dim, generator=torch.Generator().manual_seed(seed))
         return self.map(z.to(self.input.input.device)).mean(0)
 
-    def synthesize(self, w_plus: Tensor, noise: Noise = "const") -> Tensor:
+    def synthesize(self, w_plus: Tensor, noise: Noise = "const", windows: Windows | None = None) -> Tensor:
         """W+ (N, n_styles, style_dim) -> pictures (N, 3, size, size), about [-1, 1], not clamped.
 
-        ``noise``: "const" takes the stored buffers, "random" draws afresh, "none" leaves it out.
+        ``noise``: "const" takes the stored buffers, "random" draws afresh, "none" leaves it out. ``windows``: of the
+        picture; then only they are made, (N, 3, side, side).
         """
         assert w_plus.shape[1:] == (self.n_styles, self.style_dim), w_plus.shape
         batch = w_plus.shape[0]
         w = w_plus.unbind(1)
+        windows = windows or Windows.whole(batch, self.size, w_plus.device)
         x = self.input.input.expand(batch, -1, -1, -1)
         x = self.conv1(x, w[0], self._noise(0, batch, noise))
         picture = self.to_rgb1(x, w[1])
-        for i, to_rgb in enumerate(self.to_rgbs):
+        below, *computed = _windows_by_resolution(windows)
+        x, picture = below.cut(x), below.cut(picture)
+        for i, (to_rgb, here) in enumerate(zip(self.to_rgbs, computed, strict=True)):
+            assert isinstance(to_rgb, ToRGB)
             first = 2 * i  # index of the resolution's first convolution; its style is one further
-            x = self.convs[first](x, w[first + 1], self._noise(first + 1, batch, noise))
-            x = self.convs[first + 1](x, w[first + 2], self._noise(first + 2, batch, noise))
-            picture = to_rgb(x, w[first + 3], picture)
-        return picture
+            above = below.enlarged(2)
+            x = self.convs[first](x, w[first + 1], self._noise(first + 1, batch, noise, above))
+            x = here.cut(x, above)
+            x = self.convs[first + 1](x, w[first + 2], self._noise(first + 2, batch, noise, here))
+            picture = to_rgb(x, w[first + 3]) + here.cut(to_rgb.upsample(picture), above)
+            below = here
+        return windows.cut(picture, below)
 
-    def _noise(self, layer: int, batch: int, kind: Noise) -> Tensor | None:
+    def _noise(self, layer: int, batch: int, kind: Noise, windows: Windows | None = None) -> Tensor | None:
         if kind == "none":
             return None
         stored: Tensor = getattr(self.noises, f"noise_{layer}")
-        return stored if kind == "const" else torch.randn(batch, *stored.shape[1:], device=stored.device)
+        noise = stored if kind == "const" else torch.randn(batch, *stored.shape[1:], device=stored.device)
+        return noise if windows is None else windows.cut(noise)
 
     def forward(self, z: Tensor, noise: Noise = "random") -> Tensor:
         """Latents (N, style_dim) -> pictures (N, 3, size, size)."""
         return self.synthesize(self.map(z)[:, None].expand(-1, self.n_styles, -1), noise)
+
+
+def _windows_by_resolution(windows: Windows) -> list[Windows]:
+    """Where each resolution must be computed, from 4 px up, for the last one to be right in ``windows``."""
+    computed = [windows.grown(1)]  # what the second convolution of a resolution reaches
+    while computed[0].map_side > 8:
+        # The first one, with its filter, and the picture's filter reach less than two pixels below.
+        computed.insert(0, computed[0].shrunk(2).grown(2 + 1))
+    return [computed[0].shrunk(2).grown(4), *computed]
 
 
 class ResidualDown(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from faceinpaint.models.attention import attention_scores, hole_patches, transfer
 from faceinpaint.models.gated_conv import GatedConv
+from faceinpaint.models.window import Windows
 
 
 class TextureGenerator(nn.Module):
@@ -43,20 +45,33 @@ class TextureGenerator(nn.Module):
         self.to_rgb = nn.Conv2d(widths[0], 3, kernel_size=3, padding=1)
         self.to_rgb.weight.data.mul_(0.1)  # start near the picture that is painted on
 
-    def forward(self, picture: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, picture: Tensor, mask: Tensor, windows: Windows | None = None) -> Tensor:
         """Picture (N, 3, S, S) in [-1, 1], hole filled by stage 1 or grey; mask (N, 1, S, S), 1 in the hole.
 
-        S is a multiple of ``patch * strides[-1]``. Returns (N, 3, S, S), neither clamped nor composited.
+        S is a multiple of ``patch * strides[-1]``. Returns (N, 3, S, S), neither clamped nor composited; with
+        ``windows`` of the picture only they are made, (N, 3, side, side).
         """
         assert picture.shape[2] % (self.patch * self.strides[-1]) == 0, f"side {picture.shape[2]} does not fit"
         maps = self._encode(torch.cat((picture, mask), dim=1))
         filled = self._fill(maps, mask)
-        x = maps[6]
-        for level, layer in zip((5, 4, 3, 2, 1), self.decoder, strict=True):
-            above = F.interpolate(x, size=maps[level].shape[2:], mode="nearest")
-            x = layer(torch.cat([above, maps[level], *filled.get(level, ())], dim=1))
-        residual = self.to_rgb(x)
-        return picture + residual if self.residual else residual
+        windows = windows or Windows.whole(len(picture), picture.shape[2], picture.device)
+        below, *computed = self._windows_by_level(windows)
+        x = below.cut(maps[6])
+        for level, layer, here in zip((5, 4, 3, 2, 1), self.decoder, computed, strict=True):
+            ratio = here.map_side // below.map_side
+            above = x if ratio == 1 else F.interpolate(x, scale_factor=ratio, mode="nearest")
+            own = [here.cut(each) for each in (maps[level], *filled.get(level, ()))]
+            x = layer(torch.cat([here.cut(above, below.enlarged(ratio)), *own], dim=1))
+            below = here
+        residual = windows.cut(self.to_rgb(x), below)
+        return windows.cut(picture) + residual if self.residual else residual
+
+    def _windows_by_level(self, windows: Windows) -> list[Windows]:
+        """Where the decoder needs levels 6 to 1 for the picture to be right in ``windows``."""
+        computed = [windows.grown(2)]  # the last two convolutions reach two pixels
+        for stride, above in itertools.pairwise(self.strides):
+            computed.insert(0, computed[0].shrunk(above // stride).grown(1))
+        return computed
 
     def _encode(self, x: Tensor) -> dict[int, Tensor]:
         """Picture and mask (N, 4, S, S) -> level 1-6: (N, widths[level - 1], S / stride, S / stride)."""
