@@ -13,6 +13,7 @@ from faceinpaint.cli import exit_code, parse_crop
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.compare import read_other
 from faceinpaint.evaluation.evaluate import evaluate
+from faceinpaint.evaluation.methods import available
 from faceinpaint.evaluation.metrics import CONVENTIONS
 from faceinpaint.evaluation.plan import make_plan
 from faceinpaint.evaluation.report import write_report
@@ -27,8 +28,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--data", required=True, metavar="URI", help="undamaged pictures: folder, archive, Parquet, s3://"
     )
-    parser.add_argument("--masks", required=True, metavar="SPEC", help="squares[:SIDE], freeform:LOW-HIGH, masks URI")
-    parser.add_argument("--methods", required=True, metavar="A,B,...", help="the first one is 'ours' in the report")
+    parser.add_argument(
+        "--masks", default="squares", metavar="SPEC", help="squares[:SIDE] (default), freeform:LOW-HIGH, masks URI"
+    )
+    parser.add_argument(
+        "--methods",
+        metavar="A,B,...",
+        help="the first one is 'ours' in the report; default: all whose weights are there, and the classical fills",
+    )
     parser.add_argument("--weights", metavar="DIR", help="weights folder, for the trained methods")
     parser.add_argument("--output", required=True, metavar="DIR")
     parser.add_argument("--crop", type=parse_crop, metavar="X0,Y0,X1,Y1", help="default: the centre square")
@@ -54,7 +61,7 @@ def main() -> int:
     common = {
         "data": args.data,
         "masks": args.masks,
-        "methods": args.methods.split(","),
+        "methods": args.methods.split(",") if args.methods is not None else available(args.weights),
         "output": args.output,
         "weights": args.weights,
         "crop": args.crop,

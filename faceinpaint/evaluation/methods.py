@@ -10,6 +10,7 @@ from faceinpaint.errors import InputError
 from faceinpaint.inference.inpainter import METHODS as TRAINED
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.models.baselines.classical import biharmonic, mean, navier_stokes, telea
+from faceinpaint.weights import has_weights, load_config
 
 CLASSICAL = {"biharmonic": biharmonic, "navier-stokes": navier_stokes, "telea": telea, "mean": mean}
 METHODS = (*TRAINED, *CLASSICAL)
@@ -26,6 +27,22 @@ def check_names(names: list[str]) -> tuple[str, ...]:
     if len(set(names)) != len(names):
         raise InputError(f"--methods {','.join(names)} names a method twice")
     return tuple(names)
+
+
+def available(weights: str | None) -> list[str]:
+    """What an evaluation compares unless told: the trained methods whose files are all there, and the classical fills.
+
+    Raises :class:`InputError` for a folder that is no weights folder.
+    """
+    if weights is None:
+        return list(CLASSICAL)
+    config = load_config(weights)
+    files = {"two-stage": ["texture"], **{name: [name] for name in TRAINED if name != "two-stage"}}
+    for name in ("two-stage", "variant-1", "variant-2"):
+        if config.texture_for(files[name][0]).structure:
+            files[name].append("structure")
+    trained = [name for name in TRAINED if all(has_weights(weights, file) for file in files[name])]
+    return [*trained, *CLASSICAL]
 
 
 def load_method(name: str, weights: str | None) -> Restore:

@@ -33,6 +33,20 @@ def test_interval_is_the_normal_one_for_many_pictures(values):
     assert (high - low) / 2 == pytest.approx(expected, rel=0.15)
 
 
+def test_intervals_are_those_of_a_plain_percentile_bootstrap(values):
+    """On skewed figures, and on the difference of two methods over the same pictures."""
+    skewed = np.exp(values / 10)
+    means = Statistics.of(KEYS, np.full(N, 0.2), skewed).means()
+    drawn = np.random.default_rng(1).integers(0, N, (4000, N))
+    for ours, pictures in (
+        (estimate(means[:, 0, 0]), skewed[:, 0, 0]),
+        (paired(means, 1, 0)["psnr"], skewed[:, 1, 0] - skewed[:, 0, 0]),
+    ):
+        low, high = np.percentile(pictures[drawn].mean(axis=1), [2.5, 97.5])
+        assert ours["mean"] == pytest.approx(pictures.mean())
+        assert ours["ci95"] == pytest.approx([low, high], abs=0.1 * (high - low))
+
+
 def test_a_small_paired_gain_is_seen(values):
     means = Statistics.of(KEYS, np.full(N, 0.2), values).means()
     assert estimate(means[:, 0, 0])["ci95"][1] > means[0, 1, 0]  # the two intervals overlap widely

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from faceinpaint.cli import exit_code
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.compare import check_comparable
 from faceinpaint.evaluation.evaluate import evaluate
+from faceinpaint.evaluation.methods import available
 from faceinpaint.evaluation.parts import to_png
 from faceinpaint.evaluation.plan import make_plan
 from faceinpaint.evaluation.report import write_report
@@ -39,6 +41,7 @@ def faces(tmp_path_factory) -> Path:
     ("wrong", "named"),
     [
         ({"--methods": "mean,magic"}, "magic"),
+        ({"--methods": ""}, "unknown method ''"),
         ({"--methods": "two-stage"}, "--weights"),
         ({"--methods": "two-stage", "--weights": "nowhere"}, "nowhere"),
         ({"--masks": "masks/nowhere"}, "masks/nowhere"),
@@ -58,6 +61,20 @@ def test_refused_by_name(faces, tmp_path, monkeypatch, capsys, wrong, named):
     assert message.count("\n") == 1
     assert named in message
     assert not (tmp_path / "out" / "metrics.json").exists()
+
+
+def test_unless_told_every_method_is_compared_whose_files_are_there(tiny_weights, tmp_path):
+    classical = ["biharmonic", "navier-stokes", "telea", "mean"]
+    assert available(None) == classical
+    assert available(tiny_weights) == ["two-stage", "structure", *classical]
+    shutil.copytree(tiny_weights, tmp_path / "weights")
+    for name in ("variant-2", "rfr"):
+        (tmp_path / "weights" / f"{name}.safetensors").touch()
+    assert available(str(tmp_path / "weights"))[:4] == ["two-stage", "structure", "variant-2", "rfr"]
+    (tmp_path / "weights" / "structure.safetensors").unlink()  # two of them need stage 1
+    assert available(str(tmp_path / "weights")) == ["rfr", *classical]
+    with pytest.raises(InputError, match="nowhere"):
+        available("nowhere")
 
 
 @pytest.mark.usefixtures("ray_local")
