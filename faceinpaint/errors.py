@@ -6,3 +6,7 @@ class InputError(ValueError):
 
     The message is one line that says what was wrong, where, and what to do. Jobs print it and exit with code 2.
     """
+
+
+class NoPhotographError(InputError):
+    """A file is not one that this package restores; the message says why."""

@@ -11,14 +11,15 @@ EMPTY = (
     b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
 )
 END = b"</rdf:RDF>"
+TRAILER = b"<?xpacket end"
 
 
 def with_provenance(xmp: bytes | None, statement: dict[str, str]) -> bytes:
     """The picture's XMP packet (or a new one) with ``statement``, name to value, as properties of our namespace.
 
-    A packet that is damaged beyond adding to is replaced.
+    A packet that is damaged beyond adding to is replaced; its padding is given up for room.
     """
-    packet = xmp if xmp and END in xmp else EMPTY
+    packet = xmp if xmp and END in xmp and _is_utf8(xmp) else EMPTY
     properties = "".join(f" faceinpaint:{name}={quoteattr(value)}" for name, value in statement.items())
     description = (
         '<rdf:Description xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" rdf:about=""'
@@ -26,4 +27,13 @@ def with_provenance(xmp: bytes | None, statement: dict[str, str]) -> bytes:
         f' Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}"{properties}/>'
     )
     before, end, after = packet.rpartition(END)
-    return before + description.encode() + end + after
+    content, trailer, rest = after.partition(TRAILER)
+    return before + description.encode() + end + content.rstrip() + trailer + rest
+
+
+def _is_utf8(packet: bytes) -> bool:
+    try:
+        packet.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -17,9 +17,9 @@ from faceinpaint.data.mask_spec import Alpha, MaskSpec, hole_for
 from faceinpaint.data.routing import Patch, cut, paste, route
 from faceinpaint.data.storage import first_line, join, write_bytes
 from faceinpaint.data.user_masks import Polarity
-from faceinpaint.errors import InputError
+from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.inference.ledger import ROW, SCHEMA_VERSION
-from faceinpaint.inference.photo import NoPhotographError, encode_photo, read_photo
+from faceinpaint.inference.photo import encode_photo, read_photo
 from faceinpaint.inference.provenance import with_provenance
 
 RESERVED = ("ledger", "_job", "masks", "report.html", "dry-run.html")  # names of OUTPUT that no picture may take
@@ -161,11 +161,12 @@ def _complete(work: Work, settings: Settings) -> None:
         _mark(hole, patch)
     row = work.row
     row |= {"seam_error": seam_error(after, hole), "status": _status(work), "reason": _reason(work)}
-    picture = photo.with_hole(after, hole, opaque=isinstance(settings.masks, Alpha))
+    samples = photo.with_hole(after, hole, opaque=isinstance(settings.masks, Alpha))
     statement = {"Hole": f"{row['hole_ratio']:.4f}", "Status": row["status"], "Model": settings.model_sha256}
     xmp = with_provenance(photo.file.info.get("xmp"), statement | {"Mask": row["mask_sha256"]})
-    as_png = settings.as_png or (settings.as_rows and not photo.lossless)
-    data = encode_photo(photo, picture, xmp, as_png)
+    # A row has no sidecar for a BMP's statement, and keeps nothing lossy.
+    as_png = settings.as_png or (settings.as_rows and (not photo.lossless or photo.format == "BMP"))
+    data = encode_photo(photo, samples, xmp, as_png)
     row["output_sha256"] = hashlib.sha256(data).hexdigest()
     work.sheet = _sheet(work, before, hole, after)
     if settings.as_rows:

@@ -5,12 +5,14 @@ import io
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
-from faceinpaint.errors import InputError
-from faceinpaint.inference.photo import NoPhotographError, encode_photo, read_photo
+from faceinpaint.errors import InputError, NoPhotographError
+from faceinpaint.inference.graft import _directory_bytes, _first_directory
+from faceinpaint.inference.photo import _is_deep_avif, encode_photo, read_photo
 from faceinpaint.inference.provenance import SOURCE_TYPE, with_provenance
 
 RNG = np.random.default_rng(3)
@@ -85,20 +87,95 @@ def test_alpha_is_kept_unless_the_hole_is_transparency():
     assert np.array_equal(np.asarray(opaque)[HOLE == 0, 3], RGBA[HOLE == 0, 3])
 
 
+CODINGS = {"PNG": {}, "JPEG": {"quality": 95}, "TIFF": {}, "WEBP": {"lossless": True}, "AVIF": {"quality": 95}}
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_stays_a_tag_and_the_hole_is_upright(orientation):
+@pytest.mark.parametrize("kind", CODINGS)
+def test_a_turned_picture_stays_turned_and_its_hole_is_upright(kind, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = encoded(Image.fromarray(COLOUR), "PNG", exif=exif)
+    smooth = Image.fromarray(COLOUR[:4, :3]).resize((30, 40), Image.Resampling.BICUBIC)
+    data = encoded(smooth, kind, exif=exif, **CODINGS[kind])
     photo = read_photo(data)
+    seen = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB"))
+    assert np.array_equal(photo.rgb, seen)
     hole = np.zeros(photo.rgb.shape[:2], np.uint8)
-    hole[2:9, 3:20] = 1
+    hole[:16, 8:24] = 1
     new = np.full_like(photo.rgb, 77)
-    after = restored(data, hole, new)
-    assert after.getexif()[0x0112] == orientation
-    upright = read_photo(encode_photo(photo, photo.with_hole(new, hole), XMP)).rgb
-    assert (upright[hole == 1] == 77).all()
-    assert np.array_equal(upright[hole == 0], photo.rgb[hole == 0])
+    after = encode_photo(photo, photo.with_hole(new, hole), XMP)
+    again = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(after))).convert("RGB")).astype(int)
+    assert again.shape == seen.shape
+    if kind in ("JPEG", "AVIF"):
+        assert np.abs(again - seen)[hole == 0].mean() < 8 < np.abs(again - seen)[hole == 1].mean()
+        assert np.abs(again[:16, 8:24] - 77).mean() < 8
+    else:
+        assert (again[hole == 1] == 77).all()
+        assert np.array_equal(again[hole == 0], seen[hole == 0])
+    if kind != "TIFF":  # whose decoder turns the pixels
+        assert Image.open(io.BytesIO(after)).getexif().get(0x0112, 1) == orientation
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 7])
+def test_sixteen_bits_turn_with_their_tag(orientation):
+    tag = [(274, 3, 1, orientation, True)]
+    sink = io.BytesIO()
+    tifffile.imwrite(sink, DEEP, extratags=tag)
+    photo = read_photo(sink.getvalue())
+    after = encode_photo(photo, photo.with_hole(photo.rgb, np.zeros(photo.rgb.shape[:2], np.uint8)), XMP)
+    seen = [np.asarray(Image.open(io.BytesIO(data))) for data in (sink.getvalue(), after)]
+    assert np.array_equal(*seen)
+    assert np.array_equal(photo.rgb[..., 0], seen[0] >> 8)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
+def test_camera_position_and_profile_stay(kind):
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    exif.get_ifd(0x8769)[0x9003] = "2001:02:03 04:05:06"
+    exif.get_ifd(0x8825)[1] = "N"
+    if kind == "TIFF":  # Pillow leaves those directories out
+        png = encoded(Image.fromarray(COLOUR), "PNG", exif=exif)
+        bare = encoded(Image.fromarray(COLOUR), "TIFF", icc_profile=SRGB)
+        tags = _first_directory(Image.open(io.BytesIO(png)).info["exif"].removeprefix(b"Exif\0\0"))
+        tags = _first_directory(bare) | tags
+        data = bare[:4] + len(bare).to_bytes(4, "little") + bare[8:] + _directory_bytes(tags, len(bare))
+    else:
+        data = encoded(Image.fromarray(COLOUR), kind, exif=exif, icc_profile=SRGB)
+    after = restored(data)
+    found = after.getexif()
+    assert found[0x010F] == "Camera"
+    assert found.get_ifd(0x8769)[0x9003] == "2001:02:03 04:05:06"
+    assert found.get_ifd(0x8825)[1] == "N"
+    assert after.info["icc_profile"] == SRGB
+    assert SOURCE_TYPE.encode() in after.info["xmp"]
+
+
+def test_a_jpeg_keeps_captions_comments_and_segments_of_others():
+    caption = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x0c\x1c\x02x\0\x07caption"
+    own = b"".join(
+        b"\xff" + bytes([marker]) + (len(body) + 2).to_bytes(2, "big") + body
+        for marker, body in [(0xED, caption), (0xFE, b"a comment"), (0xE9, b"mine\0data")]
+    )
+    plain = encoded(Image.fromarray(COLOUR), "JPEG", xmp=b"<x><rdf:RDF><old/></rdf:RDF></x>", dpi=(300, 300))
+    after = restored(plain[:2] + own + plain[2:])
+    assert after.app["APP13"] == caption
+    assert after.app["APP9"] == b"mine\0data"
+    assert after.info["comment"] == b"a comment"
+    assert after.info["dpi"] == (300, 300)
+    assert b"<old/>" not in after.info["xmp"]  # there is one packet, the new one
+    assert SOURCE_TYPE.encode() in after.info["xmp"]
+
+
+def test_inks_stay_inks():
+    inks = Image.fromarray(COLOUR).convert("CMYK")
+    data = encoded(inks, "JPEG", quality=95, icc_profile=b"of inks")
+    after = restored(data)
+    assert after.mode == "CMYK"
+    assert after.info["icc_profile"] == b"of inks"
+    png = restored(data, as_png=True)
+    assert png.mode == "RGB"
+    assert "icc_profile" not in png.info  # it would misread RGB
 
 
 def test_jpeg_keeps_its_tables_sampling_and_exif():
@@ -143,11 +220,22 @@ LARGE = Image.new("1", (16_000, 8_000))
         (encoded(FRAMES[0], "WEBP", save_all=True, append_images=FRAMES[1:]), "several pictures"),
         (encoded(FRAMES[0].resize((15, 40)), "PNG"), "15x40 pixels"),
         (encoded(LARGE, "PNG"), "megapixels"),
+        (encoded(FRAMES[0], "GIF", save_all=True, append_images=FRAMES[1:]), "GIF is not restored"),
+        (encoded(FRAMES[0], "PNG", save_all=True, append_images=FRAMES[1:]), "several pictures"),
+        (encoded(FRAMES[0], "MPO", save_all=True, append_images=FRAMES[1:]), "several pictures"),
+        (encoded(FRAMES[0].convert("F"), "TIFF"), "mode F"),
     ],
 )
 def test_what_is_not_restored_says_why(data, why):
     with pytest.raises(NoPhotographError, match=why):
         read_photo(data)
+
+
+def test_avif_of_more_than_eight_bits_is_told_apart():
+    data = encoded(FRAMES[0], "AVIF")
+    assert not _is_deep_avif(data)
+    place = data.index(b"av1C") + 6
+    assert _is_deep_avif(data[:place] + bytes([data[place] | 0x40]) + data[place + 1 :])
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
