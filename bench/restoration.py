@@ -74,6 +74,11 @@ def restore_seconds(folder: str, count: int, weights: str, precision: str) -> fl
         "squares",
     ]
     command += ["--output", f"{folder}/out-{count}", "--weights", weights, "--precision", precision]
+    return seconds_of(command)
+
+
+def seconds_of(command: list[str]) -> float:
+    """Of a command from start to end."""
     return seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
 
 

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import ray
 import torch
 
-from bench import networks, restoration, training
+from bench import evaluation, networks, restoration, startup, training
 from bench.timing import DTYPES
 from faceinpaint.training.driver import code_version
 
@@ -40,6 +40,8 @@ def main() -> None:
         pictures = restoration.faces(64, 512)
         pq.write_table(pa.table({"key": [str(i) for i in range(512)], "image": pictures}), data, row_group_size=128)
         results["ray_train"] = training.ray_over_ddp(data, "celeba64")
+    results["evaluation"] = evaluation.evaluation_over_script()
+    results["start_up_seconds"] = startup.start_up(args.weights)
     results["networks_64"] = networks.rows("celeba64", 3 * args.rounds)
     results["training_steps"] = training.step_rows("celeba64", args.rounds)
     results["networks_256"] = networks.rows("celebahq256-native", args.rounds)
@@ -99,6 +101,14 @@ def table(results: dict[str, Any]) -> str:
         f"| {r['stage']} | {r['batch']} | {r['ours']:.2f} | {r['ours_over_bare']:.2f} |"
         for r in results["training_steps"]
     ]
+    pairs = {"restoration": "pipeline", "evaluation": "evaluation", "Ray Train": "ray_train"}
+    lines += ["", "| job | pictures/s | alone, pictures/s | ratio |", "|---|---|---|---|"]
+    for name, key in pairs.items():
+        for label, r in results[key].items() if key == "pipeline" else [("", results[key])]:
+            ours, alone, ratio = list(r.values())[:3]
+            lines.append(f"| {name} {label} | {ours:.1f} | {alone:.1f} | {ratio:.2f} |")
+    lines += ["", "| job | start-up to end of its least work, s |", "|---|---|"]
+    lines += [f"| {name} | {value:.1f} |" for name, value in results["start_up_seconds"].items()]
     lines += ["", "| step | ms a picture |", "|---|---|"]
     lines += [f"| {name} | {value:.3f} |" for name, value in results["step_costs_ms"].items()]
     m = results["machine"]

@@ -6,9 +6,8 @@ import time
 from typing import Any
 
 import numpy as np
-import torch
 
-from faceinpaint import metrics
+from faceinpaint import cpu, metrics
 from faceinpaint.config import Precision
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.work import pack, unpack
@@ -26,7 +25,7 @@ class Painter:
 
     def __init__(self, weights: str, precision: Precision, threads: int):
         if threads:
-            torch.set_num_threads(threads)
+            cpu.settle(threads)
         self.inpainter = Inpainter.load(weights, precision=precision)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:

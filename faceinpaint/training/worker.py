@@ -10,6 +10,7 @@ import ray.train.torch
 import torch
 from torch import distributed as dist
 
+from faceinpaint import cpu
 from faceinpaint.config import Config, StageTraining
 from faceinpaint.data.storage import join, write_bytes
 from faceinpaint.data.stream import StreamPlan, stream
@@ -59,7 +60,7 @@ def train_worker(job: Job) -> None:
     rank, workers = context.get_world_rank(), context.get_world_size()
     device = ray.train.torch.get_device()
     if device.type == "cpu":
-        torch.set_num_threads(job.cpus_per_worker)
+        cpu.settle(job.cpus_per_worker)
     quiet_ray_data()
     run = _start(job, rank, device)
     monitor = (
