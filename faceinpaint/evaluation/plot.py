@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -27,7 +28,7 @@ def line_plot(bands: list[dict[str, Any]], methods: list[str], metric: str) -> M
     def y(value: float) -> float:
         return BOTTOM - 10 - (value - low) / span * (BOTTOM - TOP - 20)
 
-    parts = [_axes(bands, places, metric, [low + span * i / 4 for i in range(5)], y)]
+    parts = [_axes(bands, places, metric, _round_ticks(low, low + span), y)]
     labels = sorted((y(bands[-1]["methods"][m][metric]["mean"]), m) for m in methods)
     heights = _spread([height for height, _ in labels])
     for (_, method), height in zip(labels, heights, strict=True):
@@ -44,7 +45,7 @@ def _axes(bands, places, metric: str, ticks: list[float], y) -> str:  # type: ig
     parts = [f'<line x1="{LEFT}" y1="{BOTTOM}" x2="{RIGHT}" y2="{BOTTOM}" class="axis"/>']
     for tick in ticks:
         parts.append(f'<line x1="{LEFT}" y1="{y(tick):.1f}" x2="{RIGHT}" y2="{y(tick):.1f}" class="rule"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:.1f}</text>')
+        parts.append(f'<text x="{LEFT - 8}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>')
     for name in (band["hole_ratio"] for band in bands):
         parts.append(f'<text x="{places[name]:.1f}" y="{BOTTOM + 18}" text-anchor="middle">{name}</text>')
     parts.append(
@@ -66,9 +67,21 @@ def _line(points: list[tuple[float, dict[str, Any]]], y, colour: str) -> str:  #
     return "".join(parts)
 
 
+def _round_ticks(low: float, high: float) -> list[float]:
+    """Two to six round numbers between ``low`` and ``high``."""
+    power = 10.0 ** math.floor(math.log10(high - low))
+    step = next(power * part for part in (0.2, 0.5, 1, 2) if (high - low) / (power * part) <= 5)
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return [round(i * step, 10) for i in range(first, last + 1)]
+
+
 def _spread(heights: list[float]) -> list[float]:
-    """Ascending ``heights`` moved down where needed so that labels do not overlap."""
+    """Ascending ``heights`` moved apart where labels would overlap, none below the picture's edge."""
     spread: list[float] = []
     for height in heights:
         spread.append(max(height, spread[-1] + LABEL_STEP) if spread else height)
+    lowest = float(HEIGHT - LABEL_STEP)
+    for i in reversed(range(len(spread))):
+        spread[i] = min(spread[i], lowest)
+        lowest = spread[i] - LABEL_STEP
     return spread

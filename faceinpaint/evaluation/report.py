@@ -44,7 +44,6 @@ def write_report(
         provenance=provenance(metrics),
         figures=figures(list(plan.methods), examples),
         plot=line_plot(metrics["bands"], list(plan.methods), "psnr"),
-        notes=sorted({f["frechet"]["note"] for f in metrics["methods"].values() if "note" in f.get("frechet", {})}),
     )
     write_bytes(f"{plan.output}/report.html", html.encode())
     write_bytes(f"{plan.output}/tables.md", "\n".join(map(to_markdown, tables)).encode())

@@ -74,7 +74,8 @@ def main_table(metrics: dict[str, Any]) -> Table:
         [Cell(NAMES.get(m, m)), *(Cell(with_interval(figures.get(name), name), m == best[name]) for name in names)]
         for m, figures in metrics["methods"].items()
     ]
-    return Table(f"Methods side by side, {INTERVALS}", ["Method", *map(heading, names)], rows, provenance(metrics))
+    note = " ".join([provenance(metrics), *frechet_notes(metrics)])
+    return Table(f"Methods side by side, {INTERVALS}", ["Method", *map(heading, names)], rows, note)
 
 
 def paper_table(metrics: dict[str, Any], number: int, methods: tuple[str, ...]) -> Table:
@@ -86,7 +87,8 @@ def paper_table(metrics: dict[str, Any], number: int, methods: tuple[str, ...]) 
         rows.append([Cell(label), *(Cell(f"{PAPER[m][name]:.3f}") for m in methods), *map(Cell, ours)])
     head = ["", *(f"{NAMES[m]}, paper" for m in methods), *(f"{NAMES[m]}, here" for m in methods)]
     what = "Quantitative analysis" if number == 1 else "Ablation"
-    note = f"The paper's figures are of CelebA-HQ at 256 px and its own masks: levels differ. {provenance(metrics)}"
+    levels = "The paper's figures are of CelebA-HQ at 256 px and its own masks: levels differ."
+    note = " ".join([levels, provenance(metrics), *frechet_notes(metrics)])
     return Table(f"{what}: the paper's table {number}", head, rows, note)
 
 
@@ -148,6 +150,12 @@ def provenance(metrics: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
+def frechet_notes(metrics: dict[str, Any]) -> list[str]:
+    """What must be said beside the Frechet distances, a sentence each."""
+    notes = {figures.get("frechet", {}).get("note") for figures in metrics["methods"].values()} - {None}
+    return [f"Frechet distance: {note}." for note in sorted(notes)]
+
+
 def best_method(methods: dict[str, Any], metric: str) -> str | None:
     """The method of the best mean, when there are several."""
     means = {m: figures[metric]["mean"] for m, figures in methods.items() if metric in figures}
@@ -187,17 +195,26 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """A booktabs table."""
+    """A table for LaTeX with the packages booktabs and graphicx, as wide as the text."""
     rows = [" & ".join(rf"\textbf{{{_tex(c.text)}}}" if c.best else _tex(c.text) for c in row) for row in table.rows]
     body = (
         " \\\\\n".join([" & ".join(map(_tex, table.head)) + r" \\ \midrule" + "\n" + rows[0], *rows[1:]])
         if rows
         else ""
     )
-    return (
-        f"\\begin{{table}}\n\\caption{{{_tex(table.title)}. {_tex(table.note)}}}\n"
-        f"\\begin{{tabular}}{{l{'r' * (len(table.head) - 1)}}}\n\\toprule\n{body} \\\\\n\\bottomrule\n"
-        "\\end{tabular}\n\\end{table}\n"
+    columns = "l" + "r" * (len(table.head) - 1)
+    return "\n".join(
+        [
+            r"\begin{table}",
+            rf"\caption{{{_tex(table.title)}. {_tex(table.note)}}}",
+            rf"\resizebox{{\linewidth}}{{!}}{{\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            rf"{body} \\",
+            r"\bottomrule",
+            r"\end{tabular}}",
+            r"\end{table}",
+            "",
+        ]
     )
 
 
@@ -211,6 +228,12 @@ def _tex(text: str) -> str:
         "%": r"\%",
         "#": r"\#",
         "&": r"\&",
+        "$": r"\$",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "\\": r"\textbackslash{}",
     }
     return "".join(signs.get(character, character) for character in text)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,7 +47,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     except InputError:
         raise
     except (SafetensorError, *DAMAGE) as error:
-        reason = str(error).partition("\n")[0]
+        # Of torch's long message only what was refused: its advice is to read the file without this protection.
+        refused = re.search(r"(Unsupported|unsupported|Can only)[^\n]*?(?= was not |\.?\n|$)", str(error))
+        reason = refused.group() if refused else str(error).partition("\n")[0]
         raise InputError(f"{path} was not loaded, as it is damaged or holds more than weights: {reason}") from None
     if not isinstance(content, Mapping):
         raise InputError(f"{path} holds a {type(content).__name__}, not a dictionary of weights")

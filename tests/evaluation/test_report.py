@@ -1,0 +1,85 @@
+"""What a report prints: forced comparisons are marked, LaTeX is escaped, the plot stays in its frame."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from faceinpaint.evaluation.plot import HEIGHT, LABEL_STEP, _round_ticks, _spread, line_plot
+from faceinpaint.evaluation.tables import LABELS, Cell, Table, all_tables, comparison_table, to_latex
+
+
+def metrics(data: str = "1" * 64) -> dict[str, Any]:
+    def figures(value: float) -> dict[str, Any]:
+        each: dict[str, Any] = {name: {"mean": value, "ci95": [value - 1, value + 1]} for name in LABELS}
+        each["lpips"]["backbone"], each["identity"]["network"] = "st-lpips-alex", "sface"
+        each["frechet"] = {"mean": value, "extractor": "sface-128", "n": 3, "note": "of 3 pictures"}
+        return each
+
+    methods = {"two-stage": figures(30.0), "rfr": figures(20.0)}
+    difference = {name: {"mean": 10.0, "ci95": [9.0, 11.0], "better": True} for name in LABELS}
+    return {
+        "n": 3,
+        "size": 64,
+        "data_sha256": data,
+        "masks": {"spec": "s3://masks/a_b", "sha256": "2" * 64},
+        "convention": "default",
+        "weights": {"uri": "w", "sha256": {"two-stage": "3" * 64 + "+" + "4" * 64, "rfr": "5" * 64}},
+        "methods": methods,
+        "bands": [{"hole_ratio": "(0.1, 0.2]", "n": 3, "methods": methods}],
+        "paired": [{"a": "two-stage", "b": "rfr", "a_minus_b": difference}],
+    }
+
+
+def test_every_table_says_what_it_depends_on():
+    tables = all_tables(metrics())
+    assert len(tables) == 7
+    for table in tables:
+        for part in (
+            "N = 3",
+            "1" * 12,
+            "2" * 12,
+            "3" * 12,
+            "4" * 12,
+            "5" * 12,
+            "default",
+            "st-lpips-alex",
+            "sface-128",
+        ):
+            assert part in table.note, table.title
+    assert all("of 3 pictures" in table.note for table in tables if "Frechet" in str(table))
+
+
+def test_paper_and_here_stand_side_by_side():
+    table = next(table for table in all_tables(metrics()) if "table 1" in table.title)
+    assert [cell.text for cell in table.rows[0]] == ["PSNR", "33.058", "32.252", "36.733", "–", "20.00", "30.00"]
+
+
+def test_a_forced_comparison_is_marked():
+    assert "NOT COMPARABLE: the evaluations differ in data." in comparison_table(metrics(), metrics("9"), ["data"]).note
+    assert "NOT COMPARABLE" not in comparison_table(metrics(), metrics(), []).note
+
+
+def test_latex_is_escaped():
+    text = to_latex(Table("A & B", ["x", "50%"], [[Cell("a_b"), Cell("$1{2}~^\\", True)]], "#1"))
+    assert r"\caption{A \& B. \#1}" in text
+    assert r"a\_b & \textbf{\$1\{2\}\textasciitilde{}\textasciicircum{}\textbackslash{}} \\" in text
+    assert text.replace(r"\{", "").count("{") == text.replace(r"\}", "").count("}")
+
+
+@pytest.mark.parametrize(("low", "high"), [(12.8, 36.2), (0.0181, 0.29), (20.0, 20.1), (-0.3, 0.9)])
+def test_ticks_are_round_and_inside(low: float, high: float):
+    ticks = _round_ticks(low, high)
+    assert 2 <= len(ticks) <= 6
+    assert low <= ticks[0] < ticks[-1] <= high
+    assert all(len(f"{tick:g}") <= 5 for tick in ticks)
+
+
+def test_names_in_the_plot_do_not_overlap_or_leave_it():
+    for heights in ([280.0 + i for i in range(10)], [20.0] * 10):
+        spread = _spread(heights)
+        assert min(b - a for a, b in pairwise(spread)) >= LABEL_STEP
+        assert max(spread) <= HEIGHT - LABEL_STEP
+    assert line_plot(metrics()["bands"], ["two-stage", "rfr"], "psnr").count("<polyline") == 2
