@@ -25,6 +25,7 @@ from faceinpaint.losses.identity import load_identity
 
 SHOWN = 48
 REASONS_SHOWN = 20
+UNKNOWN_SIMILARITY = 0.5  # where there is no face to compare
 SHEETS = "_job/gallery.npz"
 
 
@@ -69,7 +70,7 @@ class Gallery:
 def write_report(output: str, ledger: Ledger, gallery: Gallery, rate: float, alignment: Alignment) -> None:
     """Write ``report.html`` (``dry-run.html`` of a dry run). ``rate``: pictures/s of this run."""
     measure_identity(gallery.entries, alignment)
-    ranked = sorted(gallery.entries, key=lambda e: (e.similarity if e.similarity is not None else 2, -doubt(e.row)))
+    ranked = sorted(gallery.entries, key=lambda entry: -_doubt_with_identity(entry))
     cards = [
         {
             "row": entry.row,
@@ -92,6 +93,11 @@ def write_report(output: str, ledger: Ledger, gallery: Gallery, rate: float, ali
         cards=cards,
     )
     write_bytes(join(output, "dry-run.html" if gallery.dry else "report.html"), html.encode())
+
+
+def _doubt_with_identity(entry: Entry) -> float:
+    similarity = UNKNOWN_SIMILARITY if entry.similarity is None else entry.similarity
+    return doubt(entry.row) + 1 - similarity
 
 
 @torch.inference_mode()

@@ -69,12 +69,14 @@ class Options:
     retry_failed: bool = False
 
 
-def restore(options: Options) -> dict[str, int]:
+def restore(options: Options | None = None, **fields: Any) -> dict[str, int]:
     """Restore an archive; returns the number of ledger rows by status, rows of earlier runs included.
 
+    Takes :class:`Options`, or their fields as keywords; with both, the keywords count.
     Raises :class:`InputError` for unusable arguments, and ``RuntimeError`` when the job could not account for every
     input.
     """
+    options = Options(**fields) if options is None else replace(options, **fields)
     options = replace(
         options,
         input=absolute(options.input),

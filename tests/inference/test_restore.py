@@ -200,10 +200,11 @@ def test_masks_are_not_kept_beside_rows(ray_local, tmp_path, tiny_weights):
 def test_kept_masks_are_the_holes(ray_local, tmp_path, tiny_weights):
     write_bytes(str(tmp_path / "in/a.png"), png(0))
     write_bytes(str(tmp_path / "masks/a.png"), mask(3, 4, 8))
-    job = Options(
-        input=str(tmp_path / "in"), masks=str(tmp_path / "masks"), output=str(tmp_path / "out"), weights=tiny_weights
+    places = {name: str(tmp_path / name) for name in ("in", "masks", "out")}
+    counts = restore(
+        input=places["in"], masks=places["masks"], output=places["out"], weights=tiny_weights, keep_masks=True
     )
-    assert restore(replace(job, keep_masks=True)) == {"restored": 1}
+    assert counts == {"restored": 1}
     assert np.array_equal(pixels(read_bytes(str(tmp_path / "out/masks/a.png.png"))), pixels(mask(3, 4, 8)))
 
 
