@@ -70,11 +70,14 @@ def cut(picture: np.ndarray, mask: np.ndarray, patch: Patch) -> tuple[np.ndarray
     return crop, (touched > 0).astype(np.uint8)
 
 
-def paste(picture: np.ndarray, restored: np.ndarray, patch: Patch, feather: float | None = None) -> np.ndarray:
+def paste(
+    picture: np.ndarray, restored: np.ndarray, patch: Patch, damage: np.ndarray, feather: float | None = None
+) -> np.ndarray:
     """A copy of ``picture`` with ``patch.hole`` taken from ``restored`` uint8 (S, S, 3); all else is untouched.
 
     Within ``feather`` picture pixels (default: 1/32 of the patch) of the hole's edge the restored colours bend to meet
-    the picture's: the difference seen on valid pixels near by fades out inwards. 0: no bending.
+    the picture's: the difference seen on valid pixels near by fades out inwards. 0: no bending. ``damage``: uint8
+    (H, W), 1 where the picture is not valid: this hole, and those of other patches that are not pasted yet.
     """
     x0, y0, x1, y1 = patch.box
     if feather is None:
@@ -90,16 +93,16 @@ def paste(picture: np.ndarray, restored: np.ndarray, patch: Patch, feather: floa
     warped = cv2.warpAffine(restored, shifted, area.shape[1::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
     painted = warped.astype(np.float32)
     if feather > 0:
-        painted += _bend(area.astype(np.float32) - painted, hole, feather)
+        valid = 1 - damage[top : y1 + margin, left : x1 + margin].astype(np.float32)
+        painted += _bend(area.astype(np.float32) - painted, hole, valid, feather)
     result = picture.copy()
     view = result[top : y1 + margin, left : x1 + margin]
     view[hole > 0] = np.clip(np.rint(painted), 0, 255).astype(np.uint8)[hole > 0]
     return result
 
 
-def _bend(difference: np.ndarray, hole: np.ndarray, feather: float) -> np.ndarray:
+def _bend(difference: np.ndarray, hole: np.ndarray, valid: np.ndarray, feather: float) -> np.ndarray:
     """(H, W, 3): ``difference`` of valid pixels spread into the hole, fading out ``feather`` pixels from its edge."""
-    valid = (1 - hole).astype(np.float32)
     weight = cv2.GaussianBlur(valid, (0, 0), feather / 2)
     spread = cv2.GaussianBlur(difference * valid[..., None], (0, 0), feather / 2) / np.maximum(weight, 1e-6)[..., None]
     depth = cv2.distanceTransform(hole, cv2.DIST_L2, 3)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import tarfile
 import zipfile
 import zlib
@@ -33,6 +34,7 @@ LARGEST_FILE = 2**30  # bytes; a larger file is no photograph and would fill a w
 LISTING_ROWS = 1024
 PARQUET_ROWS = 64
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+ESCAPE_LIKE = re.compile(rb"\\(?=x[0-9a-f]{2})")  # escaped too, so that no two paths become one key
 REJECTED = "rejected.parquet"  # beside prepared shards: what was left out, no pictures
 
 PICTURE = pa.schema([("key", pa.string()), ("image", pa.binary()), ("error", pa.string())])
@@ -138,12 +140,12 @@ def _filter(
 
 
 def _row(key: str, image: bytes | None, error: str | None = None) -> pa.Table:
-    return pa.table({"key": [_text(key)], "image": [image], "error": [error]}, schema=PICTURE)
+    return pa.table({"key": [key], "image": [image], "error": [error]}, schema=PICTURE)
 
 
 def _text(path: str) -> str:
-    """``path`` as valid UTF-8: what is not becomes ``\\xNN``."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """``path`` as valid UTF-8: bytes that are not become ``\\xNN``, and so does the backslash of a name like that."""
+    return ESCAPE_LIKE.sub(rb"\\x5c", os.fsencode(path)).decode("utf-8", "backslashreplace")
 
 
 def _listing(uri: str) -> Iterator[pa.Table]:
@@ -217,9 +219,12 @@ def _tar_rows(uri: str) -> Iterator[pa.Table]:
     with _open(uri) as file, tarfile.open(fileobj=file, mode="r|*") as archive:
         try:
             for member in archive:
-                if not member.isfile():
+                if not (member.isfile() or member.islnk()):
                     continue
                 key = _unique(member.name, seen)
+                if member.islnk():  # its bytes came with another name, and a stream does not go back
+                    yield _row(key, None, f"a hard link to {_text(member.linkname)} in the archive: unpack it first")
+                    continue
                 if member.size > LARGEST_FILE:
                     yield _row(key, None, f"{member.size} bytes: more than {LARGEST_FILE}, no photograph")
                     continue
@@ -232,7 +237,7 @@ def _tar_rows(uri: str) -> Iterator[pa.Table]:
 
 def _unique(name: str, seen: Counter[str]) -> str:
     """An archive may hold one name twice, or write it in two ways (``./a``, ``a``); each entry needs its own key."""
-    key = name = posixpath.normpath(name)
+    key = name = _text(posixpath.normpath(name))
     while seen[key]:
         seen[name] += 1
         key = f"{name}#{seen[name]}"

@@ -20,6 +20,7 @@ from faceinpaint.errors import InputError
 
 S3_ATTEMPTS = 10  # with exponential backoff: rides out about a minute of errors
 BODY_ATTEMPTS = 3
+PART = ".faceinpaint-part-"  # how the names of local files begin while they are written
 
 
 def is_s3(uri: str) -> bool:
@@ -96,7 +97,7 @@ def write_bytes(uri: str, data: bytes) -> None:
         return
     target = Path(uri)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".part-")
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=PART)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -116,6 +117,13 @@ def delete(uri: str) -> None:
             s3_client().delete_object(**_bucket_key(uri))
     else:
         os.unlink(uri)
+
+
+def delete_parts(uri: str) -> None:
+    """Delete what killed processes left half written below a folder; S3 keeps nothing of the kind."""
+    for path, _ in () if is_s3(uri) else list_files(uri):
+        if name_of(path).startswith(PART):
+            delete(join(uri, path))
 
 
 def check_writable(uri: str) -> None:

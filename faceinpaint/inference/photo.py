@@ -25,6 +25,7 @@ SMALLEST_SIDE = 16  # pixels
 LARGEST_AREA = 120_000_000  # pixels
 LOSSY_QUALITY = 95  # of WebP and AVIF, whose files do not say theirs
 ORIENTATION = 0x0112  # EXIF tag
+OF_ONE_BIT = ("group3", "group4", "tiff_ccitt")  # TIFF compressions that cannot hold what becomes grey
 SIMPLE_MODES = {"1": "L", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB"}
 KEPT_MODES = ("L", "LA", "RGB", "RGBA", "CMYK")
 
@@ -221,7 +222,8 @@ def _options(photo: Photo, kind: str, xmp: bytes) -> dict[str, Any]:
         sampling = JpegImagePlugin.get_sampling(file)  # type: ignore[arg-type]
         return options | ({"subsampling": sampling} if sampling >= 0 else {})
     if kind == "TIFF":
-        return options | {"compression": info.get("compression", "raw")}
+        compression = info.get("compression", "raw")
+        return options | {"compression": "tiff_lzw" if compression in OF_ONE_BIT else compression}
     if kind == "BMP":
         return options
     options |= {name: info[name] for name in ("exif", "icc_profile") if info.get(name)}

@@ -28,12 +28,12 @@ from ray.util.annotations import RayDeprecationWarning
 from faceinpaint import metrics
 from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.data.source import is_parquet, read_pictures
-from faceinpaint.data.storage import absolute, check_writable, delete, exists, join, read_bytes, top_names, write_bytes
+from faceinpaint.data.storage import absolute, check_writable, delete, exists, join, top_names, write_bytes
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.ledger import DIGESTS, ROW, Ledger, contains
-from faceinpaint.inference.lock import run_lock
+from faceinpaint.inference.lock import claim, run_lock
 from faceinpaint.inference.painter import Painter
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.quarantine import examine_apart
@@ -46,7 +46,6 @@ PARQUET_ROWS = 512  # of an output file
 CRASHES = 3  # of workers that a pass outlives; then pictures are examined apart from each other
 PASSES = 4
 SHEETS = 2  # of the PICTURES, the most doubtful ones, bring thumbnails for the report
-JOB = "_job/job.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +68,7 @@ class Options:
     retry_failed: bool = False
 
 
-def restore(options: Options | None = None, **fields: Any) -> dict[str, int]:
+def restore(options: Options | None = None, /, **fields: Any) -> dict[str, int]:
     """Restore an archive; returns the number of ledger rows by status, rows of earlier runs included.
 
     Takes :class:`Options`, or their fields as keywords; with both, the keywords count.
@@ -90,7 +89,7 @@ def restore(options: Options | None = None, **fields: Any) -> dict[str, int]:
     with run_lock(options.output):
         if options.dry_run:
             return _dry_run(options, settings)
-        _claim(options, settings)
+        claim(options.output, _identity(options, settings))
         return _run(options, settings)
 
 
@@ -121,29 +120,10 @@ def _check(options: Options) -> Settings:
     return settings
 
 
-def _claim(options: Options, settings: Settings) -> None:
-    """Make the output this job's own. Raises :class:`InputError` when it is another's."""
-    job = {
-        "input": options.input,
-        "masks": options.masks,
-        "mask_polarity": options.mask_polarity,
-        "no_face": options.no_face,
-        "format": options.format,
-        "keep_masks": options.keep_masks,
-        "precision": options.precision,
-        "model_sha256": settings.model_sha256,
-    }
-    path = join(options.output, JOB)
-    if exists(path):
-        before = json.loads(read_bytes(path))
-        changed = sorted(name for name in job if before.get(name) != job[name])
-        if changed:
-            raise InputError(f"{options.output} holds a job with another {', '.join(changed)}: choose another --output")
-        return
-    strange = [name for name in top_names(options.output) if name.rstrip("/") not in ("_job", "dry-run.html")]
-    if strange:
-        raise InputError(f"{options.output} is not empty ({strange[0]}): choose an empty --output")
-    write_bytes(path, json.dumps(job, indent=1).encode())
+def _identity(options: Options, settings: Settings) -> dict[str, Any]:
+    """What decides a job's results: another job on the same output is refused."""
+    names = ("input", "masks", "mask_polarity", "no_face", "format", "keep_masks", "precision")
+    return {name: getattr(options, name) for name in names} | {"model_sha256": settings.model_sha256}
 
 
 def _run(options: Options, settings: Settings) -> dict[str, int]:

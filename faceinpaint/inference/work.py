@@ -15,7 +15,7 @@ import numpy as np
 from faceinpaint.data.faces import Alignment
 from faceinpaint.data.mask_spec import Alpha, MaskSpec, hole_for
 from faceinpaint.data.routing import Patch, cut, paste, route
-from faceinpaint.data.storage import first_line, join, write_bytes
+from faceinpaint.data.storage import PART, first_line, join, write_bytes
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.inference.ledger import ROW, SCHEMA_VERSION
@@ -143,6 +143,8 @@ def check_key(key: str, settings: Settings) -> None:
     parts = key.split("/")
     if {"", ".", ".."} & set(parts) or "\0" in key:
         raise InputError("the name is no plain path below the output folder")
+    if key.endswith(".bmp.xmp") or parts[-1].startswith(PART):
+        raise InputError("the name is that of a BMP's sidecar or of a half-written file: rename the input")
     if parts[0] in RESERVED:
         raise InputError(f"the name {parts[0]!r} is the job's own under OUTPUT: rename the input")
 
@@ -151,14 +153,9 @@ def _complete(work: Work, settings: Settings) -> None:
     photo = read_photo(work.data)
     before = photo.rgb
     hole = np.zeros(before.shape[:2], np.uint8)
-    after = before
-    for i, patch in enumerate(work.patches):
-        assert work.painted is not None
-        after = paste(after, work.painted[i], patch, feather=0 if patch.kind == "aligned" else None)
-        _mark(hole, patch)
-    for patch in work.fills:
-        after = classical_fill(after, patch)
-        _mark(hole, patch)
+    for patch in work.patches + work.fills:
+        _part(hole, patch)[:] |= patch.hole
+    after = _filled(work, before, hole)
     row = work.row
     row |= {"seam_error": seam_error(after, hole), "status": _status(work), "reason": _reason(work)}
     samples = photo.with_hole(after, hole, opaque=isinstance(settings.masks, Alpha))
@@ -181,9 +178,22 @@ def _complete(work: Work, settings: Settings) -> None:
         write_bytes(join(settings.output, "masks", f"{row['key']}.png"), png)
 
 
-def _mark(hole: np.ndarray, patch: Patch) -> None:
+def _filled(work: Work, before: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """``before`` with all patches pasted and all fills made; none looks at damage that another has yet to mend."""
+    after, damage = before, hole.copy()
+    for i, patch in enumerate(work.patches):
+        assert work.painted is not None
+        after = paste(after, work.painted[i], patch, damage, feather=0 if patch.kind == "aligned" else None)
+        _part(damage, patch)[:] -= patch.hole
+    for patch in work.fills:
+        after = classical_fill(after, patch, damage)
+        _part(damage, patch)[:] -= patch.hole
+    return after
+
+
+def _part(mask: np.ndarray, patch: Patch) -> np.ndarray:
     x0, y0, x1, y1 = patch.box
-    hole[y0:y1, x0:x1] |= patch.hole
+    return mask[y0:y1, x0:x1]
 
 
 def _status(work: Work) -> str:
@@ -198,16 +208,17 @@ def _reason(work: Work) -> str | None:
     return f"no face at {crops} hole(s): the model saw their surroundings" if crops else None
 
 
-def classical_fill(picture: np.ndarray, patch: Patch) -> np.ndarray:
-    """A copy of ``picture`` with the patch's hole filled from its edges (Telea 2004)."""
+def classical_fill(picture: np.ndarray, patch: Patch, damage: np.ndarray) -> np.ndarray:
+    """A copy of ``picture`` with the patch's hole filled from its edges (Telea 2004).
+
+    ``damage``: uint8 (H, W), 1 where the picture is not valid, this hole included.
+    """
     x0, y0, x1, y1 = patch.box
     top, left = max(0, y0 - CLASSICAL_MARGIN), max(0, x0 - CLASSICAL_MARGIN)
-    area = picture[top : y1 + CLASSICAL_MARGIN, left : x1 + CLASSICAL_MARGIN]
-    hole = np.zeros(area.shape[:2], np.uint8)
-    hole[y0 - top : y1 - top, x0 - left : x1 - left] = patch.hole
-    filled = cv2.inpaint(np.ascontiguousarray(area), hole, 3, cv2.INPAINT_TELEA)
+    area = (slice(top, y1 + CLASSICAL_MARGIN), slice(left, x1 + CLASSICAL_MARGIN))
+    filled = cv2.inpaint(np.ascontiguousarray(picture[area]), damage[area], 3, cv2.INPAINT_TELEA)
     result = picture.copy()
-    result[top : y1 + CLASSICAL_MARGIN, left : x1 + CLASSICAL_MARGIN][hole > 0] = filled[hole > 0]
+    result[y0:y1, x0:x1][patch.hole > 0] = filled[y0 - top : y1 - top, x0 - left : x1 - left][patch.hole > 0]
     return result
 
 

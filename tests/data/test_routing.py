@@ -90,7 +90,7 @@ def test_aligned_pictures_go_straight_through():
 def test_pasting_touches_the_hole_alone(feather):
     picture, mask = astronaut(), hole_at(*EYES_AND_NOSE)
     (patch,) = route(picture, mask, 64)
-    result = paste(picture, np.full((64, 64, 3), 255, np.uint8), patch, feather)
+    result = paste(picture, np.full((64, 64, 3), 255, np.uint8), patch, mask, feather)
     assert np.array_equal(result[mask == 0], picture[mask == 0])
     assert not np.array_equal(result[mask > 0], picture[mask > 0])
 
@@ -101,7 +101,7 @@ def test_cut_and_paste_meet_the_picture_again(size):
     smooth = cv2.GaussianBlur(astronaut(), (0, 0), 4)
     mask = hole_at(*EYES_AND_NOSE)
     (patch,) = route(astronaut(), mask, size)
-    back = paste(smooth, cut(smooth, mask, patch)[0], patch, 0)
+    back = paste(smooth, cut(smooth, mask, patch)[0], patch, mask, 0)
     assert np.abs(back.astype(int) - smooth)[mask > 0].mean() < 1.5
 
 
@@ -110,8 +110,19 @@ def test_a_feather_hides_a_shift_of_colour():
     mask = hole_at(slice(60, 140), slice(60, 140), (200, 200))
     patch = routing._surroundings(mask, 64)[0]
     lighter = np.full((64, 64, 3), 120, np.uint8)
-    hard, soft = (paste(flat, lighter, patch, feather)[100, 60:101, 0].astype(int) for feather in (0, 10))
+    hard, soft = (paste(flat, lighter, patch, mask, feather)[100, 60:101, 0].astype(int) for feather in (0, 10))
     assert hard[0] == 120
     assert abs(soft[0] - 100) <= 3
     assert np.abs(np.diff(soft)).max() <= 4
     assert soft[-1] == 120
+
+
+def test_damage_of_another_patch_does_not_bleed_in():
+    picture = np.full((200, 200, 3), 100, np.uint8)
+    mask = hole_at(slice(60, 140), slice(60, 140), (200, 200))
+    picture[mask > 0] = (0, 255, 0)  # a marker
+    left = mask.copy()
+    left[:, 100:] = 0
+    (patch,) = routing._surroundings(left, 64)
+    result = paste(picture, np.full((64, 64, 3), 100, np.uint8), patch, mask)
+    assert (result[left > 0] == 100).all()

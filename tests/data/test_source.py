@@ -65,11 +65,12 @@ def test_parquet_keeps_masks_and_unpacks_structs(ray_local, tmp_path):
 
 
 def test_hostile_names_and_unreadable_files_are_rows(ray_local, tmp_path, monkeypatch):
-    for name in (b"caf\xe9.png", b"new\nline.png", b"huge.png"):
+    for name in (b"caf\xe9.png", rb"caf\xe9.png", b"new\nline.png", b"huge.png"):
         with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:
             file.write(b"data")
     os.truncate(tmp_path / "huge.png", source.LARGEST_FILE + 1)  # sparse
     found = {row["key"]: row for row in source.read_pictures(str(tmp_path)).take_all()}
+    assert sorted(found) == ["caf\\x5cxe9.png", "caf\\xe9.png", "huge.png", "new\nline.png"]  # each has its own
     assert found["caf\\xe9.png"]["image"] == found["new\nline.png"]["image"] == b"data"
     assert found["huge.png"]["image"] is None
     assert "no photograph" in found["huge.png"]["error"]
@@ -91,6 +92,21 @@ def test_damaged_and_repeated_members_are_rows(ray_local, tmp_path):
         archive.writestr("a/../../b.png", b"5")
     wanted = {"x.png": b"1", "x.png#2": b"2", "x.png#3": b"3", "x.png#2#2": b"4", "../b.png": b"5"}
     assert rows(str(tmp_path / "b.zip")) == wanted
+
+
+def test_links_in_a_tar_are_not_lost(ray_local, tmp_path):
+    """A second name of a file comes without bytes in a stream: it says so; a symbolic link is no file."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.png").write_bytes(b"picture")
+    os.link(tmp_path / "in/a.png", tmp_path / "in/b.png")
+    os.symlink("a.png", tmp_path / "in/c.png")
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name in ("a.png", "b.png", "c.png"):
+            archive.add(tmp_path / "in" / name, name)
+    found = {row["key"]: row for row in source.read_pictures(str(tmp_path / "a.tar")).take_all()}
+    assert sorted(found) == ["a.png", "b.png"]
+    assert "hard link to a.png" in found["b.png"]["error"]
+    assert source.count_pictures(str(tmp_path / "a.tar")) == 2
 
 
 def test_a_truncated_tar_gives_what_it_can_and_says_so(ray_local, tmp_path):

@@ -83,3 +83,10 @@ def test_links_to_files_count_and_links_to_folders_do_not(tmp_path):
     (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "pipe")
     assert list(storage.list_files(str(tmp_path))) == [("file", 1), ("real/a", 1)]
+
+
+def test_what_a_killed_process_left_half_written_is_deleted(tmp_path):
+    storage.write_bytes(str(tmp_path / "deep/whole.png"), b"whole")
+    (tmp_path / "deep" / f"{storage.PART}x").write_bytes(b"ha")
+    storage.delete_parts(str(tmp_path))
+    assert [name for name, _ in storage.list_files(str(tmp_path))] == ["deep/whole.png"]
