@@ -1,5 +1,6 @@
 """Bulk restoration while its processes are killed: nothing is lost, nothing is done twice, nothing differs."""
 
+import io
 import os
 import random
 import signal
@@ -14,10 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from faceinpaint.data.storage import PART, exists, join, list_files, read_bytes
+from faceinpaint.inference.lock import LOCK
 from tests.processes import processes_of
 
 JOB = Path(__file__).parents[2] / "jobs" / "batch_inpaint.py"
-COUNT = 160
+COUNT = 240
 # Stands in for a decoder that a hostile file crashes: this one dies of a marked picture.
 CRASHING_DECODER = """
 import os
@@ -45,10 +48,7 @@ def archive(tmp_path_factory):
 def start(archive, output, weights, **environment):
     command = [sys.executable, str(JOB), "--input", str(archive), "--masks", "squares", "--output", str(output)]
     command += ["--weights", weights, "--cpus-per-worker", "1"]
-    with (output.parent / "log.txt").open("a") as log:
-        return subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **environment}, start_new_session=True
-        )
+    return subprocess.Popen(command, env={**os.environ, **environment}, start_new_session=True)
 
 
 def finished(process):
@@ -60,8 +60,12 @@ def pictures(output):
 
 
 def ledger(output):
+    return rows_of((output / "ledger").glob("*.parquet"))
+
+
+def rows_of(files):
     """Every row but for what a clock decides, in order; raises for a key that is there twice."""
-    rows = pa.concat_tables([pq.read_table(path) for path in (output / "ledger").glob("*.parquet")])
+    rows = pa.concat_tables([pq.read_table(file) for file in files])
     rows = rows.drop_columns(["seconds"]).sort_by("key").to_pylist()
     assert len({row["key"] for row in rows}) == len(rows)
     return rows
@@ -75,19 +79,43 @@ def undisturbed(archive, tiny_weights, tmp_path_factory):
     return output
 
 
-@pytest.mark.timeout(400)
-def test_a_killed_driver_and_killed_workers_change_nothing(archive, undisturbed, tiny_weights, tmp_path):
+@pytest.mark.timeout(600)
+def test_ten_kills_of_workers_and_drivers_change_nothing(archive, undisturbed, tiny_weights, tmp_path):
+    """Three runs that lose two workers each and then their driver, and a last one that loses a worker."""
     output = tmp_path / "out"
-    chance = random.Random(0)
-    for how in (signal.SIGKILL, signal.SIGTERM):
-        kill_driver(start(archive, output, tiny_weights), output, how, more_than=chance.randrange(5, 60))
-    process = start(archive, output, tiny_weights)
-    until(lambda: workers_of(process.pid))
-    for pid in workers_of(process.pid)[:2]:
-        os.kill(pid, signal.SIGKILL)
+    chance = random.Random()  # other moments every time
+    kills = 0
+    for life in range(4):
+        process = start(archive, output, tiny_weights)
+        for _ in range(2 if life < 3 else 1):
+            kills += kill_a_worker(process, chance)
+        if life < 3:
+            kills += kill_driver(process, output, len(pictures(output)) + chance.randrange(20), chance)
     finished(process)
+    assert kills >= 7  # a run may be over before its driver's turn comes
     assert pictures(output) == pictures(undisturbed)
     assert ledger(output) == ledger(undisturbed)
+    assert not list(output.rglob(f"{PART}*"))
+
+
+@pytest.mark.timeout(400)
+def test_a_run_on_s3_goes_on_after_a_kill_and_failing_storage(archive, undisturbed, tiny_weights, bucket, s3_server):
+    output = join(bucket, "out")
+    done = lambda: [name for name, _ in list_files(output) if name.endswith(".png")]  # noqa: E731
+    process = start(archive, output, tiny_weights)
+    until(lambda: len(done()) > 10 or process.poll() is not None)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert exists(join(output, LOCK))  # the dead run still holds it
+    process = start(archive, output, tiny_weights)
+    s3_server.fail("503", times=8)
+    s3_server.fail("timeout", times=2, method="PUT")
+    finished(process)
+    assert not s3_server.faults
+    assert not exists(join(output, LOCK))
+    assert {name: read_bytes(join(output, name)) for name in done()} == pictures(undisturbed)
+    tables = [read_bytes(join(output, name)) for name, _ in list_files(output) if name.startswith("ledger/")]
+    assert rows_of([io.BytesIO(table) for table in tables]) == ledger(undisturbed)
 
 
 @pytest.mark.timeout(400)
@@ -107,10 +135,24 @@ def test_a_picture_that_kills_its_worker_is_quarantined(archive, tiny_weights, t
     assert [rows[name]["status"] for name in ("000.png", "001.png")] == ["restored"] * 2
 
 
-def kill_driver(process, output, how, more_than):
+def kill_a_worker(process, chance):
+    """Kill one of the driver's workers at a random moment; returns whether one was there to kill."""
+    until(lambda: workers_of(process.pid) or process.poll() is not None)
+    time.sleep(chance.random())
+    workers = workers_of(process.pid)
+    if workers:
+        os.kill(chance.choice(workers), signal.SIGKILL)
+    return bool(workers)
+
+
+def kill_driver(process, output, more_than, chance):
+    """Kill the driver at a random moment after it wrote some pictures; returns whether it was still alive."""
     until(lambda: len(pictures(output)) > more_than or process.poll() is not None)
-    os.kill(process.pid, how)
-    assert process.wait() != 0
+    time.sleep(chance.random() / 2)
+    alive = process.poll() is None
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    return alive
 
 
 def until(happened, seconds=120):
