@@ -17,8 +17,8 @@ from faceinpaint.evaluation.metrics import PICTURE_METRICS, picture_metrics
 from faceinpaint.evaluation.parts import is_done, to_png, write_table
 from faceinpaint.evaluation.plan import Plan
 from faceinpaint.images import to_float
-from faceinpaint.losses.frechet import Features, load_extractor
-from faceinpaint.losses.identity import load_identity
+from faceinpaint.losses.frechet import FALLBACK_EXTRACTOR, Features, load_extractor
+from faceinpaint.losses.identity import IdentityNetwork, load_identity
 from faceinpaint.losses.perceptual import load_perceptual
 
 ORIGINAL = "original"  # the undamaged pictures' place beside the methods
@@ -31,6 +31,14 @@ class Batch:
     keys: list[str]
     images: np.ndarray
     holes: np.ndarray
+
+
+@dataclass
+class Seen:
+    """What networks see in N pictures: features (N, D) of the Frechet distance, unit vectors (N, E) of identity."""
+
+    features: np.ndarray
+    identity: np.ndarray
 
 
 @dataclass
@@ -66,8 +74,10 @@ class Judge:
         holes = [_sha256(key, hole) for key, hole in zip(batch.keys, batch.holes, strict=True)]
         digest = hashlib.sha256(b"".join(pictures + holes)).hexdigest()
         missing = [m for m in (ORIGINAL, *self.plan.methods) if not is_done(self.plan.part_uri(m, digest))]
-        for method in missing if batch.keys else []:
-            write_table(self.plan.part_uri(method, digest), self._judge(method, batch))
+        if missing and batch.keys:
+            original = self._seen(batch.images)
+            for method in missing:
+                write_table(self.plan.part_uri(method, digest), self._judge(method, batch, original))
         record = BatchRecord(
             first_key=str(block["key"][0]),
             last_key=str(block["key"][-1]),
@@ -95,16 +105,18 @@ class Judge:
         shape = (len(keys), side, side)
         return Batch(keys, np.reshape(images, (*shape, 3)), np.reshape(holes, shape)), skipped
 
-    def _judge(self, method: str, batch: Batch) -> pa.Table:
+    def _judge(self, method: str, batch: Batch, original: Seen) -> pa.Table:
         """One row a picture: its figures, its features and the restored picture itself."""
         table: dict[str, Any] = {"key": batch.keys, "hole_ratio": batch.holes.mean(axis=(1, 2))}
         if method == ORIGINAL:
-            pictures = batch.images
+            pictures, seen = batch.images, original
             table["hole"] = [to_png(hole * 255) for hole in batch.holes]
         else:
             pictures = self._restore(method, batch)
+            seen = self._seen(pictures)
             table |= self._figures(batch, pictures)
-        table["features"] = list(self.extractor(pictures))
+            table["identity"] = (original.identity * seen.identity).sum(1).astype(np.float64)
+        table["features"] = list(seen.features)
         table["picture"] = [to_png(picture) for picture in pictures]
         return pa.table(table)
 
@@ -114,16 +126,22 @@ class Judge:
         restored = self.methods[method](batch.images, batch.holes)
         return np.where(batch.holes[..., None] > 0, restored, batch.images)
 
+    def _seen(self, pictures: np.ndarray) -> Seen:
+        features = self.extractor(pictures)
+        if (self.plan.extractor, self.plan.identity) == (FALLBACK_EXTRACTOR, "sface"):
+            return Seen(features, features)  # one network for both
+        with torch.inference_mode():
+            return Seen(features, self.identity.embed(to_float(pictures).to(self.device)).cpu().numpy())
+
     def _figures(self, batch: Batch, pictures: np.ndarray) -> dict[str, Any]:
         rows = [
             picture_metrics(image, picture, hole, self.plan.convention)
             for image, picture, hole in zip(batch.images, pictures, batch.holes, strict=True)
         ]
         figures: dict[str, Any] = {name: [row[name] for row in rows] for name in PICTURE_METRICS}
-        a, b = to_float(batch.images).to(self.device), to_float(pictures).to(self.device)
         with torch.inference_mode():
+            a, b = to_float(batch.images).to(self.device), to_float(pictures).to(self.device)
             figures["lpips"] = self.perceptual(a, b).double().cpu().numpy()
-            figures["identity"] = 1 - self.identity(a, b).double().cpu().numpy()
         return figures
 
     @cached_property
@@ -131,7 +149,7 @@ class Judge:
         return load_perceptual(self.plan.lpips_backbone).to(self.device)
 
     @cached_property
-    def identity(self) -> torch.nn.Module:
+    def identity(self) -> IdentityNetwork:
         return load_identity(self.plan.arcface, self.plan.alignment).to(self.device)
 
     @cached_property

@@ -19,7 +19,7 @@ from faceinpaint.losses.identity import load_identity
 from faceinpaint.losses.perceptual import load_perceptual
 from faceinpaint.weights import load_config
 
-RESULTS_VERSION = 2  # raise it when a method or a metric changes: finished parts of older versions are not reused
+RESULTS_VERSION = 3  # raise it when a method or a metric changes: finished parts of older versions are not reused
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,7 +41,7 @@ class SFace(nn.Module):
                 layers.append(_folded_convolution(node, tensors))
             elif node.op_type == "PRelu":
                 layers.append(_prelu(tensors[node.input[1]]))
-        self.layers = nn.Sequential(*layers)
+        self.layers = nn.Sequential(*layers).to(memory_format=torch.channels_last)  # twice as fast on CPUs
         self.linear = _folded_linear(tensors)
         self.requires_grad_(False).eval()
 
