@@ -45,6 +45,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--convention", choices=CONVENTIONS, default="default", help="of PSNR, SSIM and L1")
     parser.add_argument("--lpips", choices=("alex", "vgg"), default="alex", help="backbone of LPIPS")
     parser.add_argument("--arcface", metavar="FILE", help="model_ir_se50.pth, for identity; default: SFace")
+    parser.add_argument(
+        "--precision", choices=("fp32", "bf16", "fp16"), default="fp32", help="of the methods' networks"
+    )
     parser.add_argument("--compare", metavar="DIR", help="show the figures of an earlier evaluation beside these")
     parser.add_argument(
         "--sweep", metavar="FILE", help="YAML list of what to train and evaluate, each into OUTPUT/NAME"
@@ -70,6 +73,7 @@ def main() -> int:
         "convention": args.convention,
         "lpips_backbone": args.lpips,
         "arcface": args.arcface,
+        "precision": args.precision,
         "workers": args.workers,
     }
     if args.sweep:

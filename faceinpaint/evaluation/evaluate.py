@@ -140,6 +140,7 @@ def _header(plan: Plan, batches: list[BatchRecord], n: int) -> dict[str, Any]:
         "size": plan.size,
         "crop": plan.crop,
         "convention": plan.convention,
+        "precision": plan.precision,
         "weights": {"uri": plan.weights, "sha256": plan.weights_sha256},
         "skipped": {"n": len(skipped), "first": skipped[:SKIPPED_SHOWN]},
     }

@@ -122,7 +122,7 @@ class Judge:
 
     def _restore(self, method: str, batch: Batch) -> np.ndarray:
         if method not in self.methods:
-            self.methods[method] = load_method(method, self.plan.weights)
+            self.methods[method] = load_method(method, self.plan.weights, self.plan.precision)
         restored = self.methods[method](batch.images, batch.holes)
         return np.where(batch.holes[..., None] > 0, restored, batch.images)
 

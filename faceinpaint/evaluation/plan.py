@@ -38,6 +38,7 @@ class Plan:
     lpips_backbone: Literal["alex", "vgg"] = "alex"
     arcface: str | None = None
     alignment: Literal["celeba", "ffhq"] = "ffhq"  # how faces lie in the pictures, for identity
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the restoring networks, never of the judging ones
     workers: int = 2
     weights_sha256: dict[str, str | None]  # by method
     perceptual: str  # names of the networks behind the figures
@@ -51,7 +52,8 @@ class Plan:
 
     def part_uri(self, method: str, batch_sha256: str) -> str:
         """Where the finished rows of one method on one batch lie: a name made of all their inputs."""
-        inputs = [str(RESULTS_VERSION), batch_sha256, method, str(self.weights_sha256.get(method))]
+        digest = self.weights_sha256.get(method)
+        inputs = [str(RESULTS_VERSION), batch_sha256, method, str(digest), self.precision if digest else ""]
         name = hashlib.sha256("\n".join([*inputs, self.measure]).encode()).hexdigest()[:32]
         return f"{self.output}/parts/{method}/{name}.parquet"
 
@@ -69,6 +71,7 @@ def make_plan(
     convention: str = "default",
     lpips_backbone: Literal["alex", "vgg"] = "alex",
     arcface: str | None = None,
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32",
     workers: int = 2,
 ) -> Plan:
     """Check everything that can be checked before work begins.
@@ -99,6 +102,7 @@ def make_plan(
         lpips_backbone=lpips_backbone,
         arcface=arcface,
         alignment=alignment,
+        precision=precision,
         workers=workers,
         weights_sha256=hashes,
         perceptual=load_perceptual(lpips_backbone).backbone,

@@ -145,7 +145,8 @@ def provenance(metrics: dict[str, Any]) -> str:
         f"N = {metrics['n']}, {metrics['size']} px, data {metrics['data_sha256'][:12]}",
         f"masks {metrics['masks']['spec']} {metrics['masks']['sha256'][:12]}, convention {metrics['convention']}",
         f"LPIPS: {first['lpips']['backbone']}, identity: {first['identity']['network']}, features: {extractor}",
-        f"weights {', '.join(sorted({part[:12] for sha in weights for part in sha.split('+')})) or 'none'}.",
+        f"weights {', '.join(sorted({part[:12] for sha in weights for part in sha.split('+')})) or 'none'}, "
+        f"{metrics.get('precision', 'fp32')}.",
     ]
     return "; ".join(parts)
 

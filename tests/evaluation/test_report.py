@@ -26,6 +26,7 @@ def metrics(data: str = "1" * 64) -> dict[str, Any]:
         "data_sha256": data,
         "masks": {"spec": "s3://masks/a_b", "sha256": "2" * 64},
         "convention": "default",
+        "precision": "fp32",
         "weights": {"uri": "w", "sha256": {"two-stage": "3" * 64 + "+" + "4" * 64, "rfr": "5" * 64}},
         "methods": methods,
         "bands": [{"hole_ratio": "(0.1, 0.2]", "n": 3, "methods": methods}],
