@@ -14,7 +14,7 @@ from faceinpaint.config import Config, Precision
 from faceinpaint.errors import InputError
 from faceinpaint.images import mask_to_float, to_float, to_uint8
 from faceinpaint.models import build
-from faceinpaint.models.fold import fold_batch_norms
+from faceinpaint.models.freeze import freeze
 from faceinpaint.models.two_stage import TwoStage, window_side
 from faceinpaint.weights import load_config, load_weights
 
@@ -33,9 +33,8 @@ class Inpainter:
         self.config, self.image_size, self.model_sha256 = config, config.image_size, model_sha256
         self.device, self.precision = device, build.resolve_precision(precision, device)
         self.memory_format = torch.channels_last if config.channels_last else torch.contiguous_format
-        self.model = model.to(device).eval().requires_grad_(False)
-        fold_batch_norms(self.model)
-        build.lay_out(self.model, self.memory_format)
+        self.model = model.to(device).eval()
+        freeze(self.model, build.DTYPES[self.precision], self.memory_format)
 
     @classmethod
     def load(

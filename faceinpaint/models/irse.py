@@ -28,6 +28,17 @@ class SqueezeExcite(nn.Module):
         return x * torch.sigmoid(self.fc2(torch.relu(self.fc1(gate))))
 
 
+class Subsample(nn.Module):
+    """Every ``stride``-th pixel: (N, C, H, W) -> (N, C, H / s, W / s), a view."""
+
+    def __init__(self, stride: int):
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :, :: self.stride, :: self.stride]
+
+
 class ResidualUnit(nn.Module):
     """Batch norm, two 3x3 convolutions, squeeze-and-excitation, and a shortcut: (N, in, H, W) -> (N, out, H/s, W/s)."""
 
@@ -35,7 +46,7 @@ class ResidualUnit(nn.Module):
         super().__init__()
         self.shortcut_layer: nn.Module
         if in_channels == out_channels:
-            self.shortcut_layer = nn.MaxPool2d(1, stride)  # every stride-th pixel
+            self.shortcut_layer = Subsample(stride)
         else:
             self.shortcut_layer = nn.Sequential(
                 nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)

@@ -129,21 +129,29 @@ class ModulatedConv2d(nn.Module):
         self.padding = kernel // 2
         self.demodulate = demodulate
         self.up = up
+        self.fixed: tuple[Tensor, Tensor] | None = None
         if up:
             self.blur = Blur(pad=(1, 1), gain=4)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """x (N, in, H, W), style (N, style_dim) -> (N, out, H, W), or twice the size when ``up``."""
         s = self.modulation(style)  # N, in
-        weight = self.weight[0] * self.scale  # out, in, k, k
+        kernel, energy = self.fixed or self._constants()
         x = x * s.to(x.dtype)[:, :, None, None]
-        if self.up:
-            x = self.blur(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
-        else:
-            x = F.conv2d(x, weight, padding=self.padding)
+        up, pad = self.up, self.padding
+        x = self.blur(F.conv_transpose2d(x, kernel, stride=2)) if up else F.conv2d(x, kernel, padding=pad)
         if self.demodulate:
-            energy = weight.float().square().sum((2, 3))  # out, in
             with torch.autocast(x.device.type, enabled=False):
                 norm = torch.rsqrt(s.float().square() @ energy.t() + 1e-8)  # N, out
             x = x * norm.to(x.dtype)[:, :, None, None]
         return x
+
+    def fix(self, dtype: torch.dtype) -> None:
+        """Compute now, once, what depends on the weights alone: they must not change or move any more."""
+        kernel, energy = self._constants()
+        self.fixed = kernel.to(dtype, memory_format=torch.channels_last), energy
+
+    def _constants(self) -> tuple[Tensor, Tensor]:
+        """The scaled kernel, as the convolution wants it, and the energy of its weights (out, in) in float32."""
+        weight = self.weight[0] * self.scale  # out, in, k, k
+        return weight.transpose(0, 1) if self.up else weight, weight.float().square().sum((2, 3))
