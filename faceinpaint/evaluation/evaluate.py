@@ -17,7 +17,7 @@ from faceinpaint.errors import InputError
 from faceinpaint.evaluation.judge import ORIGINAL, BatchRecord, Judge
 from faceinpaint.evaluation.parts import read_table
 from faceinpaint.evaluation.plan import Plan
-from faceinpaint.evaluation.samples import picture_batches
+from faceinpaint.evaluation.samples import BATCH, picture_batches
 from faceinpaint.evaluation.statistics import BAND_EDGES, METRICS, Statistics, band_name, estimate, paired
 from faceinpaint.losses.frechet import Moments, frechet_distance, rank_note
 
@@ -50,7 +50,7 @@ def _judge_all(plan: Plan) -> list[BatchRecord]:
     stream = picture_batches(plan).map_batches(
         Judge,
         fn_constructor_args=(plan,),
-        batch_size=None,
+        batch_size=BATCH,  # a block; Ray Data wants it said where GPUs are
         compute=ray.data.ActorPoolStrategy(size=plan.workers),
         num_cpus=1,
         num_gpus=gpus or None,
