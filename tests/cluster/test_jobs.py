@@ -24,7 +24,7 @@ from tests.train_job import assert_same_state
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 RAY = Path(sys.executable).with_name("ray")
-COUNT = 400
+COUNT = 250
 
 
 class Cluster:
@@ -128,11 +128,11 @@ def wait_for_file(path: Path, job: subprocess.Popen[str]) -> None:
 
 
 def stop(cluster: Cluster, name: str, job: subprocess.Popen[str]) -> None:
-    """``ray job stop``: the submitting command ends, and not well."""
+    """``ray job stop``: the submitting command ends, and says why."""
     assert job.poll() is None
     finished(cluster.jobs("stop", name))
-    job.communicate(timeout=60)
-    assert job.returncode != 0
+    out, _ = job.communicate(timeout=60)
+    assert "was stopped" in out
 
 
 def train(faces: Path, output: Path, *more: str) -> list[str]:
@@ -151,7 +151,7 @@ def test_training_on_three_nodes_outlives_one_and_being_stopped_and_nothing_diff
     cluster: Cluster, faces: Path, tmp_path: Path
 ) -> None:
     """Workers of two CPUs each: no node has room for a second one, so each of the three holds one."""
-    more = ["--steps", "40", "--checkpoint-every", "2", "--workers", "3", "--cpus-per-worker", "2"]
+    more = ["--steps", "20", "--checkpoint-every", "2", "--workers", "3", "--cpus-per-worker", "2"]
     extra = cluster.join()
     finished(cluster.submit(*train(faces, tmp_path / "calm", *more)))
     disturbed = train(faces, tmp_path / "disturbed", *more)
