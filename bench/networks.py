@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.timing import DTYPES, interleaved, matmul, matmul_flops, peak_megabytes
 from faceinpaint.config import Config, Precision, load_preset
+from faceinpaint.images import mask_to_float
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.models import build
 from faceinpaint.models.two_stage import TwoStage
@@ -78,3 +79,26 @@ def flops(case: Case) -> float:
 
 def run_once(case: Case) -> None:
     forward(case)()
+
+
+def attention_megabytes(preset: str) -> float:
+    """Memory that the attention of one picture takes beyond the maps it reads and the filled maps it makes."""
+    return peak_megabytes(attend, preset, True) - peak_megabytes(attend, preset, False)
+
+
+@torch.inference_mode()
+def attend(preset: str, really: bool) -> None:
+    """The maps of one picture and, ``really``, their attention; else copies of the maps it would fill."""
+    config = load_preset(preset)
+    size, recipe = config.image_size, config.texture
+    texture = build.build_texture(recipe)
+    maps = {
+        level: torch.rand(1, width, size // stride, size // stride)
+        for level, (width, stride) in enumerate(zip(recipe.widths, recipe.strides, strict=True), start=1)
+    }
+    _, masks = pictures(size, 1)
+    if really:
+        texture._fill(maps, mask_to_float(masks))
+    else:
+        held = [maps[filled].clone() for _, filled in recipe.attention]
+        assert held

@@ -45,6 +45,7 @@ def main() -> None:
     results["networks_64"] = networks.rows("celeba64", 3 * args.rounds)
     results["training_steps"] = training.step_rows("celeba64", args.rounds)
     results["networks_256"] = networks.rows("celebahq256-native", args.rounds)
+    results["attention_mb_256"] = networks.attention_megabytes("celebahq256-native")
     results["aims"] = aims(results)
     RESULTS.write_text(json.dumps(results, indent=1))
     TABLE.write_text(table(results))
@@ -101,6 +102,7 @@ def table(results: dict[str, Any]) -> str:
         f"| {r['stage']} | {r['batch']} | {r['ours']:.2f} | {r['ours_over_bare']:.2f} |"
         for r in results["training_steps"]
     ]
+    lines += ["", f"Attention at 256 px takes {results['attention_mb_256']:.0f} MB a picture beyond its maps."]
     pairs = {"restoration": "pipeline", "evaluation": "evaluation", "Ray Train": "ray_train"}
     lines += ["", "| job | pictures/s | alone, pictures/s | ratio |", "|---|---|---|---|"]
     for name, key in pairs.items():
