@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from faceinpaint.data.mask_spec import Alpha, Colour, parse_masks
+from faceinpaint.data.mask_spec import Alpha, Colour, absolute_masks, parse_masks
 from faceinpaint.data.splits import read_split
-from faceinpaint.data.storage import check_writable
+from faceinpaint.data.storage import absolute, check_writable
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.methods import check_names, weights_sha256
 from faceinpaint.evaluation.metrics import LEAST_SIDE
@@ -19,7 +19,7 @@ from faceinpaint.losses.identity import load_identity
 from faceinpaint.losses.perceptual import load_perceptual
 from faceinpaint.weights import load_config
 
-RESULTS_VERSION = 3  # raise it when a method or a metric changes: finished parts of older versions are not reused
+RESULTS_VERSION = 4  # raise it when a method or a metric changes: finished parts of older versions are not reused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +79,14 @@ def make_plan(
     Raises :class:`InputError` for unknown methods, masks or splits, missing or damaged weights, a size that does not
     fit, and an output that cannot be written.
     """
+    data, masks, output = absolute(data), absolute_masks(masks), absolute(output)
+    weights, arcface = weights and absolute(weights), arcface and absolute(arcface)
     names = check_names(methods)
     if isinstance(parse_masks(masks), Alpha | Colour):
         raise InputError(f"--masks {masks}: such pictures have no original under the hole to judge against")
     hashes = {name: weights_sha256(name, weights) for name in names}  # raises where weights are missing
     side = _side(weights, size, crop)
-    if side < LEAST_SIDE[convention]:
-        raise InputError(f"--convention {convention} needs pictures of {LEAST_SIDE[convention]} px, these have {side}")
+    _check_convention(convention, side)
     keys = read_split(split) if split else None
     alignment = load_config(weights).alignment if weights else "ffhq"
     check_writable(output)
@@ -109,6 +110,12 @@ def make_plan(
         identity=load_identity(arcface, alignment).network,
         extractor=available_extractor(),
     )
+
+
+def _check_convention(convention: str, side: int) -> None:
+    least = LEAST_SIDE[convention]
+    if side < least:
+        raise InputError(f"--convention {convention} needs pictures of {least} px, these have {side}")
 
 
 def _side(weights: str | None, size: int | None, crop: Crop | None) -> int:
