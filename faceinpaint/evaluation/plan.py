@@ -82,11 +82,9 @@ def make_plan(
     data, masks, output = absolute(data), absolute_masks(masks), absolute(output)
     weights, arcface = weights and absolute(weights), arcface and absolute(arcface)
     names = check_names(methods)
-    if isinstance(parse_masks(masks), Alpha | Colour):
-        raise InputError(f"--masks {masks}: such pictures have no original under the hole to judge against")
+    _check_masks(masks)
     hashes = {name: weights_sha256(name, weights) for name in names}  # raises where weights are missing
-    side = _side(weights, size, crop)
-    _check_convention(convention, side)
+    side = _check_side(_side(weights, size, crop), convention)
     keys = read_split(split) if split else None
     alignment = load_config(weights).alignment if weights else "ffhq"
     check_writable(output)
@@ -112,10 +110,15 @@ def make_plan(
     )
 
 
-def _check_convention(convention: str, side: int) -> None:
-    least = LEAST_SIDE[convention]
-    if side < least:
-        raise InputError(f"--convention {convention} needs pictures of {least} px, these have {side}")
+def _check_masks(spec: str) -> None:
+    if isinstance(parse_masks(spec), Alpha | Colour):
+        raise InputError(f"--masks {spec}: such pictures have no original under the hole to judge against")
+
+
+def _check_side(side: int, convention: str) -> int:
+    if side < LEAST_SIDE[convention]:
+        raise InputError(f"--convention {convention} needs pictures of {LEAST_SIDE[convention]} px, these have {side}")
+    return side
 
 
 def _side(weights: str | None, size: int | None, crop: Crop | None) -> int:
