@@ -49,7 +49,9 @@ def evaluate(plan: Plan) -> tuple[dict[str, Any], list[BatchRecord]]:
 
 def _judge_all(plan: Plan) -> list[BatchRecord]:
     """Run the workers over the stream; the batches in the order of keys."""
-    share = gpu_share(plan.workers, int(ray.cluster_resources().get("GPU", 0)))
+    share = plan.gpus_per_worker
+    if share is None:
+        share = gpu_share(plan.workers, int(ray.cluster_resources().get("GPU", 0)))
     stream = picture_batches(plan).map_batches(
         Judge,
         fn_constructor_args=(plan, share > 0),

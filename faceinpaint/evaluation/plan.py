@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from faceinpaint.data.mask_spec import Alpha, Colour, absolute_masks, parse_masks
 from faceinpaint.data.splits import read_split
@@ -40,6 +40,7 @@ class Plan:
     alignment: Literal["celeba", "ffhq"] = "ffhq"  # how faces lie in the pictures, for identity
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the restoring networks, never of the judging ones
     workers: int = 2
+    gpus_per_worker: float | None = None  # None: an equal share of those there are
     weights_sha256: dict[str, str | None]  # by method
     perceptual: str  # names of the networks behind the figures
     identity: str
@@ -71,10 +72,11 @@ def make_plan(
     convention: str = "default",
     lpips_backbone: Literal["alex", "vgg"] = "alex",
     arcface: str | None = None,
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32",
-    workers: int = 2,
+    **running: Any,
 ) -> Plan:
     """Check everything that can be checked before work begins.
+
+    ``running``: how it is run, fields of :class:`Plan` (precision, workers, gpus_per_worker).
 
     Raises :class:`InputError` for unknown methods, masks or splits, missing or damaged weights, a size that does not
     fit, and an output that cannot be written.
@@ -101,12 +103,11 @@ def make_plan(
         lpips_backbone=lpips_backbone,
         arcface=arcface,
         alignment=alignment,
-        precision=precision,
-        workers=workers,
         weights_sha256=hashes,
         perceptual=load_perceptual(lpips_backbone).backbone,
         identity=load_identity(arcface, alignment).network,
         extractor=available_extractor(),
+        **running,
     )
 
 
