@@ -42,6 +42,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--size", type=int, metavar="PIXELS", help="side of the judged pictures; default: the weights'")
     parser.add_argument("--split", metavar="NAME|FILE", help="judge only the pictures of this split")
     parser.add_argument("--workers", type=int, default=2, metavar="N")
+    parser.add_argument(
+        "--gpus-per-worker", type=float, metavar="G", help="default: an equal share of the cluster's GPUs"
+    )
     parser.add_argument("--convention", choices=CONVENTIONS, default="default", help="of PSNR, SSIM and L1")
     parser.add_argument("--lpips", choices=("alex", "vgg"), default="alex", help="backbone of LPIPS")
     parser.add_argument("--arcface", metavar="FILE", help="model_ir_se50.pth, for identity; default: SFace")
@@ -75,6 +78,7 @@ def main() -> int:
         "arcface": args.arcface,
         "precision": args.precision,
         "workers": args.workers,
+        "gpus_per_worker": args.gpus_per_worker,
     }
     if args.sweep:
         entries = read_sweep(args.sweep, common)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from faceinpaint.data.masks import Freeform, Squares, generated_hole, parse_generated
 from faceinpaint.data.source import parquet_files
-from faceinpaint.data.storage import first_line, join, kind, open_uri, read_bytes
+from faceinpaint.data.storage import absolute, exists, first_line, join, kind, open_uri, read_bytes
 from faceinpaint.data.user_masks import WHITE, Polarity, check_hole, decode_mask, user_hole
 from faceinpaint.errors import InputError
 
@@ -60,6 +60,11 @@ class MaskFile:
 
 
 MaskSpec = Squares | Freeform | Alpha | Colour | MaskFolder | MaskParquet | MaskFile
+
+
+def absolute_masks(spec: str) -> str:
+    """A SPEC that means the same in every process: a local path from the root, anything else as it is."""
+    return absolute(spec) if "/" in spec or exists(spec) else spec
 
 
 def parse_masks(spec: str) -> MaskSpec:

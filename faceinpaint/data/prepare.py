@@ -23,7 +23,7 @@ from PIL import Image
 
 from faceinpaint.data.source import REJECTED, read_pictures
 from faceinpaint.data.splits import matching_entry, read_split
-from faceinpaint.data.storage import check_writable, exists, join, read_bytes, top_names, write_bytes
+from faceinpaint.data.storage import absolute, check_writable, exists, join, read_bytes, top_names, write_bytes
 from faceinpaint.errors import InputError
 from faceinpaint.images import Crop, crop_to, decode_rgb
 
@@ -74,6 +74,7 @@ def prepare(
     With a crop or size, pictures become lossless PNG; without, their bytes stay as they are. Raises
     :class:`InputError` for unusable inputs and for an output that holds anything but this very job's files.
     """
+    source, output = absolute(source), absolute(output)
     entries = read_split(split) if split else None
     digest = hashlib.sha256("\n".join(sorted(entries)).encode()).hexdigest() if entries else None
     job = Job(source=source, crop=crop, size=size, split_sha256=digest)

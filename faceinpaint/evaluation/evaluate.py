@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ from faceinpaint.evaluation.plan import Plan
 from faceinpaint.evaluation.samples import BATCH, picture_batches
 from faceinpaint.evaluation.statistics import BAND_EDGES, METRICS, Statistics, band_name, estimate, paired
 from faceinpaint.losses.frechet import Moments, frechet_distance, rank_note
+from faceinpaint.ray_session import connect
 
 CHUNK = 64  # batches summed by one task
 IN_FLIGHT = 4  # tasks whose results may wait to be merged: bounds memory
@@ -33,6 +35,7 @@ def evaluate(plan: Plan) -> tuple[dict[str, Any], list[BatchRecord]]:
     Writes ``OUTPUT/parts/METHOD/*.parquet`` (finished batches, reused by the next run) and ``OUTPUT/metrics.json``.
     Raises :class:`InputError` when there is nothing to judge, or keys are double or missing.
     """
+    connect()
     batches = _judge_all(plan)
     n = sum(batch.n for batch in batches)
     used = [batch for batch in batches if batch.n]
@@ -46,14 +49,16 @@ def evaluate(plan: Plan) -> tuple[dict[str, Any], list[BatchRecord]]:
 
 def _judge_all(plan: Plan) -> list[BatchRecord]:
     """Run the workers over the stream; the batches in the order of keys."""
-    gpus = min(1.0, ray.cluster_resources().get("GPU", 0) / plan.workers)
+    share = plan.gpus_per_worker
+    if share is None:
+        share = gpu_share(plan.workers, int(ray.cluster_resources().get("GPU", 0)))
     stream = picture_batches(plan).map_batches(
         Judge,
-        fn_constructor_args=(plan,),
+        fn_constructor_args=(plan, share > 0),
         batch_size=BATCH,  # a block; Ray Data wants it said where GPUs are
         compute=ray.data.ActorPoolStrategy(size=plan.workers),
         num_cpus=1,
-        num_gpus=gpus or None,
+        num_gpus=share or None,
     )
     batches: list[BatchRecord] = []
     said = time.monotonic()
@@ -65,6 +70,13 @@ def _judge_all(plan: Plan) -> list[BatchRecord]:
     batches.sort(key=lambda batch: batch.first_key)
     _check(plan, batches)
     return batches
+
+
+def gpu_share(workers: int, gpus: int) -> float:
+    """What each of ``workers`` takes of a GPU so that all find a place on ``gpus``; 0 without any."""
+    if workers <= gpus or not gpus:
+        return float(bool(gpus))
+    return math.floor(10_000 / math.ceil(workers / gpus)) / 10_000  # Ray counts in such parts
 
 
 def _check(plan: Plan, batches: list[BatchRecord]) -> None:

@@ -12,12 +12,14 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from faceinpaint.errors import InputError
 from faceinpaint.evaluation.methods import Restore, load_method
 from faceinpaint.evaluation.metrics import PICTURE_METRICS, picture_metrics
 from faceinpaint.evaluation.parts import is_done, to_png, write_table
 from faceinpaint.evaluation.plan import Plan
 from faceinpaint.images import to_float
-from faceinpaint.losses.frechet import FALLBACK_EXTRACTOR, Features, load_extractor
+from faceinpaint.inference.painter import MODEL_BATCH
+from faceinpaint.losses.frechet import FALLBACK_EXTRACTOR, Features, available_extractor, load_extractor
 from faceinpaint.losses.identity import IdentityNetwork, load_identity
 from faceinpaint.losses.perceptual import load_perceptual
 
@@ -62,10 +64,12 @@ class BatchRecord:
 class Judge:
     """Callable for ``map_batches``: one block of :func:`picture_batches` in, one :class:`BatchRecord` as JSON out."""
 
-    def __init__(self, plan: Plan):
+    def __init__(self, plan: Plan, gpu: bool):
         torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.allow_tf32 = False  # figures are those of fp32, wherever they are taken
         self.plan = plan
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        # Ray hides no GPU from those that asked for none.
+        self.device = torch.device("cuda" if gpu and torch.cuda.is_available() else "cpu")
         self.methods: dict[str, Restore] = {}
 
     def __call__(self, block: dict[str, np.ndarray]) -> dict[str, list[str]]:
@@ -122,8 +126,9 @@ class Judge:
 
     def _restore(self, method: str, batch: Batch) -> np.ndarray:
         if method not in self.methods:
-            self.methods[method] = load_method(method, self.plan.weights, self.plan.precision)
-        restored = self.methods[method](batch.images, batch.holes)
+            self.methods[method] = load_method(method, self.plan.weights, str(self.device), self.plan.precision)
+        parts = [slice(i, i + MODEL_BATCH) for i in range(0, len(batch.keys), MODEL_BATCH)]  # bounds memory
+        restored = np.concatenate([self.methods[method](batch.images[part], batch.holes[part]) for part in parts])
         return np.where(batch.holes[..., None] > 0, restored, batch.images)
 
     def _seen(self, pictures: np.ndarray) -> Seen:
@@ -146,15 +151,26 @@ class Judge:
 
     @cached_property
     def perceptual(self) -> torch.nn.Module:
-        return load_perceptual(self.plan.lpips_backbone).to(self.device)
+        network = load_perceptual(self.plan.lpips_backbone).to(self.device)
+        _expect(self.plan.perceptual, network.backbone)
+        return network
 
     @cached_property
     def identity(self) -> IdentityNetwork:
-        return load_identity(self.plan.arcface, self.plan.alignment).to(self.device)
+        network = load_identity(self.plan.arcface, self.plan.alignment).to(self.device)
+        _expect(self.plan.identity, network.network)
+        return network
 
     @cached_property
     def extractor(self) -> Features:
+        _expect(self.plan.extractor, available_extractor())
         return load_extractor(self.device, self.plan.alignment)
+
+
+def _expect(planned: str, found: str) -> None:
+    """Raises where a node's cache holds another network than the driver's, after which figures are named."""
+    if found != planned:
+        raise InputError(f"figures are to be taken by {planned}, but this node has {found}: give all the same caches")
 
 
 def _sha256(key: str, pixels: np.ndarray) -> bytes:

@@ -46,10 +46,10 @@ def available(weights: str | None) -> list[str]:
     return [*trained, *CLASSICAL]
 
 
-def load_method(name: str, weights: str | None, precision: Precision = "fp32") -> Restore:
+def load_method(name: str, weights: str | None, device: str = "cpu", precision: Precision = "fp32") -> Restore:
     """The function that restores a batch. Raises :class:`InputError` when its weights are missing or damaged."""
     if name not in CLASSICAL:
-        return _load_trained(name, weights, precision).restore_batch
+        return _load_trained(name, weights, device, precision).restore_batch
     fill = CLASSICAL[name]
     return lambda images, holes: np.stack([fill(image, hole) for image, hole in zip(images, holes, strict=True)])
 
@@ -59,7 +59,7 @@ def weights_sha256(name: str, weights: str | None) -> str | None:
     return None if name in CLASSICAL else _load_trained(name, weights).model_sha256
 
 
-def _load_trained(name: str, weights: str | None, precision: Precision = "fp32") -> Inpainter:
+def _load_trained(name: str, weights: str | None, device: str = "cpu", precision: Precision = "fp32") -> Inpainter:
     if weights is None:
         raise InputError(f"method {name} needs --weights DIR")
-    return Inpainter.load(weights, name, precision=precision)
+    return Inpainter.load(weights, name, device, precision)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
-from faceinpaint.data.mask_spec import Alpha, Colour, parse_masks
+from faceinpaint.data.mask_spec import Alpha, Colour, absolute_masks, parse_masks
 from faceinpaint.data.splits import read_split
-from faceinpaint.data.storage import check_writable
+from faceinpaint.data.storage import absolute, check_writable
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.methods import check_names, weights_sha256
 from faceinpaint.evaluation.metrics import LEAST_SIDE
@@ -19,7 +19,7 @@ from faceinpaint.losses.identity import load_identity
 from faceinpaint.losses.perceptual import load_perceptual
 from faceinpaint.weights import load_config
 
-RESULTS_VERSION = 3  # raise it when a method or a metric changes: finished parts of older versions are not reused
+RESULTS_VERSION = 4  # raise it when a method or a metric changes: finished parts of older versions are not reused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,7 @@ class Plan:
     alignment: Literal["celeba", "ffhq"] = "ffhq"  # how faces lie in the pictures, for identity
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the restoring networks, never of the judging ones
     workers: int = 2
+    gpus_per_worker: float | None = None  # None: an equal share of those there are
     weights_sha256: dict[str, str | None]  # by method
     perceptual: str  # names of the networks behind the figures
     identity: str
@@ -71,21 +72,21 @@ def make_plan(
     convention: str = "default",
     lpips_backbone: Literal["alex", "vgg"] = "alex",
     arcface: str | None = None,
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32",
-    workers: int = 2,
+    **running: Any,
 ) -> Plan:
     """Check everything that can be checked before work begins.
+
+    ``running``: how it is run, fields of :class:`Plan` (precision, workers, gpus_per_worker).
 
     Raises :class:`InputError` for unknown methods, masks or splits, missing or damaged weights, a size that does not
     fit, and an output that cannot be written.
     """
+    data, masks, output = absolute(data), absolute_masks(masks), absolute(output)
+    weights, arcface = weights and absolute(weights), arcface and absolute(arcface)
     names = check_names(methods)
-    if isinstance(parse_masks(masks), Alpha | Colour):
-        raise InputError(f"--masks {masks}: such pictures have no original under the hole to judge against")
+    _check_masks(masks)
     hashes = {name: weights_sha256(name, weights) for name in names}  # raises where weights are missing
-    side = _side(weights, size, crop)
-    if side < LEAST_SIDE[convention]:
-        raise InputError(f"--convention {convention} needs pictures of {LEAST_SIDE[convention]} px, these have {side}")
+    side = _check_side(_side(weights, size, crop), convention)
     keys = read_split(split) if split else None
     alignment = load_config(weights).alignment if weights else "ffhq"
     check_writable(output)
@@ -102,13 +103,23 @@ def make_plan(
         lpips_backbone=lpips_backbone,
         arcface=arcface,
         alignment=alignment,
-        precision=precision,
-        workers=workers,
         weights_sha256=hashes,
         perceptual=load_perceptual(lpips_backbone).backbone,
         identity=load_identity(arcface, alignment).network,
         extractor=available_extractor(),
+        **running,
     )
+
+
+def _check_masks(spec: str) -> None:
+    if isinstance(parse_masks(spec), Alpha | Colour):
+        raise InputError(f"--masks {spec}: such pictures have no original under the hole to judge against")
+
+
+def _check_side(side: int, convention: str) -> int:
+    if side < LEAST_SIDE[convention]:
+        raise InputError(f"--convention {convention} needs pictures of {LEAST_SIDE[convention]} px, these have {side}")
+    return side
 
 
 def _side(weights: str | None, size: int | None, crop: Crop | None) -> int:

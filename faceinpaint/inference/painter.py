@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import numpy as np
+import torch
 
 from faceinpaint import cpu, metrics
 from faceinpaint.config import Precision
@@ -23,10 +24,12 @@ class Painter:
     so a picture's result does not depend on what came with it, on this run or another.
     """
 
-    def __init__(self, weights: str, precision: Precision, threads: int):
+    def __init__(self, weights: str, precision: Precision, threads: int, gpu: bool = False):
         if threads:
             cpu.settle(threads)
-        self.inpainter = Inpainter.load(weights, precision=precision)
+        torch.backends.cudnn.deterministic = True
+        # Ray hides no GPU from those that asked for none.
+        self.inpainter = Inpainter.load(weights, device=None if gpu else "cpu", precision=precision)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
         began = time.perf_counter()

@@ -26,9 +26,9 @@ from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
 from faceinpaint import metrics
-from faceinpaint.data.mask_spec import parse_masks
+from faceinpaint.data.mask_spec import absolute_masks, parse_masks
 from faceinpaint.data.source import is_parquet, read_pictures
-from faceinpaint.data.storage import absolute, check_writable, delete, exists, join, top_names, write_bytes
+from faceinpaint.data.storage import absolute, check_writable, delete, join, top_names, write_bytes
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError
 from faceinpaint.inference.inpainter import Inpainter
@@ -95,14 +95,11 @@ def restore(options: Options | None = None, /, **fields: Any) -> dict[str, int]:
 
 def _check(options: Options) -> Settings:
     """What pictures need to know; raises :class:`InputError` before anything is written."""
-    masks = options.masks
-    if "/" in masks or exists(masks):
-        masks = absolute(masks)
     inpainter = Inpainter.load(options.weights, device="cpu")
     rows = is_parquet(options.input)
     settings = Settings(
         output=options.output,
-        masks=parse_masks(masks),
+        masks=parse_masks(absolute_masks(options.masks)),
         polarity=options.mask_polarity,
         image_size=inpainter.image_size,
         alignment=inpainter.config.alignment,
@@ -205,7 +202,12 @@ def _paint(works: Dataset, options: Options) -> Dataset:
         resources["num_gpus"] = options.gpus_per_worker
     return works.map_batches(
         Painter,
-        fn_constructor_args=(options.weights, options.precision, round(options.cpus_per_worker)),
+        fn_constructor_args=(
+            options.weights,
+            options.precision,
+            round(options.cpus_per_worker),
+            options.gpus_per_worker > 0,
+        ),
         batch_size=PICTURES,
         batch_format="numpy",
         compute=ActorPoolStrategy(size=options.workers),

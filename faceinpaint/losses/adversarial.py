@@ -40,7 +40,7 @@ def path_length_penalty(
     (gradient,) = torch.autograd.grad((pictures * noise).sum() / side, w_plus, create_graph=True)
     lengths = gradient.float().square().sum(2).mean(1).sqrt()
     target = mean_length.lerp(lengths.detach().mean(), decay)
-    mean_length.copy_(target)
+    mean_length.copy_(torch.where(target.isfinite(), target, mean_length))  # an fp16 overflow must not stay
     return (lengths - target).square().mean()
 
 

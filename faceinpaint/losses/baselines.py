@@ -5,6 +5,7 @@ Pictures are (N, 3, H, W) in [-1, 1]; pixel terms are those of pictures in [0, 1
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -22,8 +23,9 @@ def style(features: list[Tensor], truth: list[Tensor]) -> Tensor:
 
 def gram(features: Tensor) -> Tensor:
     """Channel correlations: (N, C, H, W) -> (N, C, C), sums over positions divided by C H W."""
-    flat = features.float().flatten(2)
-    return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
+    with torch.autocast(features.device.type, enabled=False):  # in fp16 the sums would overflow
+        flat = features.float().flatten(2)
+        return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
 
 
 def total_variation(picture: Tensor, mask: Tensor) -> Tensor:

@@ -54,7 +54,8 @@ def crop_face(images: Tensor, box: Box) -> Tensor:
     shift_x, shift_y = (2 * start / picture + scale - 1 for start in (left, top))
     theta = images.new_tensor([[scale, 0, shift_x], [0, scale, shift_y]], dtype=torch.float32)
     shape = [images.shape[0], images.shape[1], SIZE, SIZE]
-    grid = F.affine_grid(theta.expand(images.shape[0], 2, 3), shape, align_corners=False)
+    with torch.autocast(images.device.type, enabled=False):  # in bf16 the grid would be off by a pixel
+        grid = F.affine_grid(theta.expand(images.shape[0], 2, 3), shape, align_corners=False)
     return F.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
 
 

@@ -84,10 +84,11 @@ class Upsample(nn.Module):
         self.register_buffer("kernel", binomial_kernel(gain=4))
 
     def forward(self, x: Tensor) -> Tensor:
-        # Zero insertion, padding and convolution in one.
+        # Zero insertion, padding and convolution in one; in the picture's own precision, whatever autocast says.
         channels = x.shape[1]
         kernel = self.kernel.to(x.dtype).expand(channels, 1, 4, 4)
-        return F.conv_transpose2d(x, kernel, stride=2, padding=1, groups=channels)
+        with torch.autocast(x.device.type, enabled=False):
+            return F.conv_transpose2d(x, kernel, stride=2, padding=1, groups=channels)
 
 
 def binomial_kernel(gain: float = 1) -> Tensor:

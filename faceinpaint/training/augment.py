@@ -35,7 +35,8 @@ class AdaptiveAugment(nn.Module):
         if self.target == 0 or self.p == 0:
             return pictures
         matrix = self._warp(pictures.shape[0], pictures.device)
-        grid = F.affine_grid(matrix[:, :2], list(pictures.shape), align_corners=False)
+        with torch.autocast(pictures.device.type, enabled=False):  # in bf16 the grid would be off by a pixel
+            grid = F.affine_grid(matrix[:, :2], list(pictures.shape), align_corners=False)
         warped = F.grid_sample(pictures.float(), grid, mode="bilinear", padding_mode="reflection", align_corners=False)
         return self._recolour(warped)
 

@@ -14,7 +14,7 @@ import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
-from faceinpaint.config import Config
+from faceinpaint.config import Config, PretrainedConfig
 from faceinpaint.data.storage import absolute, check_writable, delete, exists, join, read_bytes, write_bytes
 from faceinpaint.data.stream import StreamPlan, open_training_data
 from faceinpaint.errors import InputError
@@ -36,6 +36,11 @@ class Resources:
     cpus_per_worker: int = 1
     gpus_per_worker: float = 0
     max_failures: int = 3
+
+    @property
+    def backend(self) -> str:
+        """NCCL refuses two workers on one GPU; Gloo averages their gradients too."""
+        return "nccl" if self.gpus_per_worker >= 1 else "gloo"
 
     def scaling(self) -> ScalingConfig:
         per_worker: dict[str, float] = {"CPU": self.cpus_per_worker}
@@ -66,6 +71,8 @@ def make_job(
     # Workers run in other folders: local paths must be absolute.
     data, validation, output = absolute(data), absolute(validation), absolute(output)
     init = init and absolute(init)
+    public = {name: path and absolute(path) for name, path in config.pretrained}
+    config = config.model_copy(update={"pretrained": PretrainedConfig(**public)})
     settings = config.train[stage]  # type: ignore[index]  # the command line offers known stages only
     sources = tuple(source for source in (init, output) if source)
     check_sources(stage, config, list(sources))
@@ -100,11 +107,18 @@ def make_job(
 def train(job: Job, resources: Resources) -> dict[str, Any]:
     """Run a job to its last step, going on from its newest checkpoint. Returns that checkpoint's note.
 
-    Raises :class:`InputError` when the output holds a run of other settings, :class:`DivergedError` when the run
+    Raises :class:`InputError` when the output holds a run of other settings or workers would have no samples,
+    :class:`DivergedError` when the run
     diverged, and Ray's ``TrainingFailedError`` when workers failed more often than ``max_failures``.
     """
     if is_finished(job):
         return job.checkpoints.notes()[-1]
+    most = max(resources.workers) if isinstance(resources.workers, tuple) else resources.workers
+    if most * job.settings.accumulate > job.settings.batch:
+        raise InputError(
+            f"train.{job.stage}.batch={job.settings.batch} cannot be shared by {most} workers in "
+            f"{job.settings.accumulate} parts each: set a larger batch, or fewer workers"
+        )
     _bring_earlier_stage(job)
     _note_run(job, resources)
     save_config(job.output, job.config)
@@ -115,7 +129,7 @@ def train(job: Job, resources: Resources) -> dict[str, Any]:
     trainer = TorchTrainer(
         train_worker,  # type: ignore[arg-type]  # its argument may be any picklable value
         train_loop_config=job,  # type: ignore[arg-type]  # any picklable value does
-        torch_config=TorchConfig(backend="nccl" if resources.gpus_per_worker else "gloo"),
+        torch_config=TorchConfig(backend=resources.backend),
         scaling_config=resources.scaling(),
         run_config=RunConfig(
             name="ray", storage_path=job.folder, failure_config=FailureConfig(max_failures=resources.max_failures)

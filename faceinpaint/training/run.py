@@ -118,13 +118,14 @@ class Run:
         measured = dict(zip([*sums, f"grad_norm/{phase.name}"], means, strict=True))
         if self._is_good(phase, measured, batch):
             self.scaler.step(phase.optimizer)
-            self.scaler.update()
+        self.scaler.update()
         return measured
 
     def _is_good(self, phase: Phase, measured: dict[str, float], batch: Batch) -> bool:
         """False for a bad step within the budget; raises beyond it. All workers see the same means, so they agree."""
         wrong = [n for n, v in measured.items() if not math.isfinite(v) or abs(v) > self.settings.max_loss]
-        if self.scaler.is_enabled() and wrong == [f"grad_norm/{phase.name}"]:
+        norm = f"grad_norm/{phase.name}"
+        if wrong == [norm] and not math.isfinite(measured[norm]) and self.scaler.get_scale() > 1:
             return True  # an fp16 overflow: the scaler leaves the step out by itself and scales down
         if not wrong:
             return True

@@ -12,8 +12,9 @@ from torch import distributed as dist
 
 from faceinpaint import cpu
 from faceinpaint.config import Config, StageTraining
-from faceinpaint.data.storage import join, write_bytes
+from faceinpaint.data.storage import exists, join, write_bytes
 from faceinpaint.data.stream import StreamPlan, stream
+from faceinpaint.errors import InputError
 from faceinpaint.ray_session import quiet_ray_data
 from faceinpaint.training.build import build_trainee
 from faceinpaint.training.checkpoint import CheckpointStore
@@ -83,6 +84,8 @@ def train_worker(job: Job) -> None:
 
 def _start(job: Job, rank: int, device: torch.device) -> Run:
     """The run, at the newest good checkpoint; rank 0 chooses which, since a damaged one must be noticed by all."""
+    if not exists(join(job.folder, "run.json")):
+        raise InputError(f"{job.folder} is not the driver's: on several nodes --output must be storage that all share")
     run = Run(
         build_trainee(job.stage, job.config, list(job.sources)),
         job.settings,

@@ -15,7 +15,7 @@ from skimage import data
 from faceinpaint.cli import exit_code
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.compare import check_comparable
-from faceinpaint.evaluation.evaluate import evaluate
+from faceinpaint.evaluation.evaluate import evaluate, gpu_share
 from faceinpaint.evaluation.methods import available
 from faceinpaint.evaluation.parts import to_png
 from faceinpaint.evaluation.plan import make_plan
@@ -147,3 +147,12 @@ def test_other_data_is_not_compared_without_force():
     with pytest.raises(InputError, match="data"):
         check_comparable(a, b, force=False)
     assert check_comparable(a, b, force=True) == ["data"]
+
+
+@pytest.mark.parametrize(
+    ("workers", "gpus", "share"), [(2, 0, 0), (2, 4, 1), (2, 2, 1), (3, 2, 0.5), (5, 2, 0.3333), (6, 1, 0.1666)]
+)
+def test_workers_find_places_on_gpus(workers, gpus, share):
+    assert gpu_share(workers, gpus) == share
+    if gpus:
+        assert int(1 / gpu_share(workers, gpus)) * gpus >= workers

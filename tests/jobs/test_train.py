@@ -64,6 +64,7 @@ def test_another_configuration_is_refused_for_a_begun_run(faces_parquet, tmp_pat
         (("--crop", "0,0,400,400"), "crop 0,0,400,400 leaves a picture of 40x48"),
         (("--set", "train.texture.lr=x"), "train.texture.lr = 'x'"),
         (("--output", "/proc/none"), "/proc/none"),
+        (("--workers", "99"), "cannot be shared by 99 workers"),
     ],
 )
 def test_wrong_inputs_end_with_one_line_and_code_2(faces_parquet, tmp_path, more, told):

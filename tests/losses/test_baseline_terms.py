@@ -39,3 +39,11 @@ def test_total_variation_counts_the_hole_and_one_pixel_around():
     near = flat.clone()
     near[..., 2, 2] = 1  # in the grown hole: two of its steps lie inside
     assert baselines.total_variation(near, mask).item() == pytest.approx((1 / 56 + 1 / 56) / 2)
+
+
+def test_gram_sums_in_fp32_under_autocast():
+    features = torch.full((1, 2, 64, 64), 20.0, dtype=torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = baselines.gram(features)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, torch.full((1, 2, 2), 200.0))

@@ -57,6 +57,13 @@ def test_small_faces_are_enlarged_where_they_lie() -> None:
     torch.testing.assert_close(crop_face(ramp, face_box("celeba"))[0, 0, 50], centres, rtol=0, atol=1e-3)
 
 
+def test_faces_are_cut_alike_under_autocast() -> None:
+    images = torch.rand(1, 3, 64, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = crop_face(images, face_box("celeba"))
+    assert torch.equal(found, crop_face(images, face_box("celeba")))
+
+
 def test_identity_of_arcface_and_sface(tmp_path) -> None:  # type: ignore[no-untyped-def]
     torch.manual_seed(0)
     path = tmp_path / "model_ir_se50.pth"

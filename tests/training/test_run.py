@@ -85,13 +85,16 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_batch():
     assert torch.equal(run.trainee.line.weight, before)
 
 
-def test_bad_steps_within_the_budget_are_left_out():
-    run = Run(LineTrainee(settings(), poison_at=2), settings(bad_steps=1))
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_bad_steps_within_the_budget_are_left_out(precision):
+    run = Run(LineTrainee(settings(), poison_at=2), settings(bad_steps=1), precision=precision)
     run.step(make_batch())
     before = run.trainee.line.weight.clone()
     run.step(make_batch())
     assert torch.equal(run.trainee.line.weight, before)
     assert run.bad_steps == 1
+    run.step(make_batch())
+    assert not torch.equal(run.trainee.line.weight, before)
 
 
 @pytest.mark.parametrize(
