@@ -11,10 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.timing import DTYPES, interleaved, matmul, matmul_flops, peak_megabytes
 from faceinpaint.config import Config, Precision, load_preset
-from faceinpaint.images import mask_to_float
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.models import build
 from faceinpaint.models.two_stage import TwoStage
+from faceinpaint.tensors import mask_to_float
 
 Case = tuple[str, str, Precision, int]  # preset, method, precision, batch
 

@@ -25,9 +25,9 @@ from faceinpaint.evaluation.plan import make_plan
 from faceinpaint.evaluation.report import write_report
 from faceinpaint.evaluation.rows import write_rows
 from faceinpaint.evaluation.tables import print_summary
-from faceinpaint.images import to_uint8
 from faceinpaint.inference.restore import Options, restore
 from faceinpaint.models.build import build_generator
+from faceinpaint.tensors import to_uint8
 from faceinpaint.weights import load_config, load_weights
 
 FACES = 24

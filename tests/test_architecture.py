@@ -62,3 +62,9 @@ def test_files_and_functions_stay_short():
 def test_importing_models_starts_nothing():
     code = "import sys, faceinpaint.models.two_stage, faceinpaint.config; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("module", ["inference.steps", "data.stream", "data.prepare", "evaluation.samples"])
+def test_processes_that_read_and_write_pictures_import_no_torch(module):
+    code = f"import sys, faceinpaint.{module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -17,11 +17,11 @@ from faceinpaint.evaluation.methods import Restore, load_method
 from faceinpaint.evaluation.metrics import PICTURE_METRICS, picture_metrics
 from faceinpaint.evaluation.parts import is_done, to_png, write_table
 from faceinpaint.evaluation.plan import Plan
-from faceinpaint.images import to_float
 from faceinpaint.inference.painter import MODEL_BATCH
 from faceinpaint.losses.frechet import FALLBACK_EXTRACTOR, Features, available_extractor, load_extractor
 from faceinpaint.losses.identity import IdentityNetwork, load_identity
 from faceinpaint.losses.perceptual import load_perceptual
+from faceinpaint.tensors import to_float
 
 ORIGINAL = "original"  # the undamaged pictures' place beside the methods
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import ray.data
@@ -14,8 +14,10 @@ from faceinpaint.data.source import read_pictures
 from faceinpaint.data.splits import matching_entry
 from faceinpaint.data.user_masks import WHITE
 from faceinpaint.errors import InputError
-from faceinpaint.evaluation.plan import Plan
 from faceinpaint.images import Crop, crop_to, decode_rgb
+
+if TYPE_CHECKING:  # reading processes import neither it nor torch
+    from faceinpaint.evaluation.plan import Plan
 
 BATCH = 32  # pictures a network sees together; the last batch may be smaller
 

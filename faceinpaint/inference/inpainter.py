@@ -12,10 +12,10 @@ from torch import nn
 
 from faceinpaint.config import Config, Precision
 from faceinpaint.errors import InputError
-from faceinpaint.images import mask_to_float, to_float, to_uint8
 from faceinpaint.models import build
 from faceinpaint.models.freeze import freeze
 from faceinpaint.models.two_stage import TwoStage, window_side
+from faceinpaint.tensors import mask_to_float, to_float, to_uint8
 from faceinpaint.weights import load_config, load_weights
 
 METHODS = ("two-stage", "structure", "variant-1", "variant-2", "pconv", "rfr")

@@ -18,10 +18,10 @@ from PIL import Image
 
 from faceinpaint.data.faces import Alignment
 from faceinpaint.data.storage import exists, join, read_bytes, top_names, write_bytes
-from faceinpaint.images import to_float
 from faceinpaint.inference.ledger import Ledger
 from faceinpaint.inference.work import Work, doubt
 from faceinpaint.losses.identity import load_identity
+from faceinpaint.tensors import to_float
 
 SHOWN = 48
 REASONS_SHOWN = 20

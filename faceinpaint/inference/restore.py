@@ -8,9 +8,6 @@ again reads the ledger and does what is missing.
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,33 +16,31 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import ray
 from ray.data import ActorPoolStrategy, Dataset
 from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
-from faceinpaint import metrics
 from faceinpaint.data.mask_spec import absolute_masks, parse_masks
 from faceinpaint.data.source import is_parquet, read_pictures
-from faceinpaint.data.storage import absolute, check_writable, delete, join, top_names, write_bytes
+from faceinpaint.data.storage import absolute, check_writable, delete, join, top_names
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError
 from faceinpaint.inference.inpainter import Inpainter
-from faceinpaint.inference.ledger import DIGESTS, ROW, Ledger, contains
+from faceinpaint.inference.ledger import DIGESTS, ROW, Ledger
 from faceinpaint.inference.lock import claim, run_lock
 from faceinpaint.inference.painter import Painter
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.quarantine import examine_apart
 from faceinpaint.inference.report import Gallery, write_report
-from faceinpaint.inference.work import Settings, Work, doubt, examine, finish, pack, unpack
+from faceinpaint.inference.steps import examine_batch, finish_batch, missing, write_rows
+from faceinpaint.inference.work import Settings, Work, unpack
 from faceinpaint.ray_session import connect
 
 PICTURES = 32  # that travel together
 PARQUET_ROWS = 512  # of an output file
 CRASHES = 3  # of workers that a pass outlives; then pictures are examined apart from each other
 PASSES = 4
-SHEETS = 2  # of the PICTURES, the most doubtful ones, bring thumbnails for the report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,17 +178,17 @@ def _stream(options: Options, settings: Settings, done: ray.ObjectRef, apart: bo
 def _pipeline(options: Options, settings: Settings, done: ray.ObjectRef, apart: bool) -> Dataset:
     """Read, examine, paint, finish: a column ``work``. A dry run ends after examining."""
     shared = ray.put(settings)
-    look = examine_apart if apart else _examine
+    look = examine_apart if apart else examine_batch
     task: dict[str, Any] = {"batch_format": "numpy", "num_cpus": 0.5, "max_retries": CRASHES}
-    pictures = read_pictures(options.input, wanted=partial(_missing, done))
+    pictures = read_pictures(options.input, wanted=partial(missing, done))
     works = pictures.map_batches(partial(look, settings=shared), batch_size=PICTURES, **task)
     if options.dry_run:
         return works
-    works = _paint(works, options).map_batches(partial(_finish, settings=shared), batch_size=PICTURES, **task)
+    works = _paint(works, options).map_batches(partial(finish_batch, settings=shared), batch_size=PICTURES, **task)
     if not settings.as_rows:
         return works
     blocks = works.repartition(target_num_rows_per_block=PARQUET_ROWS)
-    return blocks.map_batches(partial(_write_rows, output=options.output), batch_size=None, **task)
+    return blocks.map_batches(partial(write_rows, output=options.output), batch_size=None, **task)
 
 
 def _paint(works: Dataset, options: Options) -> Dataset:
@@ -213,42 +208,6 @@ def _paint(works: Dataset, options: Options) -> Dataset:
         compute=ActorPoolStrategy(size=options.workers),
         **resources,
     )
-
-
-def _missing(known: ray.ObjectRef, keys: list[str]) -> np.ndarray:
-    return ~contains(ray.get(known), keys)
-
-
-def _examine(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
-    shared = ray.get(settings)
-    rows = zip(batch["key"], batch["image"], batch["error"], strict=True)
-    with metrics.step("examine", len(batch["key"])):
-        return {"work": pack([examine(str(key), image, error, shared) for key, image, error in rows])}
-
-
-def _finish(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
-    shared = ray.get(settings)
-    with metrics.step("finish", len(batch["work"])):
-        works = [finish(work, shared) for work in unpack(batch["work"])]
-    works.sort(key=lambda work: doubt(work.row), reverse=True)
-    for work in works[SHEETS:]:
-        work.sheet = {}
-    return {"work": pack(works)}
-
-
-def _write_rows(batch: dict[str, np.ndarray], output: str) -> dict[str, Any]:
-    """Restored pictures of a block as one Parquet file, named after its keys: done twice, it is the same file."""
-    works = unpack(batch["work"])
-    good = [work for work in works if work.picture]
-    if good:
-        keys = [work.row["key"] for work in good]
-        name = f"restored-{hashlib.sha256(json.dumps(keys).encode()).hexdigest()[:16]}.parquet"
-        sink = io.BytesIO()
-        pq.write_table(pa.table({"key": keys, "image": [work.picture for work in good]}), sink)
-        write_bytes(join(output, name), sink.getvalue())
-        for work in good:
-            work.row["output"], work.picture = name, b""
-    return {"work": pack(works)}
 
 
 def _drop_orphans(output: str, ledger: Ledger) -> None:

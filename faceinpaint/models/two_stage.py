@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor, nn
 
-from faceinpaint.images import composite
 from faceinpaint.models.structure import StructureReconstructor
 from faceinpaint.models.texture import TextureGenerator
 from faceinpaint.models.window import Windows
+from faceinpaint.tensors import composite
 
 
 class TwoStage(nn.Module):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from faceinpaint.config import Config
-from faceinpaint.images import composite
 from faceinpaint.losses import baselines
 from faceinpaint.losses.perceptual import FeatureLoss
 from faceinpaint.losses.reconstruction import hole_l1, valid_l1
 from faceinpaint.models.baselines.pconv import PConvUNet
 from faceinpaint.models.baselines.rfr import RFRNet
+from faceinpaint.tensors import composite
 from faceinpaint.training.trainee import Batch, Losses, Phase, adam
 
 

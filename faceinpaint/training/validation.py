@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from faceinpaint.data.stream import StreamPlan
-from faceinpaint.images import mask_to_float, to_float, to_uint8
 from faceinpaint.losses.frechet import Moments, available_extractor, frechet_distance, load_extractor
+from faceinpaint.tensors import mask_to_float, to_float, to_uint8
 from faceinpaint.training.distributed import mean_over_workers, workers
 from faceinpaint.training.monitor import sample_sheet
 from faceinpaint.training.run import Run

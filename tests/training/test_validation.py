@@ -12,8 +12,8 @@ from torch import nn
 
 from faceinpaint.config import HoleConfig
 from faceinpaint.data.stream import StreamPlan, open_training_data
-from faceinpaint.images import to_uint8
 from faceinpaint.losses.frechet import Moments, frechet_distance, load_extractor
+from faceinpaint.tensors import to_uint8
 from faceinpaint.training.validation import validate_generation
 
 

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from faceinpaint.images import composite
 from faceinpaint.models.baselines.partial_conv import PartialConv
+from faceinpaint.tensors import composite
 
 
 class PConvUNet(nn.Module):

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from faceinpaint.images import composite
 from faceinpaint.models.baselines.partial_conv import PartialConv
+from faceinpaint.tensors import composite
 
 Memory = tuple[Tensor, Tensor] | None  # attention scores (N, P, P) and known map (N, P, 1) of the recurrence before
 
