@@ -67,7 +67,8 @@ def restore_here(source: str, output: str, weights: str) -> None:
             time.sleep(0.2)
 
     threading.Thread(target=watch, daemon=True).start()
-    bulk.restore(bulk.Options(input=source, masks="squares", output=output, weights=weights, cpus_per_worker=0.5))
+    options = bulk.Options(input=source, masks="squares", output=output, weights=weights, workers=1)
+    bulk.restore(options, cpus_per_worker=0.5)
     print("measured", json.dumps({"driver_peak_mb": peak, "driver_cpu_seconds": time.process_time()}))
 
 

@@ -51,8 +51,8 @@ class Options:
     masks: str
     output: str
     weights: str
-    workers: int = 1
-    cpus_per_worker: float = 2
+    workers: int | None = None  # None: 2, or 1 with GPUs
+    cpus_per_worker: float = 1  # on two CPUs, two processes of one thread restore half as much again as one of two
     gpus_per_worker: float = 0
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     mask_polarity: Polarity = "white-is-hole"
@@ -205,7 +205,7 @@ def _paint(works: Dataset, options: Options) -> Dataset:
         ),
         batch_size=PICTURES,
         batch_format="numpy",
-        compute=ActorPoolStrategy(size=options.workers),
+        compute=ActorPoolStrategy(size=options.workers or (1 if options.gpus_per_worker else 2)),
         **resources,
     )
 
