@@ -52,7 +52,7 @@ class Options:
     output: str
     weights: str
     workers: int | None = None  # None: 2, or 1 with GPUs
-    cpus_per_worker: float = 1  # on two CPUs, two processes of one thread restore half as much again as one of two
+    cpus_per_worker: float = 1  # threads of one process wait for each other when a decoder takes a core
     gpus_per_worker: float = 0
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     mask_polarity: Polarity = "white-is-hole"

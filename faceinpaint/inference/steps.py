@@ -24,6 +24,7 @@ SHEETS = 2  # of a batch's pictures, the most doubtful ones, bring thumbnails fo
 
 
 def missing(known: ray.ObjectRef, keys: list[str]) -> np.ndarray:
+    """Which of ``keys`` are not among the sorted digests ``known``: bool (len(keys),)."""
     return ~contains(ray.get(known), keys)
 
 

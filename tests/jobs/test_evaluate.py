@@ -4,6 +4,7 @@ import json
 import runpy
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from faceinpaint.cli import exit_code
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.compare import check_comparable
 from faceinpaint.evaluation.evaluate import evaluate, gpu_share
+from faceinpaint.evaluation.judge import Judge
 from faceinpaint.evaluation.methods import available
 from faceinpaint.evaluation.parts import to_png
 from faceinpaint.evaluation.plan import make_plan
@@ -156,3 +158,11 @@ def test_workers_find_places_on_gpus(workers, gpus, share):
     assert gpu_share(workers, gpus) == share
     if gpus:
         assert int(1 / gpu_share(workers, gpus)) * gpus >= workers
+
+
+@pytest.mark.parametrize("name", ["perceptual", "identity", "extractor"])
+def test_a_node_with_another_network_than_the_drivers_is_refused(tmp_path, name):
+    plan = make_plan(data=str(tmp_path), masks="squares", methods=["mean"], output=str(tmp_path / "out"), size=64)
+    judge = Judge(replace(plan, **{name: "another"}), gpu=False)
+    with pytest.raises(InputError, match="taken by another, but this node has"):
+        getattr(judge, name)
