@@ -79,7 +79,7 @@ def aims(results: dict[str, Any]) -> dict[str, float]:
         "forward_share_of_peak": fastest["share_of_matmul_peak"],
         "pipeline_over_bare_model": results["pipeline"]["fp32"]["ratio"],
         "ray_train_over_bare_ddp": results["ray_train"]["ratio"],
-        "restoration_start_up_seconds": results["pipeline"]["fp32"]["start_up_seconds"],
+        "restoration_start_up_seconds": results["start_up_seconds"]["batch_inpaint"],
     }
 
 
@@ -109,6 +109,8 @@ def table(results: dict[str, Any]) -> str:
         for label, r in results[key].items() if key == "pipeline" else [("", results[key])]:
             ours, alone, ratio = list(r.values())[:3]
             lines.append(f"| {name} {label} | {ours:.1f} | {alone:.1f} | {ratio:.2f} |")
+    share = results["ray_train"]["ray_share"]
+    lines += ["", f"Beside the training worker, Ray's processes took {share:.3f} of the machine's CPUs."]
     lines += ["", "| job | start-up to end of its least work, s |", "|---|---|"]
     lines += [f"| {name} | {value:.1f} |" for name, value in results["start_up_seconds"].items()]
     lines += ["", "| step | ms a picture |", "|---|---|"]

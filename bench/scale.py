@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from bench.run import machine
-from faceinpaint.inference import restore as bulk
+from faceinpaint.inference import painter
+from faceinpaint.inference.restore import Options, restore
 from faceinpaint.inference.work import pack, unpack
 
 RESULTS = Path(__file__).parent / "scale.json"
@@ -35,7 +36,7 @@ ROWS_A_FILE = 50_000
 class IdentityPainter:
     """Stands in for the model: what is painted is what was there."""
 
-    def __init__(self, weights: str, precision: str, threads: int):
+    def __init__(self, *_: Any):
         pass
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def write_archive(folder: Path, keys: int) -> None:
 
 def restore_here(source: str, output: str, weights: str) -> None:
     """Run bulk restoration in this process; prints the most memory of its own that it held, and its CPU time."""
-    bulk.Painter = IdentityPainter  # type: ignore[misc,assignment]
+    painter.Painter = IdentityPainter  # type: ignore[misc,assignment]
     peak = 0.0
 
     def watch() -> None:
@@ -67,8 +68,8 @@ def restore_here(source: str, output: str, weights: str) -> None:
             time.sleep(0.2)
 
     threading.Thread(target=watch, daemon=True).start()
-    options = bulk.Options(input=source, masks="squares", output=output, weights=weights, workers=1)
-    bulk.restore(options, cpus_per_worker=0.5)
+    options = Options(input=source, masks="squares", output=output, weights=weights, workers=1)
+    restore(options, cpus_per_worker=0.5)
     print("measured", json.dumps({"driver_peak_mb": peak, "driver_cpu_seconds": time.process_time()}))
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
+from bench.processes import cpu_seconds
 from bench.timing import interleaved
 from faceinpaint.config import Config, load_preset
 from faceinpaint.models import build
@@ -24,7 +25,9 @@ from faceinpaint.training.run import Run
 from faceinpaint.training.trainee import Batch, Trainee
 
 STAGES = ("generator", "structure", "texture", "pconv", "rfr")
-SHORT, LONG = 10, 70  # steps: their difference leaves start-up and export out
+SHORT, LONG = 10, 190  # steps: their difference leaves start-up and export out
+WARM, WATCHED = 30, 40  # seconds of the long run before and while its processes are watched
+WORKER = "ray::RayTrainWorker"
 ROOT = Path(__file__).parents[1]
 
 
@@ -75,22 +78,37 @@ def seeded_batch(config: Config, count: int) -> Batch:
 
 
 def ray_over_ddp(data: str, preset: str) -> dict[str, float]:
-    """Pictures/s of ``jobs/train.py`` (one worker, real data) and of plain DDP on pictures that lie ready."""
+    """Pictures/s of ``jobs/train.py`` (one worker, real data) and of plain DDP on pictures that lie ready.
+
+    ``ray_share``: what all processes of the job but the worker take of the machine's CPUs.
+    """
     stage, config = "pconv", load_preset(preset)
     batch = config.train["pconv"].batch
+    bare = [ddp_seconds(config, LONG // 2)]
     with tempfile.TemporaryDirectory() as folder:
-        times = {steps: job_seconds(data, preset, stage, steps, f"{folder}/{steps}") for steps in (SHORT, LONG)}
-    ours = batch * (LONG - SHORT) / (times[LONG] - times[SHORT])
-    bare = batch * (LONG - SHORT) / ddp_seconds(config, LONG - SHORT)
-    return {"ray_train": ours, "bare_ddp": bare, "ratio": ours / bare}
+        short, _ = job_run(data, preset, stage, SHORT, f"{folder}/short")
+        long, share = job_run(data, preset, stage, LONG, f"{folder}/long")
+    bare.append(ddp_seconds(config, LONG // 2))
+    ours = batch * (LONG - SHORT) / (long - short)
+    alone = batch * 2 * (LONG // 2) / sum(bare)
+    return {"ray_train": ours, "bare_ddp": alone, "ratio": ours / alone, "ray_share": share}
 
 
-def job_seconds(data: str, preset: str, stage: str, steps: int, output: str) -> float:
-    began = time.perf_counter()
+def job_run(data: str, preset: str, stage: str, steps: int, output: str) -> tuple[float, float]:
+    """Seconds of a training job, and the share of the CPUs that went beside its worker (0 for a short one)."""
     command = [sys.executable, str(ROOT / "jobs/train.py"), "--preset", preset, "--stage", stage]
     command += ["--data", data, "--val", data, "--output", output, "--steps", str(steps), "--cpus-per-worker", "2"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - began
+    began, beside = time.perf_counter(), 0.0
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if steps == LONG:
+        time.sleep(WARM)
+        before = cpu_seconds(process.pid)
+        time.sleep(WATCHED)
+        after = cpu_seconds(process.pid)
+        beside = sum(after.values()) - sum(before.values()) - (after[WORKER] - before[WORKER])
+    if process.wait():
+        raise RuntimeError(f"jobs/train.py ended with {process.returncode}")
+    return time.perf_counter() - began, beside / WATCHED / (os.cpu_count() or 1)
 
 
 def ddp_seconds(config: Config, steps: int) -> float:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable
 
 from faceinpaint.errors import InputError
 
-# Lines of Ray's own that would drown a job's: read when Ray is imported, so this module comes first in every job.
+# Ray reads these when it is imported, so this module comes first in every job.
+# Told that there are no clusters here, a Ray of this job's own listens on loopback only; else it would everywhere.
+if not os.environ.get("RAY_ADDRESS"):
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+# Lines of Ray's own that would drown a job's.
 # Without a dashboard Ray Train's cleaner complains every second that it cannot ask it about its controller.
 os.environ.setdefault(
     "RAY_DEDUP_LOGS_SKIP_REGEX", "Failed to query Ray Train Controller|maximum number of concurrent tasks"
@@ -27,6 +32,8 @@ def exit_code(main: Callable[[], int | None]) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    finally:
+        gc.freeze()  # else Python looks through all of torch once more before it ends: most of a second
 
 
 def parse_crop(text: str) -> tuple[int, int, int, int]:

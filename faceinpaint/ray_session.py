@@ -14,7 +14,8 @@ LEAST_LOGICAL_CPUS = 4
 def connect() -> None:
     """Join the cluster named by ``RAY_ADDRESS`` (set inside ``ray job submit``), else start Ray on this machine.
 
-    A local Ray gets at least four logical CPUs, listens on loopback only and keeps its dashboard off.
+    A local Ray gets at least four logical CPUs and keeps its dashboard off; in jobs it listens on loopback only
+    (:mod:`faceinpaint.cli`).
     """
     if ray.is_initialized():
         return
@@ -30,7 +31,6 @@ def connect() -> None:
             num_cpus=max(LEAST_LOGICAL_CPUS, os.cpu_count() or 1),
             include_dashboard=False,
             logging_level=logging.WARNING,
-            _node_ip_address="127.0.0.1",
         )
     quiet_ray_data()
 

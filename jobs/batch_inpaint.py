@@ -27,7 +27,7 @@ def parse_args() -> Options:
     )
     add("--output", required=True, help="folder or s3:// prefix; empty, or this job's own")
     add("--weights", required=True, help="weights folder")
-    add("--workers", type=int, help="model processes (default 2, with GPUs 1)")
+    add("--workers", type=int, help="model processes (default 2; 1 with GPUs or few pictures)")
     add("--cpus-per-worker", type=float, default=1, help="CPUs, and torch threads, of each (default 1)")
     add("--gpus-per-worker", type=float, default=0, help="GPUs of each")
     add("--precision", choices=["fp32", "bf16", "fp16"], default="fp32", help="of the model")

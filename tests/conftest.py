@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+import faceinpaint.cli  # noqa: F401  # settings of Ray, before any test imports it
+
 
 @pytest.fixture(scope="session")
 def ray_local(s3_environment: int) -> Iterator[None]:

@@ -15,6 +15,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import islice
 from typing import IO
 
 import numpy as np
@@ -92,6 +93,13 @@ def count_pictures(uri: str) -> int:
         with _open(uri) as file, zipfile.ZipFile(file) as archive:
             return sum(not member.is_dir() for member in archive.infolist())
     return sum(1 for _ in _tar_rows(uri)) if uri.endswith(ARCHIVES) else 1
+
+
+def is_small(uri: str, rows: int) -> bool:
+    """Whether a look at names shows that :func:`read_pictures` gives at most ``rows``; archives are not looked into."""
+    if is_parquet(uri) or uri.endswith(ARCHIVES):
+        return False
+    return kind(uri) == pafs.FileType.File or sum(1 for _ in islice(list_files(uri), rows + 1)) <= rows
 
 
 def is_parquet(uri: str) -> bool:

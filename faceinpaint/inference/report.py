@@ -9,19 +9,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import jinja2
 import numpy as np
 import pyarrow.parquet as pq
-import torch
 from PIL import Image
 
 from faceinpaint.data.faces import Alignment
 from faceinpaint.data.storage import exists, join, read_bytes, top_names, write_bytes
 from faceinpaint.inference.ledger import Ledger
 from faceinpaint.inference.work import Work, doubt
-from faceinpaint.losses.identity import load_identity
-from faceinpaint.tensors import to_float
 
 SHOWN = 48
 REASONS_SHOWN = 20
@@ -69,6 +65,8 @@ class Gallery:
 
 def write_report(output: str, ledger: Ledger, gallery: Gallery, rate: float, alignment: Alignment) -> None:
     """Write ``report.html`` (``dry-run.html`` of a dry run). ``rate``: pictures/s of this run."""
+    from faceinpaint.inference.resemblance import measure_identity  # torch takes seconds
+
     measure_identity(gallery.entries, alignment)
     ranked = sorted(gallery.entries, key=lambda entry: -_doubt_with_identity(entry))
     cards = [
@@ -98,20 +96,6 @@ def write_report(output: str, ledger: Ledger, gallery: Gallery, rate: float, ali
 def _doubt_with_identity(entry: Entry) -> float:
     similarity = UNKNOWN_SIMILARITY if entry.similarity is None else entry.similarity
     return doubt(entry.row) + 1 - similarity
-
-
-@torch.inference_mode()
-def measure_identity(entries: list[Entry], alignment: Alignment) -> None:
-    """Fill in ``similarity``: the visible part (its hole filled from the edges) against the restored face."""
-    with_face = [entry for entry in entries if "face_after" in entry.sheet]
-    if not with_face:
-        return
-    network = load_identity(None, alignment)
-    for entry in with_face:
-        sheet = entry.sheet
-        visible = cv2.inpaint(np.ascontiguousarray(sheet["face"]), sheet["face_hole"], 3, cv2.INPAINT_TELEA)
-        distance = network(to_float(visible[None]), to_float(sheet["face_after"][None]))
-        entry.similarity = 1 - float(distance.mean())
 
 
 def reasons(folder: str) -> list[tuple[str, str, int]]:

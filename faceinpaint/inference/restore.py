@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
@@ -22,14 +23,12 @@ from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
 from faceinpaint.data.mask_spec import absolute_masks, parse_masks
-from faceinpaint.data.source import is_parquet, read_pictures
+from faceinpaint.data.source import is_parquet, is_small, read_pictures
 from faceinpaint.data.storage import absolute, check_writable, delete, join, top_names
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError
-from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.ledger import DIGESTS, ROW, Ledger
 from faceinpaint.inference.lock import claim, run_lock
-from faceinpaint.inference.painter import Painter
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.quarantine import examine_apart
 from faceinpaint.inference.report import Gallery, write_report
@@ -51,7 +50,7 @@ class Options:
     masks: str
     output: str
     weights: str
-    workers: int | None = None  # None: 2, or 1 with GPUs
+    workers: int | None = None  # None: 2; 1 with GPUs or a batch of pictures at most
     cpus_per_worker: float = 1  # threads of one process wait for each other when a decoder takes a core
     gpus_per_worker: float = 0
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
@@ -77,8 +76,10 @@ def restore(options: Options | None = None, /, **fields: Any) -> dict[str, int]:
         output=absolute(options.output),
         weights=absolute(options.weights),
     )
-    settings = _check(options)
-    connect()
+    with ThreadPoolExecutor(1) as pool:  # torch is imported, and the weights are checked, while Ray starts
+        checked = pool.submit(_check, options)
+        connect()
+        settings = checked.result()
     read_pictures(options.input)  # raises for what cannot be read
     check_writable(options.output)
     with run_lock(options.output):
@@ -90,6 +91,8 @@ def restore(options: Options | None = None, /, **fields: Any) -> dict[str, int]:
 
 def _check(options: Options) -> Settings:
     """What pictures need to know; raises :class:`InputError` before anything is written."""
+    from faceinpaint.inference.inpainter import Inpainter  # torch takes seconds
+
     inpainter = Inpainter.load(options.weights, device="cpu")
     rows = is_parquet(options.input)
     settings = Settings(
@@ -192,6 +195,8 @@ def _pipeline(options: Options, settings: Settings, done: ray.ObjectRef, apart: 
 
 
 def _paint(works: Dataset, options: Options) -> Dataset:
+    from faceinpaint.inference.painter import Painter  # torch takes seconds
+
     resources: dict[str, Any] = {"num_cpus": options.cpus_per_worker}
     if options.gpus_per_worker:
         resources["num_gpus"] = options.gpus_per_worker
@@ -205,9 +210,14 @@ def _paint(works: Dataset, options: Options) -> Dataset:
         ),
         batch_size=PICTURES,
         batch_format="numpy",
-        compute=ActorPoolStrategy(size=options.workers or (1 if options.gpus_per_worker else 2)),
+        compute=ActorPoolStrategy(size=_model_processes(options)),
         **resources,
     )
+
+
+def _model_processes(options: Options) -> int:
+    # A second one would cost few pictures more time than it saves.
+    return options.workers or (1 if options.gpus_per_worker or is_small(options.input, PICTURES) else 2)
 
 
 def _drop_orphans(output: str, ledger: Ledger) -> None:

@@ -33,6 +33,7 @@ class Cluster:
     def __init__(self, folder: Path):
         self.environment = {
             **os.environ,
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",  # the tests' own Ray has it off
             "PATH": f"{RAY.parent}:{os.environ['PATH']}",
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": "0" * 64,

@@ -150,3 +150,13 @@ def test_a_tree_with_one_stray_parquet_is_still_a_tree(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     (tmp_path / "b.parquet").write_bytes(b"")
     assert not source.is_parquet(str(tmp_path))
+
+
+def test_small_is_said_of_names_alone(tmp_path):
+    for i in range(3):
+        storage.write_bytes(str(tmp_path / "tree" / f"{i}.png"), b"no picture")
+    (tmp_path / "many.zip").write_bytes(zipped({"a.png": b""}))
+    assert source.is_small(str(tmp_path / "tree"), 3)
+    assert not source.is_small(str(tmp_path / "tree"), 2)
+    assert source.is_small(str(tmp_path / "tree" / "0.png"), 1)
+    assert not source.is_small(str(tmp_path / "many.zip"), 9)

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from faceinpaint.inference import report
+from faceinpaint.inference import resemblance
 from faceinpaint.inference.ledger import ROW, Ledger
 from faceinpaint.inference.report import SHOWN, Gallery, write_report
 from faceinpaint.inference.work import Work
@@ -61,7 +61,7 @@ def test_a_lost_identity_outweighs_a_larger_hole(tmp_path, monkeypatch):
         for entry in entries:
             entry.similarity = {"kept.png": 0.95, "lost.png": 0.1}.get(entry.row["key"])
 
-    monkeypatch.setattr(report, "measure_identity", measured)
+    monkeypatch.setattr(resemblance, "measure_identity", measured)
     write_report(str(tmp_path), Ledger(str(tmp_path)), gallery, 1.0, "celeba")
     html = (tmp_path / "report.html").read_text()
     assert re.findall(r"<figcaption><b>(.+?)</b>", html) == ["lost.png", "nobody.png", "kept.png"]
