@@ -1,4 +1,4 @@
-"""The pictures of docs/restoration.md, made by the product itself from pictures that anyone may publish.
+"""The pictures of docs/restoration.md and docs/study.md, made by the product from pictures that anyone may publish.
 
 python -m docs.figures
 
@@ -24,6 +24,7 @@ from faceinpaint.data.faces import find_faces
 from faceinpaint.data.routing import cut, route
 from faceinpaint.data.user_masks import Polarity, user_hole
 from faceinpaint.errors import InputError
+from faceinpaint.evaluation.methods import load_method
 from jobs.demo import sample_faces, write_case
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -33,6 +34,7 @@ QUALITY = 82
 FACE_HOLE = (slice(118, 160), slice(200, 250))  # rows, columns of the astronaut: nose and mouth
 OTHER_HOLE = (slice(90, 140), slice(395, 425))  # on the rocket behind her
 GAP = 8
+COMPARED = ("biharmonic", "pconv", "rfr", "structure", "variant-1", "variant-2", "two-stage")
 
 Part = tuple[np.ndarray, str]
 
@@ -47,6 +49,7 @@ def main() -> None:
         figure("polarity", polarity(), 150)
         figure("holes", holes(root / "holes", portrait))
         figure("formats", formats(root / "formats", portrait))
+        figure("compared", compared(portrait), 540)
         report(root / "report", portrait)
 
 
@@ -203,6 +206,17 @@ def formats(root: Path, portrait: np.ndarray) -> list[Part]:
         caption = f"{caption}: moved outside the hole (x 36)\nmean {outside.mean():.3f}, most {outside.max()} of 255"
         parts.append((np.minimum(moved, 7)[window] * np.uint8(36), caption))
     return parts
+
+
+def compared(portrait: np.ndarray) -> list[Part]:
+    """The same hole in sampled faces and in the portrait, by every method of the study; truth and hole first."""
+    patch = next(p for p in route(portrait, hole_of(portrait.shape, FACE_HOLE), SIZE, "celeba") if p.kind == "face")
+    images = np.stack([*sample_faces(WEIGHTS)[:4], cut(portrait, portrait[..., 0] * 0, patch)[0]])
+    masks = np.stack([hole_of((SIZE, SIZE), (slice(26, 50), slice(20, 44)))] * len(images))
+    results = {"truth": images, "hole": np.where(masks[..., None] > 0, np.uint8(255), images)}
+    for name in COMPARED:
+        results[name] = load_method(name, WEIGHTS)(images, masks)
+    return [(np.vstack(list(pictures)), name) for name, pictures in results.items()]
 
 
 def report(root: Path, portrait: np.ndarray) -> None:
