@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 from bench.restoration import ROOT, faces, seconds_of
 
 RUNS = 2  # of which the quicker one counts
+CONNECT = "import faceinpaint.cli; from faceinpaint.ray_session import connect; connect()"
 ALONE = {
     "torch alone": "import torch",
-    "Ray alone": "import faceinpaint.cli; from faceinpaint.ray_session import connect; connect()",
+    "Ray alone": CONNECT,
+    "Ray Data alone": f"{CONNECT}; import ray; ray.data.range(1).map_batches(lambda batch: batch).materialize()",
 }
-ALONE["Ray Data alone"] = f"{ALONE['Ray alone']}; import ray; ray.data.range(1).map_batches(dict).materialize()"
 
 
 def start_up(weights: str) -> dict[str, float]:

@@ -35,6 +35,11 @@ def connect() -> None:
     quiet_ray_data()
 
 
+def disconnect() -> None:
+    """Leave Ray at once: at the interpreter's exit it would first sleep half a second for workers' last lines."""
+    ray.shutdown()
+
+
 def quiet_ray_data() -> None:
     """Leave the terminal to the job's own progress line."""
     context = ray.data.DataContext.get_current()

@@ -13,6 +13,7 @@ import sys
 from faceinpaint.cli import exit_code
 from faceinpaint.data.user_masks import POLARITIES
 from faceinpaint.inference.restore import Options, restore
+from faceinpaint.ray_session import disconnect
 
 
 def parse_args() -> Options:
@@ -43,6 +44,7 @@ def parse_args() -> Options:
 def main() -> int:
     options = parse_args()
     restore(options)
+    disconnect()
     print(f"next: open {options.output}/{'dry-run' if options.dry_run else 'report'}.html")
     return 0
 
