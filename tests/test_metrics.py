@@ -14,6 +14,7 @@ from faceinpaint import Options, restore
 from faceinpaint.training.monitor import Monitor
 
 PICTURES, OTHERS = 5, 1
+REPORTS = 11  # seconds; Ray's processes report every ten
 
 
 def scrape():
@@ -29,7 +30,6 @@ def scrape():
 
 
 def eventually(holds, seconds=45):
-    """Ray's processes report every ten seconds."""
     deadline = time.monotonic() + seconds
     while not holds(found := scrape()):
         assert time.monotonic() < deadline, found
@@ -39,7 +39,12 @@ def eventually(holds, seconds=45):
 
 @pytest.fixture(scope="module")
 def before(ray_local):
-    return scrape()
+    """The counters, once all that earlier tests did has been reported."""
+    found: Counter[tuple[str, str]] = Counter()
+    while (now := scrape()) != found:
+        found = now
+        time.sleep(REPORTS)
+    return found
 
 
 def test_a_restoration_counts_its_rows_and_the_work_of_each_step(before, tiny_weights, tmp_path):
