@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -139,10 +140,11 @@ def kill_a_worker(process, chance):
     """Kill one of the driver's workers at a random moment; returns whether one was there to kill."""
     until(lambda: workers_of(process.pid) or process.poll() is not None)
     time.sleep(chance.random())
-    workers = workers_of(process.pid)
-    if workers:
-        os.kill(chance.choice(workers), signal.SIGKILL)
-    return bool(workers)
+    while workers := workers_of(process.pid):
+        with suppress(ProcessLookupError):  # one may end between the look and the kill; then another is looked for
+            os.kill(chance.choice(workers), signal.SIGKILL)
+            return True
+    return False
 
 
 def kill_driver(process, output, more_than, chance):
