@@ -24,8 +24,8 @@ test: $(STAMP)
 	$(RUN) -m pytest $(ARGS)
 
 check: $(STAMP)
-	$(RUN) -m ruff format --check faceinpaint jobs tests bench
-	$(RUN) -m ruff check faceinpaint jobs tests bench
+	$(RUN) -m ruff format --check faceinpaint jobs tests bench docs
+	$(RUN) -m ruff check faceinpaint jobs tests bench docs
 	$(RUN) -m mypy
 
 train: $(STAMP)
