@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import safetensors.torch
 import torch
 
 JOB = Path(__file__).parents[1] / "jobs" / "train.py"
@@ -17,10 +16,6 @@ def command(faces, output, stage, *more):
 
 def run(*arguments):
     return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=280)
-
-
-def weights(output, stage):
-    return safetensors.torch.load_file(output / f"{stage}.safetensors")
 
 
 def newest_state(output, stage):
@@ -39,7 +34,12 @@ def flat(tree, path=""):
 
 def assert_same_state(a, b, stage):
     """Two runs' newest checkpoints are equal, bit for bit."""
-    expected, got = flat(newest_state(a, stage)), flat(newest_state(b, stage))
+    assert_equal(newest_state(a, stage), newest_state(b, stage))
+
+
+def assert_equal(state, other):
+    """Two states of a run hold the same tensors and numbers, bit for bit."""
+    expected, got = flat(state), flat(other)
     assert expected.keys() == got.keys()
     for name, value in expected.items():
         same = torch.equal(value, got[name]) if isinstance(value, torch.Tensor) else value == got[name]

@@ -1,14 +1,12 @@
-"""jobs/train.py as a user runs it: every stage, resume after a kill, wrong arguments."""
+"""jobs/train.py as a user runs it: every stage, going on, wrong arguments."""
 
-import os
-import signal
-import subprocess
-import time
+import runpy
+import sys
 
 import pytest
-import torch
 
-from tests.train_job import assert_same_state, command, newest_state, run, weights
+from faceinpaint.cli import exit_code
+from tests.train_job import JOB, command, run
 
 
 def test_the_method_trains_stage_after_stage_and_says_when_it_is_finished(faces_parquet, tmp_path):
@@ -29,26 +27,6 @@ def test_the_method_trains_stage_after_stage_and_says_when_it_is_finished(faces_
     assert copied == (tmp_path / "structure.safetensors").read_bytes()
 
 
-def test_a_killed_run_goes_on_to_the_same_state_bit_for_bit(faces_parquet, tmp_path):
-    stage = "structure"  # the texture stage: tests/fault/test_training.py
-    steps = ("--steps", "6", "--checkpoint-every", "2")
-    whole = run(faces_parquet, tmp_path / "whole", stage, *steps)
-    assert whole.returncode == 0, whole.stderr
-    process = subprocess.Popen(command(faces_parquet, tmp_path / "cut", stage, *steps), start_new_session=True)
-    note = tmp_path / "cut" / "runs" / stage / "checkpoints" / "step-00000002.json"
-    deadline = time.monotonic() + 120
-    while not note.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert note.exists()
-    assert run(faces_parquet, tmp_path / "cut", stage, *steps).returncode == 0
-    assert newest_state(tmp_path / "cut", stage)["step"] == 6
-    assert_same_state(tmp_path / "whole", tmp_path / "cut", stage)
-    for name, value in weights(tmp_path / "whole", stage).items():
-        assert torch.equal(value, weights(tmp_path / "cut", stage)[name]), name
-
-
 def test_another_configuration_is_refused_for_a_begun_run(faces_parquet, tmp_path):
     assert run(faces_parquet, tmp_path, "generator", "--steps", "1").returncode == 0
     other = run(faces_parquet, tmp_path, "generator", "--steps", "2", "--set", "seed=7")
@@ -65,17 +43,13 @@ def test_another_configuration_is_refused_for_a_begun_run(faces_parquet, tmp_pat
         (("--set", "train.texture.lr=x"), "train.texture.lr = 'x'"),
         (("--output", "/proc/none"), "/proc/none"),
         (("--workers", "99"), "cannot be shared by 99 workers"),
+        (("--set", "seeded_generator=false"), "train --stage structure first, or name --init"),
     ],
 )
-def test_wrong_inputs_end_with_one_line_and_code_2(faces_parquet, tmp_path, more, told):
-    done = run(faces_parquet, tmp_path / "out", "texture", *more)
-    assert done.returncode == 2, done.stderr
-    assert told in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_wrong_inputs_end_with_one_line_and_code_2(faces_parquet, tmp_path, monkeypatch, capsys, more, told):
+    monkeypatch.setattr(sys, "argv", command(faces_parquet, tmp_path / "out", "texture", *more)[1:])
+    assert exit_code(runpy.run_path(str(JOB))["main"]) == 2
+    message = capsys.readouterr().err
+    assert told in message
+    assert message.count("\n") == 1
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
-
-
-def test_a_missing_earlier_stage_is_named(faces_parquet, tmp_path):
-    done = run(faces_parquet, tmp_path, "texture", "--set", "seeded_generator=false")
-    assert done.returncode == 2
-    assert "train --stage structure first, or name --init" in done.stderr
