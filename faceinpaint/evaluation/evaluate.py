@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ from faceinpaint.ray_session import connect
 CHUNK = 64  # batches summed by one task
 IN_FLIGHT = 4  # tasks whose results may wait to be merged: bounds memory
 SKIPPED_SHOWN = 20
+WIDE = 1024  # features of which a distance takes seconds: a task of its own
 Result = TypeVar("Result")
 
 
@@ -93,7 +94,6 @@ def _check(plan: Plan, batches: list[BatchRecord]) -> None:
             raise InputError(f"the split names {len(plan.keys)} pictures, but {plan.data} holds only {found} of them")
 
 
-@ray.remote(num_cpus=1)
 def _statistics(plan: Plan, batches: list[str]) -> Statistics:
     return _merge(_batch_statistics(plan, batch) for batch in batches)
 
@@ -104,7 +104,6 @@ def _batch_statistics(plan: Plan, batch: str) -> Statistics:
     return Statistics.of(tables[0]["key"].to_pylist(), tables[0]["hole_ratio"].to_numpy(), values.transpose(2, 0, 1))
 
 
-@ray.remote(num_cpus=1)
 def _moments(plan: Plan, method: str, batches: list[str]) -> Moments:
     return _merge(
         Moments.of(np.stack(read_table(plan.part_uri(method, batch), ["features"])["features"].to_numpy()))
@@ -118,13 +117,22 @@ def _distances(plan: Plan, chunks: list[list[str]]) -> dict[str, float]:
     def moments(method: str) -> Moments:
         return _merge(_tasks(_moments, [(plan, method, chunk) for chunk in chunks]))
 
-    original = ray.put(moments(ORIGINAL))
-    distance = ray.remote(num_cpus=1)(frechet_distance)
-    return dict(zip(plan.methods, ray.get([distance.remote(moments(m), original) for m in plan.methods]), strict=True))
+    original = moments(ORIGINAL)
+    if original.mean.size < WIDE:
+        return {method: frechet_distance(moments(method), original) for method in plan.methods}
+    pairs = [(moments(method), original) for method in plan.methods]
+    return dict(zip(plan.methods, _tasks(frechet_distance, pairs), strict=True))
 
 
-def _tasks(task: Any, arguments: Iterable[tuple]) -> Iterator[Any]:
-    """Results of a remote function in the order of its arguments, a few in flight at a time."""
+def _tasks(function: Callable[..., Result], arguments: list[tuple]) -> Iterator[Result]:
+    """Results of ``function`` in the order of its arguments, a few in flight at a time; of a single one without Ray.
+
+    A process of Ray's takes seconds to import what this one has.
+    """
+    if len(arguments) == 1:
+        yield function(*arguments[0])
+        return
+    task = ray.remote(num_cpus=1)(function)
     pending: deque = deque()
     for argument in arguments:
         pending.append(task.remote(*argument))
