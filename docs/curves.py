@@ -2,6 +2,7 @@
 
 python -m docs.curves                                  draws docs/pictures/curves.png
 python -m docs.curves PConv runs/pconv runs/pconv-more first takes a curve from a run's legs, in their order
+python -m docs.curves full 43200 runs/full-2           the same of a run that had seen 43,200 pictures, by other logs
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ def main() -> None:
     curves = read()
     if len(sys.argv) > 1:
         name, *legs = sys.argv[1:]
-        curves[name] = taken([Path(leg) for leg in legs])
+        seen = int(legs.pop(0)) if legs[0].isdigit() else 0
+        curves[name] = taken([Path(leg) for leg in legs], seen)
         write(curves)
     draw(curves)
 
 
-def taken(legs: list[Path]) -> Curve:
+def taken(legs: list[Path], seen: int = 0) -> Curve:
     """Validations in the logs of ``legs``: outputs of ``jobs/train.py`` that each trained one stage."""
     curve: Curve = []
-    seen = 0
     for leg in legs:
         log = next(leg.glob("runs/*/tensorboard"))
         config = parse_yaml((leg / "config.yaml").read_text(), str(leg))
