@@ -80,9 +80,10 @@ def test_unless_told_every_method_is_compared_whose_files_are_there(tiny_weights
 
 
 @pytest.mark.usefixtures("ray_local")
-def test_workers_do_not_change_a_bit_and_parts_are_reused(faces, tmp_path):
+def test_workers_do_not_change_a_bit_and_parts_are_reused(faces, tmp_path, monkeypatch):
     results = []
-    for workers in (1, 2):
+    for workers, batches_a_task in ((1, 64), (2, 1)):  # summed by the driver; by tasks
+        monkeypatch.setattr("faceinpaint.evaluation.evaluate.CHUNK", batches_a_task)
         plan = make_plan(
             data=str(faces),
             masks="squares:12",
