@@ -60,7 +60,7 @@ def network(config: Config, method: str) -> torch.nn.Module:
     """Seeded, untrained: speed does not depend on what was learnt."""
     torch.manual_seed(0)
     if method == "two-stage":
-        return TwoStage(build.build_structure(config), build.build_texture(config.texture))
+        return TwoStage(build.build_structure(config), build.build_texture(config.texture), config.match_paste)
     return build.build_baseline(config, method)
 
 

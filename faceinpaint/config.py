@@ -60,22 +60,30 @@ class EncoderConfig(Part):
     units: tuple[Positive, Positive, Positive, Positive] = (3, 4, 14, 3)  # residual units a stage; IR-SE50
     widths: tuple[Positive, Positive, Positive, Positive] = (64, 128, 256, 512)
     head_width: Positive = 512  # channels of the pyramid and of the map2style heads
+    mask_input: bool = False  # the mask as a fourth input channel; the paper: the damaged picture alone
+    passes: Annotated[int, Field(ge=1, le=3)] = 1  # further ones see the picture so far and add to W+ (Alaluf 2021)
 
 
 class TextureConfig(Part):
     """Gated encoder-decoder with attention transfer (section 4)."""
 
     widths: tuple[Positive, Positive, Positive, Positive, Positive, Positive] = (32, 64, 128, 256, 256, 256)
-    strides: tuple[Positive, Positive, Positive, Positive, Positive, Positive] = (1, 2, 4, 8, 16, 32)  # of levels 1-6
+    # Strides of levels 1-6, pixels of the picture. A first one of 2: level 1 works behind a 2 x 2 space-to-depth.
+    strides: tuple[Positive, Positive, Positive, Positive, Positive, Positive] = (1, 2, 4, 8, 16, 32)
     attention: tuple[tuple[int, int], ...] = ((6, 1), (5, 2), (4, 3))  # (level scored, level filled)
     patch: Positive = 1  # side of an attention patch at the scored level
     temperature: float = Field(default=1.0, gt=0)  # cosine scores are divided by it; 1 is the paper
     residual: bool = True  # paint on top of the first stage's picture (section 4.1)
     structure: bool = True  # False: no first stage (variant 1); the hole comes in grey
-    critic_widths: tuple[Positive, ...] = (64, 128, 256, 256, 256)
+    see_first: bool = False  # the first stage's whole picture as three more input channels
+    critic: Literal["wgan-gp", "stylegan2"] = "wgan-gp"  # stylegan2: logistic loss and lazy R1, sees the mask too
+    critic_widths: tuple[Positive, ...] = (64, 128, 256, 256, 256)  # of the wgan-gp critic
+    critic_channels: dict[int, Positive] | None = None  # resolution -> channels of the stylegan2 critic
 
     @model_validator(mode="after")
     def _levels_fit(self) -> TextureConfig:
+        if self.strides[0] not in (1, 2, 4):
+            raise ValueError(f"strides {self.strides}: the first is 1, 2 or 4")
         for a, b in zip(self.strides, self.strides[1:], strict=False):
             if b not in (a, 2 * a):
                 raise ValueError(f"strides {self.strides}: each level must keep or double the stride before it")
@@ -114,7 +122,11 @@ class StructureLoss(Part):
 class TextureLoss(Part):
     """Weights of section 4.4: L_T = perceptual L_perc + adversarial L_adv + l1 L1; critic: gradient_penalty GP.
 
-    Ours (the paper's 0): ``hole``, an L1 over hole pixels by the picture's element count, and ``lpips``.
+    Ours (the paper's 0): ``hole``, an L1 over hole pixels by the picture's element count, ``lpips``, and ``structure``,
+    the first stage's own loss (section 3.2) where both stages are trained together. ``window``: side in pixels of a
+    window at the hole in which ``perceptual`` and ``lpips`` are taken; None: the whole picture, as in the paper.
+    ``balance``: the adversarial gradient at the output is scaled to this share of the other terms' (Esser 2021,
+    equation 7), then weighted by ``adversarial``; 0: left as it is, as in the paper.
     """
 
     perceptual: Weight = 10.0
@@ -122,7 +134,10 @@ class TextureLoss(Part):
     adversarial: Weight = 1.0
     l1: Weight = 100.0
     hole: Weight = 0.0
+    structure: Weight = 0.0
     gradient_penalty: Weight = 10.0
+    balance: Weight = 0.0
+    window: Positive | None = None
 
 
 class BaselineLoss(Part):
@@ -136,11 +151,27 @@ class BaselineLoss(Part):
 
 
 class HoleConfig(Part):
-    """What holes training draws: squares of sides in [low, high] (shares of the picture's side), else free-form."""
+    """What holes training draws: rectangles of sides in [low, high] (shares of the picture's side), else free-form."""
 
-    squares: Ratio = 0.5  # share of samples that get a square
+    squares: Ratio = 0.5  # share of samples that get a rectangle
     square_side: tuple[Ratio, Ratio] = (0.1875, 0.5)
+    aspect: float = Field(default=1.0, ge=1)  # longest over shortest side of a rectangle, at most; 1: squares
     freeform_ratio: tuple[Ratio, Ratio] = (0.05, 0.5)  # hole area over picture area
+    scratches: Ratio = 0.0  # share of samples that get thin strokes
+    scratch_ratio: tuple[Ratio, Ratio] = (0.005, 0.08)
+    scratch_width: tuple[Ratio, Ratio] = (0.008, 0.04)  # shares of the picture's side
+    large: Ratio = 0.0  # share of samples whose free-form hole takes ``large_ratio`` of the picture
+    large_ratio: tuple[Ratio, Ratio] = (0.5, 0.8)
+
+
+class JitterConfig(Part):
+    """Random changes of training pictures, their true pixels included, so that few faces go further. 0: none."""
+
+    scale: Ratio = 0.0  # enlarged or shrunk by up to this share
+    turn: float = Field(default=0.0, ge=0, le=180)  # degrees, either way
+    shift: Ratio = 0.0  # share of the side, either way
+    light: Ratio = 0.0  # brightness, contrast and gamma
+    grey: Ratio = 0.0  # share of pictures that lose their colour
 
 
 class StageTraining(Part):
@@ -159,10 +190,12 @@ class StageTraining(Part):
     clip: float | None = Field(default=None, gt=0)  # largest gradient norm
     ema_pictures: float = Field(default=10_000, gt=0)  # half-life of the weights' moving average, in pictures
     tune_generator: bool = False  # structure stage only: train the generator too
+    tune_structure: float = Field(default=0.0, ge=0)  # texture stage only: train the first stage too, at this share of lr
     max_loss: float = Field(default=1e6, gt=0)  # a loss or gradient norm beyond it counts as diverged
     bad_steps: int = Field(default=0, ge=0)  # so many diverged steps are left out before the run stops
     batch_norm: Literal["per-worker", "sync", "frozen"] = "per-worker"  # statistics: see docs/training.md
     flip: bool = True  # random mirror
+    jitter: JitterConfig = JitterConfig()
     fine_tune_from: Ratio = 1.0  # pconv, rfr: share of the run after which encoder batch norm is frozen
 
 
@@ -201,6 +234,7 @@ class Config(Part):
     structure_loss: StructureLoss = StructureLoss()
     texture_loss: TextureLoss = TextureLoss()
     baseline_loss: BaselineLoss = BaselineLoss()
+    match_paste: bool = False  # shift the first stage's paste so that it meets the valid pixels at the hole's edge
     alignment: Literal["celeba", "ffhq"] = "ffhq"  # how faces lie in the pictures: where identity looks for them
     lpips_backbone: Literal["alex", "vgg"] = "alex"
     feature_backbone: Literal["alex", "vgg"] = "vgg"  # of the texture stage's perceptual loss; the paper: VGG16
@@ -216,12 +250,22 @@ class Config(Part):
     def _sizes_fit(self) -> Config:
         if self.image_size % self.texture.strides[-1]:
             raise ValueError(f"image_size {self.image_size} is no multiple of stride {self.texture.strides[-1]}")
-        if self.generator.size < self.image_size:
-            raise ValueError(f"generator.size {self.generator.size} is smaller than image_size {self.image_size}")
+        sizes = {2**i for i in range(2, self.image_size.bit_length())}
+        if self.texture.critic == "stylegan2" and set(self.texture.critic_channels or {}) != sizes:
+            raise ValueError(f"texture.critic_channels must name resolutions {sorted(sizes)}")
         missing = sorted(set(STAGES) - set(self.train))
         if missing:
             raise ValueError(f"train has no settings for {', '.join(missing)}")
         return self
+
+    @property
+    def structure_size(self) -> int:
+        """Side of the pictures that the first stage sees and makes: a smaller generator's is enlarged (section 4.1)."""
+        return min(self.image_size, self.generator.size)
+
+    def side_of(self, stage: str) -> int:
+        """Side of the pictures that a stage is trained on."""
+        return {"generator": self.generator.size, "structure": self.structure_size}.get(stage, self.image_size)
 
     def texture_for(self, stage: str) -> TextureConfig:
         """The texture generator of ``texture`` or of an ablation (table 2): the variants are configs, not code."""

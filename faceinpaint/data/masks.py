@@ -92,27 +92,35 @@ def ten_squares(size: int, side: int) -> list[tuple[int, int]]:
     return [(stable_hash(f"square {i} top") % room, stable_hash(f"square {i} left") % room) for i in places]
 
 
-def square_mask(size: int, top: int, left: int, side: int) -> np.ndarray:
-    """A square hole in a square picture: uint8 (size, size)."""
-    mask = np.zeros((size, size), np.uint8)
-    mask[top : top + side, left : left + side] = 1
-    return mask
-
-
 def training_hole(holes: HoleConfig, seed: int, epoch: int, key: str, size: int) -> np.ndarray:
     """The hole that picture ``key`` gets in ``epoch``: uint8 (size, size), never empty."""
     random = Random(stable_hash(f"training/{seed}/{epoch}/{key}"))
-    if random.random() >= holes.squares:
+    kind = random.random()
+    if kind >= 1 - holes.large:
+        return _freeform(random, size, size, *holes.large_ratio)
+    if kind >= 1 - holes.large - holes.scratches:
+        return _freeform(random, size, size, *holes.scratch_ratio, *holes.scratch_width)
+    if kind >= holes.squares:
         return _freeform(random, size, size, *holes.freeform_ratio)
-    side = max(1, round(size * _between(random, *holes.square_side)))
-    room = size - side + 1
-    return square_mask(size, int(random.random() * room), int(random.random() * room), side)
+    side = size * _between(random, *holes.square_side)
+    if holes.aspect == 1:
+        height = width = max(1, round(side))
+    else:
+        stretch = math.sqrt(holes.aspect) ** _between(random, -1, 1)
+        height, width = (min(size, max(1, round(each))) for each in (side * stretch, side / stretch))
+    mask = np.zeros((size, size), np.uint8)
+    top, left = int(random.random() * (size - height + 1)), int(random.random() * (size - width + 1))
+    mask[top : top + height, left : left + width] = 1
+    return mask
 
 
-def _freeform(random: Random, height: int, width: int, low: float, high: float) -> np.ndarray:
+def _freeform(
+    random: Random, height: int, width: int, low: float, high: float, thin: float = 0.05, thick: float = 0.15
+) -> np.ndarray:
     """Strokes (after Yu 2019) until the hole's share of the picture reaches a level drawn from [low, high].
 
-    A segment that would overshoot ``high`` is taken back and drawn again at half the brush.
+    ``thin``, ``thick``: of a stroke, shares of the shorter side. A segment that would overshoot ``high`` is taken back
+    and drawn again at half the brush.
     """
     mask: np.ndarray = np.zeros((height, width), np.uint8)
     side, area = min(height, width), height * width
@@ -129,7 +137,7 @@ def _freeform(random: Random, height: int, width: int, low: float, high: float) 
         segments -= 1
         angle += _between(random, -1.2, 1.2)
         length = brush * side * _between(random, 0.04, 0.25)
-        thickness = max(1, round(brush * side * _between(random, 0.05, 0.15)))
+        thickness = max(1, round(brush * side * _between(random, thin, thick)))
         end_y = min(max(y + length * math.sin(angle), 0), height - 1)
         end_x = min(max(x + length * math.cos(angle), 0), width - 1)
         stroke = cv2.line(mask.copy(), (round(x), round(y)), (round(end_x), round(end_y)), 1, thickness)

@@ -118,4 +118,4 @@ def _load_model(weights: str, method: str, config: Config) -> tuple[nn.Module, s
     if recipe is not None:
         texture = build.build_texture(recipe)
         hashes.append(load_weights(weights, stage, texture))
-    return TwoStage(structure, texture), "+".join(hashes)
+    return TwoStage(structure, texture, config.match_paste), "+".join(hashes)

@@ -10,7 +10,7 @@ from faceinpaint.models.baselines.pconv import PConvUNet
 from faceinpaint.models.baselines.rfr import RFRNet
 from faceinpaint.models.critic import Critic
 from faceinpaint.models.encoder import StyleEncoder
-from faceinpaint.models.structure import StructureReconstructor
+from faceinpaint.models.structure import StructureReconstructor, input_channels
 from faceinpaint.models.stylegan2 import Discriminator, StyleGAN2Generator
 from faceinpaint.models.texture import TextureGenerator
 
@@ -27,19 +27,30 @@ def build_discriminator(config: Config) -> Discriminator:
 
 
 def build_structure(config: Config) -> StructureReconstructor:
-    g, e = config.generator, config.encoder
-    encoder = StyleEncoder(g.n_styles, g.style_dim, e.units, e.widths, e.head_width, config.image_size)
-    return StructureReconstructor(build_generator(config), encoder, config.image_size)
+    g, e, side = config.generator, config.encoder, config.structure_size
+    channels = input_channels(e.mask_input, e.passes)
+    encoder = StyleEncoder(g.n_styles, g.style_dim, e.units, e.widths, e.head_width, side, channels)
+    return StructureReconstructor(build_generator(config), encoder, side, e.mask_input, e.passes)
 
 
 def build_texture(recipe: TextureConfig) -> TextureGenerator:
     return TextureGenerator(
-        recipe.widths, recipe.strides, recipe.attention, recipe.patch, recipe.temperature, recipe.residual
+        recipe.widths,
+        recipe.strides,
+        recipe.attention,
+        recipe.patch,
+        recipe.temperature,
+        recipe.residual,
+        recipe.see_first and recipe.structure,
     )
 
 
-def build_critic(recipe: TextureConfig) -> Critic:
-    return Critic(recipe.critic_widths)
+def build_critic(config: Config) -> Critic | Discriminator:
+    """The texture stage's: the paper's, or StyleGAN2's, which sees the mask beside the picture."""
+    recipe = config.texture
+    if recipe.critic == "wgan-gp":
+        return Critic(recipe.critic_widths)
+    return Discriminator(config.image_size, recipe.critic_channels, inputs=4)
 
 
 def build_baseline(config: Config, name: str) -> PConvUNet | RFRNet:

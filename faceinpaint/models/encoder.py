@@ -42,6 +42,7 @@ class StyleEncoder(nn.Module):
         units, widths: residual units and channels of the four stages; the pyramid has ``widths[3]`` channels.
         head_width: channels inside the map-to-style networks.
         input_size: side of the pictures, a power of two, at least 32.
+        channels: of the input; pSp sees the picture's three.
     """
 
     def __init__(
@@ -52,11 +53,12 @@ class StyleEncoder(nn.Module):
         widths: Sequence[int] = WIDTHS,
         head_width: int = 512,
         input_size: int = 256,
+        channels: int = 3,
     ):
         super().__init__()
-        self.n_styles, self.input_size = n_styles, input_size
+        self.n_styles, self.input_size, self.channels = n_styles, input_size, channels
         self.stage_ends = [sum(units[: i + 1]) for i in range(4)]
-        self.input_layer = stem(widths[0])
+        self.input_layer = stem(widths[0], channels)
         self.body = residual_body(units, widths)
         pyramid = widths[3]
         self.latlayer1 = nn.Conv2d(widths[2], pyramid, 1)
@@ -67,8 +69,8 @@ class StyleEncoder(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pictures (N, 3, input_size, input_size) in [-1, 1] -> (N, n_styles, style_dim)."""
-        assert images.shape[1:] == (3, self.input_size, self.input_size), images.shape
+        """Pictures (N, channels, input_size, input_size) in [-1, 1] -> (N, n_styles, style_dim)."""
+        assert images.shape[1:] == (self.channels, self.input_size, self.input_size), images.shape
         coarse, medium, fine = self._pyramid(images)
         maps = [coarse] * COARSE + [medium] * (MEDIUM - COARSE) + [fine] * self.n_styles
         return torch.stack([style(x) for style, x in zip(self.styles, maps, strict=False)], 1)

@@ -64,9 +64,9 @@ class ResidualUnit(nn.Module):
         return self.res_layer(x) + self.shortcut_layer(x)
 
 
-def stem(width: int) -> nn.Sequential:
-    """First layer: (N, 3, H, W) -> (N, width, H, W)."""
-    return nn.Sequential(nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.PReLU(width))
+def stem(width: int, channels: int = 3) -> nn.Sequential:
+    """First layer: (N, channels, H, W) -> (N, width, H, W)."""
+    return nn.Sequential(nn.Conv2d(channels, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.PReLU(width))
 
 
 def residual_body(units: Sequence[int], widths: Sequence[int]) -> nn.Sequential:

@@ -251,12 +251,12 @@ class ResidualDown(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """StyleGAN2's residual discriminator: pictures (N, 3, size, size) in [-1, 1] -> logits (N,)."""
+    """StyleGAN2's residual discriminator: pictures (N, inputs, size, size) in [-1, 1] -> logits (N,)."""
 
-    def __init__(self, size: int, channels: dict[int, int] | None = None):
+    def __init__(self, size: int, channels: dict[int, int] | None = None, inputs: int = 3):
         super().__init__()
         channels = channels or CONFIG_F
-        layers: list[nn.Module] = [EqualConv2d(3, channels[size], 1, bias=False), BiasedLeaky(channels[size])]
+        layers: list[nn.Module] = [EqualConv2d(inputs, channels[size], 1, bias=False), BiasedLeaky(channels[size])]
         resolution = size
         while resolution > 4:
             layers.append(ResidualDown(channels[resolution], channels[resolution // 2]))

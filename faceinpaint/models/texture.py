@@ -21,8 +21,10 @@ class TextureGenerator(nn.Module):
     filled level, the paper (6, 1), (5, 2), (4, 3)) fill the hole of shallow maps from their surroundings. Each decoder
     level concatenates the layer above it, the encoder's map (skip connection) and, where there is one, the filled map.
 
-    ``strides``: of levels 1-6, each equal to or twice the one before, the first 1. ``patch``: side of an attention
-    patch on the scored map. ``temperature`` divides cosine scores. ``residual``: the output is added to the picture.
+    ``strides``: of levels 1-6, each equal to or twice the one before. The first is 1, or that of a space-to-depth
+    which brings the picture to level 1. ``patch``: side of an attention patch on the scored map. ``temperature``
+    divides cosine scores. ``residual``: the output is added to the picture. ``see_first``: the first stage's whole
+    picture goes in too.
     """
 
     def __init__(
@@ -33,26 +35,32 @@ class TextureGenerator(nn.Module):
         patch: int = 1,
         temperature: float = 1.0,
         residual: bool = True,
+        see_first: bool = False,
     ) -> None:
         super().__init__()
         assert len(widths) == len(strides) == 6
-        assert strides[0] == 1
         self.strides = tuple(strides)
         self.scored = {filled: scored for scored, filled in attention}  # filled level -> scored level
-        self.patch, self.temperature, self.residual = patch, temperature, residual
-        self.encoder = nn.ModuleList(_encoder_levels(widths, strides))
+        self.patch, self.temperature, self.residual, self.see_first = patch, temperature, residual, see_first
+        cell = strides[0] ** 2  # pixels of the picture in one of level 1
+        self.encoder = nn.ModuleList(_encoder_levels((7 if see_first else 4) * cell, widths, strides))
         self.decoder = nn.ModuleList(_decoder_levels(widths, filled=set(self.scored)))  # levels 5, 4, 3, 2, 1
-        self.to_rgb = nn.Conv2d(widths[0], 3, kernel_size=3, padding=1)
+        self.to_rgb = nn.Conv2d(widths[0], 3 * cell, kernel_size=3, padding=1)
         self.to_rgb.weight.data.mul_(0.1)  # start near the picture that is painted on
 
-    def forward(self, picture: Tensor, mask: Tensor, windows: Windows | None = None) -> Tensor:
+    def forward(
+        self, picture: Tensor, mask: Tensor, first: Tensor | None = None, windows: Windows | None = None
+    ) -> Tensor:
         """Picture (N, 3, S, S) in [-1, 1], hole filled by stage 1 or grey; mask (N, 1, S, S), 1 in the hole.
 
-        S is a multiple of ``patch * strides[-1]``. Returns (N, 3, S, S), neither clamped nor composited; with
-        ``windows`` of the picture only they are made, (N, 3, side, side).
+        ``first``: stage 1's whole picture (N, 3, S, S), if it is to be seen. S is a multiple of
+        ``patch * strides[-1]``. Returns (N, 3, S, S), neither clamped nor composited; with ``windows`` of the picture
+        only they are made, (N, 3, side, side).
         """
         assert picture.shape[2] % (self.patch * self.strides[-1]) == 0, f"side {picture.shape[2]} does not fit"
-        maps = self._encode(torch.cat((picture, mask), dim=1))
+        assert (first is not None) == self.see_first
+        seen = (picture, mask) if first is None else (picture, mask, first)
+        maps = self._encode(F.pixel_unshuffle(torch.cat(seen, dim=1), self.strides[0]))
         filled = self._fill(maps, mask)
         windows = windows or Windows.whole(len(picture), picture.shape[2], picture.device)
         below, *computed = self._windows_by_level(windows)
@@ -63,18 +71,19 @@ class TextureGenerator(nn.Module):
             own = [here.cut(each) for each in (maps[level], *filled.get(level, ()))]
             x = layer(torch.cat([here.cut(above, below.enlarged(ratio)), *own], dim=1))
             below = here
-        residual = windows.cut(self.to_rgb(x), below)
+        cell = self.strides[0]
+        residual = windows.cut(F.pixel_shuffle(self.to_rgb(x), cell), below.enlarged(cell))
         return windows.cut(picture) + residual if self.residual else residual
 
     def _windows_by_level(self, windows: Windows) -> list[Windows]:
         """Where the decoder needs levels 6 to 1 for the picture to be right in ``windows``."""
-        computed = [windows.grown(2)]  # the last two convolutions reach two pixels
+        computed = [windows.shrunk(self.strides[0]).grown(2)]  # the last two convolutions reach two pixels
         for stride, above in itertools.pairwise(self.strides):
             computed.insert(0, computed[0].shrunk(above // stride).grown(1))
         return computed
 
     def _encode(self, x: Tensor) -> dict[int, Tensor]:
-        """Picture and mask (N, 4, S, S) -> level 1-6: (N, widths[level - 1], S / stride, S / stride)."""
+        """All that is seen, level 1's cells as channels -> level 1-6: (N, widths[level - 1], S / stride, S / stride)."""
         maps = {}
         for level, layers in enumerate(self.encoder, start=1):
             x = maps[level] = layers(x)
@@ -89,9 +98,9 @@ class TextureGenerator(nn.Module):
         return {filled: (transfer(maps[filled], *scores[level]),) for filled, level in self.scored.items()}
 
 
-def _encoder_levels(widths: Sequence[int], strides: Sequence[int]) -> list[nn.Module]:
+def _encoder_levels(channels: int, widths: Sequence[int], strides: Sequence[int]) -> list[nn.Module]:
     """Level 1 is a single convolution (full resolution is dear), the others a strided one and one that refines it."""
-    levels: list[nn.Module] = [GatedConv(4, widths[0])]
+    levels: list[nn.Module] = [GatedConv(channels, widths[0])]
     for i in range(1, 6):
         down = GatedConv(widths[i - 1], widths[i], stride=strides[i] // strides[i - 1])
         levels.append(nn.Sequential(down, GatedConv(widths[i], widths[i])))

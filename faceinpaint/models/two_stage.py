@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from faceinpaint.models.structure import StructureReconstructor
+from faceinpaint.models.matching import matched
+from faceinpaint.models.structure import StructureReconstructor, shrunk
 from faceinpaint.models.texture import TextureGenerator
 from faceinpaint.models.window import Windows
 from faceinpaint.tensors import composite
+
+
+@dataclass(frozen=True)
+class First:
+    """What the first stage gives the second: ``pasted``, its picture in the hole and the input outside, and
+    ``whole``, its picture everywhere, where the second stage looks at it; both (N, 3, S, S)."""
+
+    pasted: Tensor
+    whole: Tensor | None = None
 
 
 class TwoStage(nn.Module):
     """Restores images by both stages, or by one of them.
 
     structure: stage 1; None leaves it out (variant 1: the hole reaches stage 2 grey). texture: stage 2; None leaves it
-    out (stage 1 alone).
+    out (stage 1 alone). match_paste: stage 1's picture is made to meet the valid pixels, see :mod:`matching`.
     """
 
-    def __init__(self, structure: StructureReconstructor | None, texture: TextureGenerator | None):
+    def __init__(
+        self,
+        structure: StructureReconstructor | None,
+        texture: TextureGenerator | None,
+        match_paste: bool = False,
+    ):
         super().__init__()
-        self.structure, self.texture = structure, texture
+        self.structure, self.texture, self.match_paste = structure, texture, match_paste
 
     def forward(self, images: Tensor, masks: Tensor, window: int | None = None) -> Tensor:
         """Images (N, 3, S, S) in [-1, 1] and masks (N, 1, S, S), 1 in the hole -> restored pictures alike.
@@ -31,18 +49,30 @@ class TwoStage(nn.Module):
         windows = Windows.around(masks, window) if window else None
         return self.second(self.first(images, masks, windows), images, masks, windows)
 
-    def first(self, images: Tensor, masks: Tensor, windows: Windows | None = None) -> Tensor:
+    def first(self, images: Tensor, masks: Tensor, windows: Windows | None = None) -> First:
         """The first stage's picture pasted into the hole; a grey hole without a first stage."""
-        damaged = images * (1 - masks)
         if self.structure is None:
-            return damaged
-        return _into_hole(self.structure(damaged, windows), images, masks, windows)
+            return First(images * (1 - masks))
+        side = self.structure.image_size
+        small, small_masks = shrunk(images, masks, side)
+        seen = self.texture is not None and self.texture.see_first
+        if side == images.shape[-1] and not self.match_paste and not seen:
+            return First(_into_hole(self.structure(small, small_masks, windows), images, masks, windows))
+        return self.pasted(self.structure(small, small_masks), images, masks)
 
-    def second(self, first: Tensor, images: Tensor, masks: Tensor, windows: Windows | None = None) -> Tensor:
+    def pasted(self, picture: Tensor, images: Tensor, masks: Tensor) -> First:
+        """The first stage's whole picture (N, 3, s, s), matched and enlarged (section 4.1), in the hole."""
+        small, small_masks = shrunk(images, masks, picture.shape[-1])
+        paste = matched(picture, small, small_masks) if self.match_paste else picture
+        seen = self.texture is not None and self.texture.see_first
+        whole = _enlarged(picture, images) if seen else None
+        return First(_into_hole(_enlarged(paste, images), images, masks, None), whole)
+
+    def second(self, first: First, images: Tensor, masks: Tensor, windows: Windows | None = None) -> Tensor:
         """The first stage's picture refined by the second and pasted into the hole."""
         if self.texture is None:
-            return first
-        return _into_hole(self.texture(first, masks, windows), images, masks, windows)
+            return first.pasted
+        return _into_hole(self.texture(first.pasted, masks, first.whole, windows), images, masks, windows)
 
 
 def window_side(masks: np.ndarray) -> int:
@@ -63,3 +93,10 @@ def window_side(masks: np.ndarray) -> int:
 def _into_hole(picture: Tensor, images: Tensor, masks: Tensor, windows: Windows | None) -> Tensor:
     picture = picture.to(images.dtype)
     return composite(picture if windows is None else windows.paste(picture, images), images, masks)
+
+
+def _enlarged(picture: Tensor, images: Tensor) -> Tensor:
+    """A smaller picture at the size of ``images``."""
+    if picture.shape[-1] == images.shape[-1]:
+        return picture
+    return F.interpolate(picture.float(), size=images.shape[2:], mode="bilinear")

@@ -36,6 +36,21 @@ class Windows:
         first = [masks.amax((1, dim)).argmax(1) for dim in (3, 2)]  # first row and column that the hole touches
         return cls(torch.stack(first, 1).clamp(max=map_side - side), side, map_side)
 
+    @classmethod
+    def at(cls, masks: Tensor, side: int, draws: Tensor) -> Windows:
+        """Windows of ``side`` pixels on the middle of small holes of masks (N, 1, S, S), or on a part of larger ones.
+
+        ``draws`` (N,) in [0, 1) chooses the part.
+        """
+        map_side = masks.shape[-1]
+        corners = []
+        for dim, draw in ((3, draws), (2, (draws.double() * 7919 % 1).float())):
+            touched = masks.amax((1, dim))
+            first, last = touched.argmax(1), map_side - touched.flip(1).argmax(1)
+            room = last - first - side  # less than 0: the hole is smaller, and the window reaches beyond it
+            corners.append(first + torch.where(room > 0, room * draw, room / 2).long())
+        return cls(torch.stack(corners, 1).clamp(0, map_side - side), side, map_side)
+
     def grown(self, margin: int) -> Windows:
         """With ``margin`` pixels more on each side, as far as the map goes."""
         side = min(self.map_side, self.side + 2 * margin)

@@ -32,8 +32,9 @@ def build_trainee(stage: str, config: Config, sources: list[str]) -> Trainee:
         _fill_from(sources, "generator", trainee.generator)
         return trainee
     if stage == "structure":
-        identity = load_identity(config.pretrained.arcface, config.alignment)
-        perceptual = load_perceptual(config.lpips_backbone)
+        wanted = config.structure_loss
+        identity = load_identity(config.pretrained.arcface, config.alignment) if wanted.identity else None
+        perceptual = load_perceptual(config.lpips_backbone) if wanted.lpips else None
         return StructureTrainee(config, find_structure(config, sources), perceptual, identity)
     if stage in ("pconv", "rfr"):
         model = build.build_baseline(config, stage)
@@ -41,10 +42,11 @@ def build_trainee(stage: str, config: Config, sources: list[str]) -> Trainee:
         return BaselineTrainee(config, stage, model, load_features(config.feature_backbone))
     recipe = config.texture_for(stage)
     structure = find_structure(config, sources) if recipe.structure else None
-    texture, critic = build.build_texture(recipe), build.build_critic(recipe)
+    texture, critic = build.build_texture(recipe), build.build_critic(config)
     _fill_from(sources, stage, texture)
-    features = load_features(config.feature_backbone)
-    lpips = load_perceptual(config.lpips_backbone) if config.texture_loss.lpips else None
+    wanted = config.texture_loss
+    features = load_features(config.feature_backbone) if wanted.perceptual else None
+    lpips = load_perceptual(config.lpips_backbone) if wanted.lpips or wanted.structure else None
     return TextureTrainee(config, stage, structure, texture, critic, features, lpips)
 
 

@@ -79,7 +79,7 @@ def make_job(
     plan = StreamPlan(
         open_training_data(data),
         config.holes,
-        config.image_size,
+        config.side_of(stage),
         config.seed,
         settings.batch,
         crop=crop,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from faceinpaint.config import Precision, StageTraining
 from faceinpaint.models.build import DTYPES, lay_out, resolve_precision
 from faceinpaint.training import ema
 from faceinpaint.training.distributed import average_gradients, mean_over_workers, synchronise_batch_norm, workers
+from faceinpaint.training.jitter import jittered
 from faceinpaint.training.trainee import Batch, Phase, Trainee
 
 
@@ -78,6 +80,7 @@ class Run:
         Raises :class:`DivergedError` when a phase's loss explodes or its gradient is not finite.
         """
         batch = batch.to(self.device, self.memory_format)
+        batch = replace(batch, images=jittered(batch.images, batch.draws, self.settings.jitter))
         torch.manual_seed(_seed_of(self.seed, self.steps_done, self.rank))
         self.trainee.before_step(self.steps_done / self.settings.steps)
         factor = lr_factor(self.settings, self.steps_done)

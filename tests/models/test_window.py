@@ -56,7 +56,8 @@ def test_a_generator_larger_than_the_picture_makes_its_windows_alike() -> None:
     structure = build.build_structure(config).eval().requires_grad_(False)
     images = torch.rand(2, 3, SIZE, SIZE) * 2 - 1
     windows = Windows(torch.tensor([[0, 48], [21, 13]]), 16, SIZE)
-    torch.testing.assert_close(structure(images, windows), windows.cut(structure(images)), atol=2e-5, rtol=1e-4)
+    masks = torch.zeros(2, 1, SIZE, SIZE)
+    torch.testing.assert_close(structure(images, masks, windows), windows.cut(structure(images, masks)), atol=2e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
