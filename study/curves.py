@@ -1,8 +1,8 @@
-"""The learning curves of docs/study.md: what validations saw in training, kept in docs/curves.csv and drawn from there.
+"""The learning curves of docs/study.md: what validations saw in training, kept and drawn from study/curves.csv.
 
-python -m docs.curves                                  draws docs/pictures/curves.png
-python -m docs.curves PConv runs/pconv runs/pconv-more first takes a curve from a run's legs, in their order
-python -m docs.curves full 43200 runs/full-2           the same of a run that had seen 43,200 pictures, by other logs
+python -m study.curves                                  draws docs/pictures/curves.png
+python -m study.curves PConv runs/pconv runs/pconv-more first takes a curve from a run's legs, in their order
+python -m study.curves full 43200 runs/full-2           the same of a run that had seen 43,200 pictures, by other logs
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from faceinpaint.config import parse_yaml
 
 ROWS = Path(__file__).parent / "curves.csv"
-PICTURE = Path(__file__).parent / "pictures" / "curves.png"
+PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "curves.png"
 
 Curve = list[tuple[int, float]]  # pictures seen, PSNR in dB inside the hole
 
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def taken(legs: list[Path], seen: int = 0) -> Curve:
-    """Validations in the logs of ``legs``: outputs of ``jobs/train.py`` that each trained one stage."""
+    """Validations in the logs of ``legs``: outputs of ``faceinpaint train`` that each trained one stage."""
     curve: Curve = []
     for leg in legs:
         log = next(leg.glob("runs/*/tensorboard"))

@@ -1,6 +1,6 @@
 """The pictures of docs/restoration.md and docs/study.md, made by the product from pictures that anyone may publish.
 
-python -m docs.figures
+python -m study.figures
 
 The portrait is scikit-image's astronaut (NASA, public domain), the faces are sampled from the weights' own generator.
 The report's picture needs Chromium and is left as it is without.
@@ -20,14 +20,14 @@ import skimage.data
 from PIL import Image, ImageDraw, ImageFont
 
 from faceinpaint import restore
+from faceinpaint.commands.demo import sample_faces, write_case
 from faceinpaint.data.faces import find_faces
 from faceinpaint.data.routing import cut, route
 from faceinpaint.data.user_masks import Polarity, user_hole
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.methods import load_method
-from jobs.demo import sample_faces, write_case
 
-PICTURES = Path(__file__).parent / "pictures"
+PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 WEIGHTS = "weights/celeba64"
 SIZE = 64  # of its model
 QUALITY = 82

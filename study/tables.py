@@ -1,4 +1,4 @@
-"""The tables of docs/study.md from a finished sweep: python -m docs.tables runs/eval."""
+"""The tables of docs/study.md from a finished sweep: python -m study.tables runs/eval."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from faceinpaint.models.build import resolve_precision
+from faceinpaint.device import resolve_precision
 
 CPU = torch.device("cpu")
 

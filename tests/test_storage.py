@@ -5,7 +5,7 @@ import os
 import pyarrow.fs as pafs
 import pytest
 
-from faceinpaint.data import storage
+from faceinpaint import storage
 from faceinpaint.errors import InputError
 
 

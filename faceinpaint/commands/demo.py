@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 from pathlib import Path
 
 import jinja2
@@ -17,18 +16,17 @@ import skimage.data
 import torch
 from PIL import Image
 
-from faceinpaint.cli import exit_code
 from faceinpaint.data.masks import Freeform, Squares, generated_hole
 from faceinpaint.errors import InputError
-from faceinpaint.evaluation.evaluate import evaluate
+from faceinpaint.evaluation.driver import evaluate
 from faceinpaint.evaluation.plan import make_plan
 from faceinpaint.evaluation.report import write_report
 from faceinpaint.evaluation.rows import write_rows
 from faceinpaint.evaluation.tables import print_summary
 from faceinpaint.inference.restore import Options, restore
 from faceinpaint.models.build import build_generator
+from faceinpaint.models.weights import load_config, load_weights
 from faceinpaint.tensors import to_uint8
-from faceinpaint.weights import load_config, load_weights
 
 FACES = 24
 MARKER = ".faceinpaint-demo"  # in a folder that the next demo may replace
@@ -48,11 +46,13 @@ measured</a>.</p><table>{% for name in names %}<tr>
 {% endfor %}</tr>{% endfor %}</table></html>"""
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="faceinpaint demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--weights", default="weights/celeba64", help="weights folder with a generator")
     parser.add_argument("--output", default="runs/demo", help="local folder; an earlier demo in it is replaced")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     folder = Path(args.output)
     faces = sample_faces(args.weights)
     clear(folder)
@@ -126,7 +126,3 @@ def judge(folder: Path, weights: str) -> None:
     metrics, batches = evaluate(plan)
     write_report(plan, metrics, write_rows(plan, batches))
     print_summary(metrics)
-
-
-if __name__ == "__main__":
-    sys.exit(exit_code(main))

@@ -1,30 +1,22 @@
 """Judge restoration methods side by side: metrics.json, per-picture rows, tables and report.html.
 
-    python jobs/evaluate.py --data faces.parquet --masks squares:24 --methods two-stage,biharmonic \\
+    faceinpaint evaluate --data faces.parquet --masks squares:24 --methods two-stage,biharmonic \\
         --weights weights/NAME --output runs/eval
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 
-from faceinpaint.cli import exit_code, parse_crop
+from faceinpaint.cli import parse_crop
 from faceinpaint.errors import InputError
-from faceinpaint.evaluation.compare import read_other
-from faceinpaint.evaluation.evaluate import evaluate
-from faceinpaint.evaluation.methods import available
 from faceinpaint.evaluation.metrics import CONVENTIONS
-from faceinpaint.evaluation.plan import make_plan
-from faceinpaint.evaluation.report import write_report
-from faceinpaint.evaluation.rows import write_rows
-from faceinpaint.evaluation.sweep import read_sweep, run_sweep
-from faceinpaint.evaluation.tables import print_summary
-from faceinpaint.ray_session import connect
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="faceinpaint evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         "--data", required=True, metavar="URI", help="undamaged pictures: folder, archive, Parquet, s3://"
     )
@@ -56,11 +48,21 @@ def parse_args() -> argparse.Namespace:
         "--sweep", metavar="FILE", help="YAML list of what to train and evaluate, each into OUTPUT/NAME"
     )
     parser.add_argument("--force", action="store_true", help="compare even where data, masks or convention differ")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> int:
-    args = parse_args()
+def main(arguments: list[str]) -> int:
+    args = parse_args(arguments)
+    from faceinpaint.evaluation.compare import read_other
+    from faceinpaint.evaluation.driver import evaluate
+    from faceinpaint.evaluation.methods import available
+    from faceinpaint.evaluation.plan import make_plan
+    from faceinpaint.evaluation.report import write_report
+    from faceinpaint.evaluation.rows import write_rows
+    from faceinpaint.evaluation.sweep import read_sweep, run_sweep
+    from faceinpaint.evaluation.tables import print_summary
+    from faceinpaint.ray_session import connect
+
     if args.workers < 1:
         raise InputError(f"--workers {args.workers}: need at least one")
     other = read_other(args.compare) if args.compare else None
@@ -93,7 +95,3 @@ def main() -> int:
     print_summary(metrics)
     print(f"figures: {plan.output}/metrics.json, rows: {plan.output}/rows; look at {plan.output}/report.html")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(exit_code(main))

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from faceinpaint.cli import exit_code, parse_crop
-from faceinpaint.data.prepare import prepare
+from faceinpaint.cli import parse_crop
 from faceinpaint.data.splits import NAMES
 from faceinpaint.errors import InputError
-from faceinpaint.ray_session import connect
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+def parse_args(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="faceinpaint prepare", description=__doc__)
     parser.add_argument("source", help="folder, zip, tar, Parquet or picture; a local path or s3://bucket/path")
     parser.add_argument(
         "--output", required=True, help="folder or s3:// prefix for the shards; empty, or this job's own"
@@ -25,7 +22,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--split", metavar="FILE", help=f"keep these keys: a text file, one a line, or {', '.join(NAMES)}"
     )
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     if args.size is not None and args.size < 1:
         parser.error(f"argument --size: {args.size} is no side in pixels")
     if args.crop and not args.size and args.crop[2] - args.crop[0] != args.crop[3] - args.crop[1]:
@@ -33,8 +30,11 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def main() -> int:
-    args = parse_args()
+def main(arguments: list[str]) -> int:
+    args = parse_args(arguments)
+    from faceinpaint.data.prepare import prepare
+    from faceinpaint.ray_session import connect
+
     connect()
     done = prepare(args.source, args.output, args.crop, args.size, args.split)
     print(f"{done.pictures} pictures in {done.shards} shards under {args.output}")
@@ -42,9 +42,5 @@ def main() -> int:
         print(f"{done.rejected} left out: see {args.output}/rejected.parquet")
     if not done.pictures:
         raise InputError(f"{args.source}: no usable picture; the reasons are in {args.output}/rejected.parquet")
-    print(f"next: python jobs/train.py --preset celeba64 --stage all --data {args.output} --val VAL --output RUN")
+    print(f"next: faceinpaint train --preset celeba64 --stage all --data {args.output} --val VAL --output RUN")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(exit_code(main))

@@ -1,6 +1,6 @@
 """Restore an archive of photographs: fill their holes by both stages, and keep a ledger of every input.
 
-    python jobs/batch_inpaint.py --input photos --masks masks --output restored --weights weights/celeba64
+    faceinpaint restore --input photos --masks masks --output restored --weights weights/celeba64
 
 The same command again does what is missing.
 """
@@ -8,16 +8,14 @@ The same command again does what is missing.
 from __future__ import annotations
 
 import argparse
-import sys
 
-from faceinpaint.cli import exit_code
 from faceinpaint.data.user_masks import POLARITIES
-from faceinpaint.inference.restore import Options, restore
-from faceinpaint.ray_session import disconnect
 
 
-def parse_args() -> Options:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="faceinpaint restore", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = parser.add_argument
     add("--input", required=True, help="folder, zip, tar, Parquet or picture; local or s3://")
     add(
@@ -38,16 +36,16 @@ def parse_args() -> Options:
     add("--keep-masks", action="store_true", help="write each hole to OUTPUT/masks/KEY.png (not for Parquet)")
     add("--dry-run", action="store_true", help="check everything, restore nothing, write dry-run.html")
     add("--retry-failed", action="store_true", help="do inputs again whose row says failed")
-    return Options(**vars(parser.parse_args()))
+    return parser.parse_args(arguments)
 
 
-def main() -> int:
-    options = parse_args()
+def main(arguments: list[str]) -> int:
+    args = parse_args(arguments)
+    from faceinpaint.inference.restore import Options, restore
+    from faceinpaint.ray_session import disconnect
+
+    options = Options(**vars(args))
     restore(options)
     disconnect()
     print(f"next: open {options.output}/{'dry-run' if options.dry_run else 'report'}.html")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(exit_code(main))

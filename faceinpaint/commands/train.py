@@ -1,6 +1,6 @@
 """Train one stage, or all of them, data-parallel on Ray Train.
 
-    python jobs/train.py --preset celeba64 --stage all --data train.parquet --val val.parquet --output weights/mine
+    faceinpaint train --preset celeba64 --stage all --data train.parquet --val val.parquet --output weights/mine
 
 The same command again goes on where it was.
 """
@@ -10,16 +10,16 @@ from __future__ import annotations
 import argparse
 import sys
 
-from faceinpaint.cli import exit_code, parse_crop
+from faceinpaint.cli import parse_crop
 from faceinpaint.config import STAGES, load_preset
-from faceinpaint.training.driver import Resources, is_finished, make_job, train
-from faceinpaint.training.run import DivergedError
 
 METHOD_STAGES = ("generator", "structure", "texture")
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="faceinpaint train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = parser.add_argument
     add("--preset", required=True, help="named configuration: tiny, celeba64, celebahq256, celebahq256-native")
     add("--stage", required=True, choices=[*STAGES, "all"], help="all: generator, structure and texture in turn")
@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
     add("--evaluate-every", type=int, metavar="N", help="steps between validations; default: at checkpoints")
     add("--keep", type=int, default=2, help="checkpoints kept beside the best")
     add("--set", action="append", default=[], metavar="path.to.field=value", help="change a field of the preset")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def parse_workers(text: str) -> int | tuple[int, int]:
@@ -49,8 +49,8 @@ def parse_workers(text: str) -> int | tuple[int, int]:
         raise argparse.ArgumentTypeError(f"{text!r} is neither N nor LEAST-MOST") from None
 
 
-def main() -> int:
-    args = parse_args()
+def main(arguments: list[str]) -> int:
+    args = parse_args(arguments)
     for stage in METHOD_STAGES if args.stage == "all" else (args.stage,):
         if train_stage(stage, args):
             return 1
@@ -59,6 +59,10 @@ def main() -> int:
 
 def train_stage(stage: str, args: argparse.Namespace) -> int:
     """Train one stage; returns the exit code."""
+    from faceinpaint.training.driver import is_finished, train  # torch and Ray take seconds: not for --help
+    from faceinpaint.training.plan import Resources, make_job
+    from faceinpaint.training.run import DivergedError
+
     overrides = args.set + ([f"train.{stage}.steps={args.steps}"] if args.steps is not None else [])
     config = load_preset(args.preset, overrides)
     job = make_job(
@@ -98,15 +102,11 @@ def next_command(stage: str, args: argparse.Namespace) -> str:
     if stage in METHOD_STAGES[:2]:
         following = METHOD_STAGES[METHOD_STAGES.index(stage) + 1]
         return (
-            f"python jobs/train.py --preset {args.preset} --stage {following} --data {args.data} --val {args.val}"
+            f"faceinpaint train --preset {args.preset} --stage {following} --data {args.data} --val {args.val}"
             f" --output {args.output}{crop}"
         )
     method = "two-stage" if stage == "texture" else stage
     return (
-        f"python jobs/evaluate.py --data {args.val} --masks squares --methods {method},biharmonic"
+        f"faceinpaint evaluate --data {args.val} --masks squares --methods {method},biharmonic"
         f" --weights {args.output} --output {args.output}/evaluation{crop}"
     )
-
-
-if __name__ == "__main__":
-    sys.exit(exit_code(main))

@@ -1,38 +1,31 @@
-"""``python -m faceinpaint weights list | check PATH... | convert PATH [--output FILE]``."""
+"""Public weight files: what there is, whether a file is one of them, and how to convert it."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from faceinpaint.cli import exit_code
 
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m faceinpaint")
-    weights = parser.add_subparsers(dest="topic", required=True).add_parser("weights", help="public weight files")
-    verbs = weights.add_subparsers(dest="verb", required=True)
+def parse_args(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="faceinpaint weights", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("list", help="each public file, its source, licence and use")
     verbs.add_parser("check", help="verify digest, keys and shapes").add_argument("paths", nargs="+", type=Path)
     convert = verbs.add_parser("convert", help="write a checkpoint as safetensors")
     convert.add_argument("path", type=Path)
     convert.add_argument("--output", type=Path, help="default: beside it, .safetensors")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> None:
-    args = parse_args()
-    from faceinpaint.models import pretrained  # torch takes seconds: not for --help
+def main(arguments: list[str]) -> int:
+    args = parse_args(arguments)
+    from faceinpaint.models import public_weights  # torch takes seconds: not for --help
 
     if args.verb == "list":
-        print(pretrained.table())
+        print(public_weights.table())
     elif args.verb == "check":
         for path in args.paths:
-            print(pretrained.check(path))
+            print(public_weights.check(path))
     else:
-        print(f"wrote {pretrained.convert(args.path, args.output)}")
-
-
-if __name__ == "__main__":
-    sys.exit(exit_code(main))
+        print(f"wrote {public_weights.convert(args.path, args.output)}")
+    return 0

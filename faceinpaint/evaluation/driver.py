@@ -13,15 +13,15 @@ from typing import Any, TypeVar
 import numpy as np
 import ray
 
-from faceinpaint.data.storage import write_bytes
 from faceinpaint.errors import InputError
-from faceinpaint.evaluation.judge import ORIGINAL, BatchRecord, Judge
 from faceinpaint.evaluation.parts import read_table
 from faceinpaint.evaluation.plan import Plan
-from faceinpaint.evaluation.samples import BATCH, picture_batches
 from faceinpaint.evaluation.statistics import BAND_EDGES, METRICS, Statistics, band_name, estimate, paired
+from faceinpaint.evaluation.stream import BATCH, picture_batches
+from faceinpaint.evaluation.worker import ORIGINAL, BatchRecord, Judge
 from faceinpaint.losses.frechet import Moments, frechet_distance, rank_note
 from faceinpaint.ray_session import connect
+from faceinpaint.storage import write_bytes
 
 CHUNK = 64  # batches summed by one task
 IN_FLIGHT = 4  # tasks whose results may wait to be merged: bounds memory

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from faceinpaint.errors import InputError
 from faceinpaint.models.arcface import ArcFace
-from faceinpaint.models.load import read_checkpoint
+from faceinpaint.models.state_dict import read_checkpoint
 from faceinpaint.models.structure import StructureReconstructor
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
 
@@ -88,7 +88,7 @@ PUBLIC_FILES = (
         size="0.1 GB",
         sha256="6726825d",
         licence="Apache-2.0",
-        accepted_by=f"jobs/evaluate.py, from {HUB}",
+        accepted_by=f"faceinpaint evaluate, from {HUB}",
     ),
     PublicFile(
         name="alex_shift_tolerant.pth",
@@ -155,7 +155,7 @@ def check(path: Path) -> str:
     """
     known = next((file for file in PUBLIC_FILES if file.name == path.name), None)
     if not path.is_file():
-        raise InputError(f"no file at {path}: `python -m faceinpaint weights list` says where public files come from")
+        raise InputError(f"no file at {path}: `faceinpaint weights list` says where public files come from")
     digest = sha256(path)
     if known and not digest.startswith(known.sha256):
         raise InputError(
@@ -169,9 +169,7 @@ def check(path: Path) -> str:
         return f"{path}: {kind}, all {len(model.state_dict())} keys fit; SHA-256 {digest}"
     if known:
         return f"{path}: {known.what}; SHA-256 {digest}" + (" as published" if known.sha256 else "")
-    raise InputError(
-        f"{path} is none of the files that `python -m faceinpaint weights list` names: {', '.join(READERS)}"
-    )
+    raise InputError(f"{path} is none of the files that `faceinpaint weights list` names: {', '.join(READERS)}")
 
 
 def convert(path: Path, output: Path | None = None) -> Path:

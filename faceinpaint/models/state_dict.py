@@ -33,9 +33,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(
-            f"no weights at {path}: `python -m faceinpaint weights list` says where public files come from"
-        )
+        raise InputError(f"no weights at {path}: `faceinpaint weights list` says where public files come from")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -75,6 +73,21 @@ def load_exactly(module: nn.Module, state: Mapping[str, Any], where: str | Path)
         raise InputError(f"{where} does not fit {type(module).__name__}: {listed}")
     module.load_state_dict(dict(state), assign=True)
     module.float()
+
+
+def fill(module: nn.Module, tensors: dict[str, torch.Tensor], where: str) -> None:
+    """Load a state dict strictly. Raises :class:`InputError` that lists missing, extra and misshapen keys."""
+    own = module.state_dict()
+    problems = [f"missing {key}" for key in own.keys() - tensors.keys()]
+    problems += [f"unexpected {key}" for key in tensors.keys() - own.keys()]
+    problems += [
+        f"{key} is {tuple(tensors[key].shape)}, not {tuple(own[key].shape)}"
+        for key in own.keys() & tensors.keys()
+        if own[key].shape != tensors[key].shape
+    ]
+    if problems:
+        raise InputError(f"{where} does not fit the configured model: {'; '.join(sorted(problems))}")
+    module.load_state_dict(tensors)
 
 
 def last_index(state: Mapping[str, Any], prefix: str) -> int:

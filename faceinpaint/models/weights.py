@@ -14,8 +14,9 @@ import torch
 from torch import nn
 
 from faceinpaint.config import Config, parse_yaml
-from faceinpaint.data.storage import delete, exists, join, read_bytes, write_bytes
 from faceinpaint.errors import InputError
+from faceinpaint.models.state_dict import fill
+from faceinpaint.storage import delete, exists, join, read_bytes, write_bytes
 
 PART_BYTES = 24_000_000
 
@@ -66,7 +67,7 @@ def load_weights(uri: str, name: str, module: nn.Module) -> str:
     """
     path = join(uri, f"{name}.safetensors")
     if not has_weights(uri, name):
-        raise InputError(f"no weights at {path}: train them by jobs/train.py --stage {name}")
+        raise InputError(f"no weights at {path}: train them by faceinpaint train --stage {name}")
     digest, number = hashlib.sha256(), 1
     tensors: dict[str, torch.Tensor] = {}
     while number == 1 or exists(_part_uri(uri, name, number)):
@@ -108,18 +109,3 @@ def _parts(tensors: dict[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor]
 
 def _part_uri(uri: str, name: str, number: int) -> str:
     return join(uri, f"{name}.safetensors" if number == 1 else f"{name}.part{number}.safetensors")
-
-
-def fill(module: nn.Module, tensors: dict[str, torch.Tensor], where: str) -> None:
-    """Load a state dict strictly. Raises :class:`InputError` that lists missing, extra and misshapen keys."""
-    own = module.state_dict()
-    problems = [f"missing {key}" for key in own.keys() - tensors.keys()]
-    problems += [f"unexpected {key}" for key in tensors.keys() - own.keys()]
-    problems += [
-        f"{key} is {tuple(tensors[key].shape)}, not {tuple(own[key].shape)}"
-        for key in own.keys() & tensors.keys()
-        if own[key].shape != tensors[key].shape
-    ]
-    if problems:
-        raise InputError(f"{where} does not fit the configured model: {'; '.join(sorted(problems))}")
-    module.load_state_dict(tensors)

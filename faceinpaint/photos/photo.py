@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError
 
 from faceinpaint.errors import InputError, NoPhotographError
-from faceinpaint.inference.deep import MODES, encode_deep, is_deep, read_deep
-from faceinpaint.inference.graft import graft, graft_png
+from faceinpaint.photos.metadata import graft, graft_png
+from faceinpaint.photos.sixteen_bit import MODES, encode_deep, is_deep, read_deep
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF")
 GRAFTED = ("JPEG", "PNG", "TIFF")

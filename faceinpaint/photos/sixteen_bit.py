@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from faceinpaint.errors import InputError, NoPhotographError
-from faceinpaint.inference.graft import png_chunks, png_file
+from faceinpaint.photos.metadata import png_chunks, png_file
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by channels
 COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # PNG's, by channels

@@ -1,9 +1,7 @@
-"""jobs/evaluate.py: refusals before any work, and one result for any number of workers."""
+"""faceinpaint evaluate: refusals before any work, and one result for any number of workers."""
 
 import json
-import runpy
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,18 +12,17 @@ import pytest
 from skimage import data
 
 from faceinpaint.cli import exit_code
+from faceinpaint.commands import evaluate as evaluate_command
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.compare import check_comparable
-from faceinpaint.evaluation.evaluate import evaluate, gpu_share
-from faceinpaint.evaluation.judge import Judge
+from faceinpaint.evaluation.driver import evaluate, gpu_share
 from faceinpaint.evaluation.methods import available
 from faceinpaint.evaluation.parts import to_png
 from faceinpaint.evaluation.plan import make_plan
 from faceinpaint.evaluation.report import write_report
 from faceinpaint.evaluation.rows import write_rows
 from faceinpaint.evaluation.sweep import read_sweep, run_sweep
-
-JOB = Path(__file__).parents[2] / "jobs" / "evaluate.py"
+from faceinpaint.evaluation.worker import Judge
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +50,11 @@ def faces(tmp_path_factory) -> Path:
         ({"--convention": "edgeconnect"}, "51 px"),
     ],
 )
-def test_refused_by_name(faces, tmp_path, monkeypatch, capsys, wrong, named):
+def test_refused_by_name(faces, tmp_path, capsys, wrong, named):
     arguments = {"--data": str(faces), "--masks": "squares", "--methods": "mean", "--size": "40"}
     arguments |= {"--output": str(tmp_path / "out"), **wrong}
-    monkeypatch.setattr(sys, "argv", ["evaluate.py", *(word for pair in arguments.items() for word in pair)])
-    assert exit_code(runpy.run_path(str(JOB))["main"]) == 2
+    words = [word for pair in arguments.items() for word in pair]
+    assert exit_code(lambda: evaluate_command.main(words)) == 2
     message = capsys.readouterr().err
     assert message.startswith("error: ")
     assert message.count("\n") == 1
@@ -83,7 +80,7 @@ def test_unless_told_every_method_is_compared_whose_files_are_there(tiny_weights
 def test_workers_do_not_change_a_bit_and_parts_are_reused(faces, tmp_path, monkeypatch):
     results = []
     for workers, batches_a_task in ((1, 64), (2, 1)):  # summed by the driver; by tasks
-        monkeypatch.setattr("faceinpaint.evaluation.evaluate.CHUNK", batches_a_task)
+        monkeypatch.setattr("faceinpaint.evaluation.driver.CHUNK", batches_a_task)
         plan = make_plan(
             data=str(faces),
             masks="squares:12",

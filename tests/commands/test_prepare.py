@@ -1,4 +1,4 @@
-"""jobs/prepare.py: the same shards from every kind of source, bad files in a table, resumption, refusals."""
+"""faceinpaint prepare: the same shards from every kind of source, bad files in a table, resumption, refusals."""
 
 import hashlib
 import io
@@ -14,9 +14,9 @@ from PIL import Image
 
 from faceinpaint.data import prepare as module
 from faceinpaint.data.prepare import prepare
-from faceinpaint.data.storage import join, list_files, read_bytes, write_bytes
 from faceinpaint.errors import InputError
 from faceinpaint.images import decode_rgb
+from faceinpaint.storage import join, list_files, read_bytes, write_bytes
 
 JOB = Path(__file__).parents[2] / "jobs" / "prepare.py"
 

@@ -1,12 +1,10 @@
-"""jobs/train.py as a user runs it: every stage, going on, wrong arguments."""
-
-import runpy
-import sys
+"""faceinpaint train as a user runs it: every stage, going on, wrong arguments."""
 
 import pytest
 
 from faceinpaint.cli import exit_code
-from tests.train_job import JOB, command, run
+from faceinpaint.commands import train
+from tests.train_job import command, run
 
 
 def test_the_method_trains_stage_after_stage_and_says_when_it_is_finished(faces_parquet, tmp_path):
@@ -17,7 +15,7 @@ def test_the_method_trains_stage_after_stage_and_says_when_it_is_finished(faces_
         "structure.safetensors",
         "texture.safetensors",
     }
-    assert "next: python jobs/evaluate.py" in done.stdout
+    assert "next: faceinpaint evaluate" in done.stdout
     again = run(faces_parquet, tmp_path, "texture", "--steps", "2")
     assert again.returncode == 0
     assert "already finished" in again.stdout
@@ -46,9 +44,9 @@ def test_another_configuration_is_refused_for_a_begun_run(faces_parquet, tmp_pat
         (("--set", "seeded_generator=false"), "train --stage structure first, or name --init"),
     ],
 )
-def test_wrong_inputs_end_with_one_line_and_code_2(faces_parquet, tmp_path, monkeypatch, capsys, more, told):
-    monkeypatch.setattr(sys, "argv", command(faces_parquet, tmp_path / "out", "texture", *more)[1:])
-    assert exit_code(runpy.run_path(str(JOB))["main"]) == 2
+def test_wrong_inputs_end_with_one_line_and_code_2(faces_parquet, tmp_path, capsys, more, told):
+    arguments = command(faces_parquet, tmp_path / "out", "texture", *more)[2:]
+    assert exit_code(lambda: train.main(arguments)) == 2
     message = capsys.readouterr().err
     assert told in message
     assert message.count("\n") == 1

@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from faceinpaint.errors import InputError
-from faceinpaint.models import pretrained
+from faceinpaint.models import public_weights
 from faceinpaint.models.arcface import ArcFace
-from faceinpaint.models.load import last_index, read_checkpoint
+from faceinpaint.models.state_dict import last_index, read_checkpoint
 from faceinpaint.models.structure import StructureReconstructor
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
 
@@ -146,22 +146,22 @@ def test_conversion_reads_back_equal(tmp_path: Path) -> None:
     for key, value in first.state_dict().items():
         assert torch.equal(value, second.state_dict()[key]), key
     with pytest.raises(InputError, match="safetensors already"):
-        pretrained.convert(path.with_suffix(".safetensors"))
+        public_weights.convert(path.with_suffix(".safetensors"))
 
 
 def test_check_says_what_a_file_is(tmp_path: Path) -> None:
     state = blank(MANIFESTS["arcface_ir_se50"]["state_dict"])
-    assert f"ArcFace IR-SE50, all {len(state)} keys fit" in pretrained.check(
+    assert f"ArcFace IR-SE50, all {len(state)} keys fit" in public_weights.check(
         saved(state, tmp_path, "model_ir_se50.pth")
     )
     with pytest.raises(InputError, match="SHA-256"):
-        pretrained.check(saved(state, tmp_path, "vgg16-397923af.pth"))
+        public_weights.check(saved(state, tmp_path, "vgg16-397923af.pth"))
     with pytest.raises(InputError, match="weights list"):
-        pretrained.check(saved({"x": torch.zeros(1)}, tmp_path))
+        public_weights.check(saved({"x": torch.zeros(1)}, tmp_path))
 
 
 def test_table_names_every_file() -> None:
-    assert all(file.name in pretrained.table() for file in pretrained.PUBLIC_FILES)
+    assert all(file.name in public_weights.table() for file in public_weights.PUBLIC_FILES)
 
 
 def test_last_index() -> None:

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from faceinpaint import weights
-from faceinpaint.data.storage import join
 from faceinpaint.errors import InputError
-from faceinpaint.weights import load_weights, save_weights
+from faceinpaint.models import weights
+from faceinpaint.models.weights import load_weights, save_weights
+from faceinpaint.storage import join
 
 
 def network(width=6):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from faceinpaint.errors import InputError, NoPhotographError
-from faceinpaint.inference.graft import _directory_bytes, _first_directory
-from faceinpaint.inference.photo import _is_deep_avif, encode_photo, read_photo
-from faceinpaint.inference.provenance import SOURCE_TYPE, with_provenance
+from faceinpaint.photos.metadata import _directory_bytes, _first_directory
+from faceinpaint.photos.photo import _is_deep_avif, encode_photo, read_photo
+from faceinpaint.photos.provenance import SOURCE_TYPE, with_provenance
 
 RNG = np.random.default_rng(3)
 COLOUR = RNG.integers(0, 256, (40, 30, 3), np.uint8)

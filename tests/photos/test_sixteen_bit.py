@@ -11,10 +11,10 @@ import tifffile
 from PIL import Image
 
 from faceinpaint.errors import InputError, NoPhotographError
-from faceinpaint.inference.deep import _read_png, encode_deep
-from faceinpaint.inference.graft import png_chunks, png_file
-from faceinpaint.inference.photo import encode_photo, read_photo
-from faceinpaint.inference.provenance import SOURCE_TYPE, with_provenance
+from faceinpaint.photos.metadata import png_chunks, png_file
+from faceinpaint.photos.photo import encode_photo, read_photo
+from faceinpaint.photos.provenance import SOURCE_TYPE, with_provenance
+from faceinpaint.photos.sixteen_bit import _read_png, encode_deep
 
 RNG = np.random.default_rng(5)
 RGBA = RNG.integers(0, 65536, (40, 30, 4), np.uint16)

@@ -11,12 +11,12 @@ from faceinpaint.losses.perceptual import load_features, load_perceptual
 from faceinpaint.models import build
 from faceinpaint.models.structure import StructureReconstructor
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
-from faceinpaint.training.baselines import BaselineTrainee
-from faceinpaint.training.generator import GeneratorTrainee
-from faceinpaint.training.structure import StructureTrainee
-from faceinpaint.training.texture import TextureTrainee
+from faceinpaint.models.weights import has_weights, load_weights
+from faceinpaint.training.stages.baselines import BaselineTrainee
+from faceinpaint.training.stages.generator import GeneratorTrainee
+from faceinpaint.training.stages.structure import StructureTrainee
+from faceinpaint.training.stages.texture import TextureTrainee
 from faceinpaint.training.trainee import Trainee
-from faceinpaint.weights import has_weights, load_weights
 
 
 def build_trainee(stage: str, config: Config, sources: list[str]) -> Trainee:

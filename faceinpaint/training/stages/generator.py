@@ -9,7 +9,7 @@ from faceinpaint.config import Config
 from faceinpaint.losses import adversarial
 from faceinpaint.models.build import build_discriminator, build_generator
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
-from faceinpaint.training.augment import AdaptiveAugment
+from faceinpaint.training.stages.augment import AdaptiveAugment
 from faceinpaint.training.trainee import Batch, Losses, Phase, adam
 
 
