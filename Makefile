@@ -25,8 +25,8 @@ test: $(STAMP)
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(STAMP)
-	$(RUN) -m ruff format --check faceinpaint jobs tests bench docs
-	$(RUN) -m ruff check faceinpaint jobs tests bench docs
+	$(RUN) -m ruff format --check faceinpaint jobs tests bench study
+	$(RUN) -m ruff check faceinpaint jobs tests bench study
 	$(RUN) -m mypy
 
 train: $(STAMP)

@@ -32,8 +32,8 @@ from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.painter import MODEL_BATCH, paint
 from faceinpaint.inference.work import Settings, Work, examine, finish
-from faceinpaint.training.build import build_trainee
 from faceinpaint.training.run import Run
+from faceinpaint.training.stages.build import build_trainee
 
 RESULTS = Path(__file__).parent / "costs.json"
 ROOT = Path(__file__).parents[1]
@@ -146,7 +146,7 @@ def requests_of(number: int) -> Counter[str]:
 def restore_on_s3(number: int) -> None:
     chain = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
     os.environ.update(chain, AWS_ENDPOINT_URL="http://127.0.0.1:5600")
-    from faceinpaint.data.storage import s3_client, write_bytes
+    from faceinpaint.storage import s3_client, write_bytes
 
     s3_client().create_bucket(Bucket="bench")
     picture = encoded(Image.new("RGB", (64, 64), (180, 140, 120)), "PNG")

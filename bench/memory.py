@@ -19,8 +19,8 @@ from typing import Any
 
 from bench.restoration import ROOT, faces
 from bench.run import machine
-from faceinpaint.data.storage import write_bytes
-from faceinpaint.weights import load_config
+from faceinpaint.models.weights import load_config
+from faceinpaint.storage import write_bytes
 
 RESULTS = Path(__file__).parent / "memory.json"
 EVERY = 0.5  # seconds

@@ -19,13 +19,13 @@ from PIL import Image
 from bench.timing import interleaved
 from faceinpaint.config import Precision
 from faceinpaint.data.mask_spec import parse_masks
-from faceinpaint.data.storage import write_bytes
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.ledger import ROW, Ledger
 from faceinpaint.inference.painter import MODEL_BATCH, paint
-from faceinpaint.inference.photo import encode_photo, read_photo
-from faceinpaint.inference.provenance import with_provenance
 from faceinpaint.inference.work import Settings, examine
+from faceinpaint.photos.photo import encode_photo, read_photo
+from faceinpaint.photos.provenance import with_provenance
+from faceinpaint.storage import write_bytes
 
 FEW, MANY = 200, 2200  # pictures: their difference leaves start-up out
 ROOT = Path(__file__).parents[1]

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from faceinpaint.config import Precision
-from faceinpaint.models.build import resolve_precision
+from faceinpaint.device import resolve_precision
 
 PEAK_SIDE = 2048
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32}

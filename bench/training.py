@@ -19,9 +19,9 @@ from torch.nn.parallel import DistributedDataParallel
 from bench.processes import cpu_seconds
 from bench.timing import interleaved
 from faceinpaint.config import Config, load_preset
-from faceinpaint.models import build
-from faceinpaint.training.build import build_trainee
+from faceinpaint.device import lay_out
 from faceinpaint.training.run import Run
+from faceinpaint.training.stages.build import build_trainee
 from faceinpaint.training.trainee import Batch, Trainee
 
 STAGES = ("generator", "structure", "texture", "pconv", "rfr")
@@ -54,7 +54,7 @@ class BareLoop:
     def __init__(self, trainee: Trainee):
         self.trainee, self.steps = trainee, 0
         for module in (*trainee.modules.values(), *trainee.frozen):
-            build.lay_out(module, torch.channels_last)
+            lay_out(module, torch.channels_last)
 
     def step(self, batch: Batch) -> None:
         batch = batch.to(torch.device("cpu"), torch.channels_last)
@@ -118,7 +118,7 @@ def ddp_seconds(config: Config, steps: int) -> float:
     trainee = build_trainee("pconv", config, [])
     wrapped = DistributedDataParallel(Painted(trainee))
     batch, phase = seeded_batch(config, config.train["pconv"].batch), trainee.phases[0]
-    build.lay_out(wrapped, torch.channels_last)
+    lay_out(wrapped, torch.channels_last)
 
     def step() -> None:
         phase.optimizer.zero_grad(set_to_none=True)

@@ -1,7 +1,7 @@
 """faceinpaint: fills holes in face photographs.
 
 ``Inpainter.load(weights)(image, mask)`` restores one picture; ``restore(input=, masks=, output=, weights=)`` an
-archive, on Ray: its keywords are the fields of ``Options`` and the flags of ``jobs/batch_inpaint.py``.
+archive, on Ray: its keywords are the fields of ``Options`` and the flags of ``faceinpaint restore``.
 """
 
 from __future__ import annotations

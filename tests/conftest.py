@@ -67,7 +67,7 @@ def s3_server(s3_environment: int) -> Iterator[S3Server]:
 @pytest.fixture
 def bucket(s3_server: S3Server) -> Iterator[str]:
     """The ``s3://`` URI of an empty bucket; faults end with the test."""
-    from faceinpaint.data.storage import s3_client
+    from faceinpaint.storage import s3_client
 
     name = f"test-{uuid.uuid4().hex[:12]}"
     s3_client().create_bucket(Bucket=name)
@@ -162,7 +162,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
 
     from faceinpaint.config import load_preset
     from faceinpaint.models import build
-    from faceinpaint.weights import save_config, save_weights
+    from faceinpaint.models.weights import save_config, save_weights
 
     folder = str(tmp_path_factory.mktemp("weights"))
     config = load_preset("tiny")

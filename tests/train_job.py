@@ -1,4 +1,4 @@
-"""jobs/train.py in a process of its own, and what it leaves."""
+"""faceinpaint train in a process of its own, and what it leaves."""
 
 import subprocess
 import sys

@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 
 from faceinpaint.data.masks import Freeform, Squares, generated_hole, parse_generated
 from faceinpaint.data.source import parquet_files
-from faceinpaint.data.storage import absolute, exists, first_line, join, kind, open_uri, read_bytes
 from faceinpaint.data.user_masks import WHITE, Polarity, check_hole, decode_mask, user_hole
 from faceinpaint.errors import InputError
+from faceinpaint.storage import absolute, exists, first_line, join, kind, open_uri, read_bytes
 
 OPAQUE = 128  # pixels below this alpha are hole
 COLOUR_TOLERANCE = 16  # levels a channel may be off the marker: JPEG blurs it

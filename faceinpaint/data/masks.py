@@ -6,7 +6,6 @@ workers: randomness comes from SHA-256 and from ``random.Random.random``, whose 
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 
 from faceinpaint.config import HoleConfig
 from faceinpaint.errors import InputError
+from faceinpaint.hashing import stable_hash
 
 SQUARE_POSITIONS = 10  # the paper's ten square masks (section 5)
 SQUARE_SHARE = 4  # their side is a quarter of the model's picture
@@ -35,11 +35,6 @@ class Freeform:
 
     low: float
     high: float
-
-
-def stable_hash(text: str) -> int:
-    """A 64-bit hash that is the same in every process, unlike Python's own."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def parse_generated(spec: str) -> Squares | Freeform | None:

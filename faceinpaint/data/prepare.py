@@ -23,9 +23,9 @@ from PIL import Image
 
 from faceinpaint.data.source import REJECTED, read_pictures
 from faceinpaint.data.splits import matching_entry, read_split
-from faceinpaint.data.storage import absolute, check_writable, exists, join, read_bytes, top_names, write_bytes
 from faceinpaint.errors import InputError
 from faceinpaint.images import Crop, crop_to, decode_rgb
+from faceinpaint.storage import absolute, check_writable, exists, join, read_bytes, top_names, write_bytes
 
 SHARD_ROWS = 1000
 ROW_GROUP = 250

@@ -27,8 +27,8 @@ from ray.data import Dataset, Datasource
 from ray.data.block import BlockMetadata
 from ray.data.datasource import ReadTask
 
-from faceinpaint.data.storage import first_line, is_s3, join, kind, list_files, name_of, open_uri, read_bytes, top_names
 from faceinpaint.errors import InputError
+from faceinpaint.storage import first_line, is_s3, join, kind, list_files, name_of, open_uri, read_bytes, top_names
 
 FILES_A_TASK = 16
 LARGEST_FILE = 2**30  # bytes; a larger file is no photograph and would fill a worker's memory

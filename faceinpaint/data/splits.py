@@ -7,20 +7,16 @@ CelebA-HQ's pictures are numbered 0 to 29999. Its splits in use:
   ours are the 2,000 of least stable hash;
 - ``celebahq-27000-train``, ``celebahq-27000-val``: the first 27,000 numbers and the last 3,000;
 - the official 24,183 / 2,993 / 2,824 follow from CelebA's partition: :func:`official_split` computes them from the two
-  files that come with the data, ``python -m faceinpaint.data.splits MAPPING PARTITION OUTPUT`` writes them down.
+  files that come with the data, ``faceinpaint splits MAPPING PARTITION OUTPUT`` writes them down.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from importlib import resources
-from pathlib import Path
 
-from faceinpaint.cli import exit_code
-from faceinpaint.data.masks import stable_hash
-from faceinpaint.data.storage import first_line, join, read_bytes, write_bytes
 from faceinpaint.errors import InputError
+from faceinpaint.hashing import stable_hash
+from faceinpaint.storage import first_line, read_bytes
 
 CELEBAHQ = range(30_000)
 PARTS = ("train", "val", "test")  # 0, 1, 2 in list_eval_partition.txt
@@ -96,24 +92,3 @@ def _celebahq(name: str) -> set[int]:
 
 def _entries(lines: list[str]) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-
-
-def main() -> None:
-    """Write the official lists as OUTPUT/celebahq-official-PART.txt."""
-    parser = argparse.ArgumentParser(prog="python -m faceinpaint.data.splits", description=main.__doc__)
-    parser.add_argument("mapping", type=Path, help="CelebA-HQ-to-CelebA-mapping.txt")
-    parser.add_argument("partition", type=Path, help="list_eval_partition.txt")
-    parser.add_argument("output", help="folder or s3:// prefix")
-    args = parser.parse_args()
-    try:
-        lists = official_split(args.mapping.read_text(), args.partition.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(first_line(error)) from None
-    for part, numbers in lists.items():
-        target = join(args.output, f"celebahq-official-{part}.txt")
-        write_bytes(target, "".join(f"{number}\n" for number in numbers).encode())
-        print(f"{len(numbers)} keys in {target}")
-
-
-if __name__ == "__main__":
-    sys.exit(exit_code(main))

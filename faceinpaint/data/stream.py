@@ -18,10 +18,11 @@ import ray
 from pyarrow import fs as pafs
 
 from faceinpaint.config import HoleConfig
-from faceinpaint.data.masks import stable_hash, training_hole
-from faceinpaint.data.storage import list_files, open_uri
+from faceinpaint.data.masks import training_hole
 from faceinpaint.errors import InputError
+from faceinpaint.hashing import stable_hash
 from faceinpaint.images import Crop, crop_to, decode_rgb
+from faceinpaint.storage import list_files, open_uri
 
 BLOCK_SAMPLES = 512  # global samples a Ray Data block covers
 WINDOW_ROWS = 4096  # samples shuffled together: row groups are drawn at random until they hold so many
@@ -63,7 +64,9 @@ def open_training_data(uri: str) -> TrainingData:
             raise InputError(f"{path} is no readable Parquet file: {error}") from None
         missing = {"key", "image"} - set(file.schema_arrow.names)
         if missing:
-            raise InputError(f"{path} has no column {', '.join(sorted(missing))}: prepare pictures by jobs/prepare.py")
+            raise InputError(
+                f"{path} has no column {', '.join(sorted(missing))}: prepare pictures by faceinpaint prepare"
+            )
         sizes = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
         digest.update(repr([(size.num_rows, size.total_byte_size) for size in sizes]).encode())
         groups += [RowGroup(path, i, size.num_rows) for i, size in enumerate(sizes)]
@@ -81,7 +84,7 @@ def _parquet_paths(uri: str, filesystem: pafs.FileSystem, root: str) -> list[str
         return [root]
     names = sorted(name for name, _ in list_files(uri) if name.endswith(".parquet") and name != "rejected.parquet")
     if not names:
-        raise InputError(f"{uri} holds no Parquet files: turn pictures into Parquet by jobs/prepare.py")
+        raise InputError(f"{uri} holds no Parquet files: turn pictures into Parquet by faceinpaint prepare")
     return [f"{root}/{name}" for name in names]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from faceinpaint.data.storage import read_bytes
 from faceinpaint.errors import InputError
+from faceinpaint.storage import read_bytes
 
 MUST_AGREE = {"data_sha256": "data", "masks.sha256": "masks", "convention": "convention", "size": "picture size"}
 

@@ -11,7 +11,7 @@ from faceinpaint.errors import InputError
 from faceinpaint.inference.inpainter import METHODS as TRAINED
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.models.baselines.classical import biharmonic, mean, navier_stokes, telea
-from faceinpaint.weights import has_weights, load_config
+from faceinpaint.models.weights import has_weights, load_config
 
 CLASSICAL = {"biharmonic": biharmonic, "navier-stokes": navier_stokes, "telea": telea, "mean": mean}
 METHODS = (*TRAINED, *CLASSICAL)

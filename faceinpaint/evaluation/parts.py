@@ -9,7 +9,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from PIL import Image
 
-from faceinpaint.data.storage import kind, open_uri, write_bytes
+from faceinpaint.storage import kind, open_uri, write_bytes
 
 
 def is_done(uri: str) -> bool:

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from faceinpaint.data.mask_spec import Alpha, Colour, absolute_masks, parse_masks
 from faceinpaint.data.splits import read_split
-from faceinpaint.data.storage import absolute, check_writable
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.methods import check_names, weights_sha256
 from faceinpaint.evaluation.metrics import LEAST_SIDE
@@ -17,7 +16,8 @@ from faceinpaint.images import Crop
 from faceinpaint.losses.frechet import available_extractor
 from faceinpaint.losses.identity import load_identity
 from faceinpaint.losses.perceptual import load_perceptual
-from faceinpaint.weights import load_config
+from faceinpaint.models.weights import load_config
+from faceinpaint.storage import absolute, check_writable
 
 RESULTS_VERSION = 4  # raise it when a method or a metric changes: finished parts of older versions are not reused
 

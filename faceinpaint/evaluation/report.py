@@ -10,13 +10,13 @@ import jinja2
 import numpy as np
 from PIL import Image
 
-from faceinpaint.data.storage import write_bytes
 from faceinpaint.evaluation.compare import check_comparable
-from faceinpaint.evaluation.judge import ORIGINAL
 from faceinpaint.evaluation.plan import Plan
 from faceinpaint.evaluation.plot import line_plot
 from faceinpaint.evaluation.rows import Example
 from faceinpaint.evaluation.tables import NAMES, all_tables, provenance, to_latex, to_markdown
+from faceinpaint.evaluation.worker import ORIGINAL
+from faceinpaint.storage import write_bytes
 
 FIGURE_3 = ("pconv", "rfr", "two-stage")
 FIGURE_5 = ("variant-1", "variant-2", "two-stage")

@@ -10,12 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from faceinpaint.data.masks import stable_hash
-from faceinpaint.data.storage import open_uri
-from faceinpaint.evaluation.judge import ORIGINAL, BatchRecord
 from faceinpaint.evaluation.parts import read_table
 from faceinpaint.evaluation.plan import Plan
 from faceinpaint.evaluation.statistics import METRICS
+from faceinpaint.evaluation.worker import ORIGINAL, BatchRecord
+from faceinpaint.hashing import stable_hash
+from faceinpaint.storage import open_uri
 
 SHOWN = 6  # pictures a figure has
 Place = tuple[str, int]  # a batch and a row in it

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from faceinpaint.data.masks import stable_hash
+from faceinpaint.hashing import stable_hash
 
 METRICS = ("psnr", "ssim", "l1", "lpips", "hole_psnr", "hole_l1", "identity")
 HIGHER_IS_BETTER = {"psnr": True, "ssim": True, "l1": False, "lpips": False, "hole_psnr": True, "hole_l1": False}

@@ -10,15 +10,15 @@ from typing import Any
 import yaml
 
 from faceinpaint.config import STAGES, load_preset
-from faceinpaint.data.storage import first_line, join, read_bytes, write_bytes
 from faceinpaint.errors import InputError
-from faceinpaint.evaluation.evaluate import evaluate
+from faceinpaint.evaluation.driver import evaluate
 from faceinpaint.evaluation.plan import make_plan
 from faceinpaint.evaluation.report import write_report
 from faceinpaint.evaluation.rows import write_rows
 from faceinpaint.evaluation.tables import LABELS, provenance, shown
-from faceinpaint.training.driver import Resources, make_job, train
-from faceinpaint.training.worker import Job
+from faceinpaint.storage import first_line, join, read_bytes, write_bytes
+from faceinpaint.training.driver import train
+from faceinpaint.training.plan import Job, Resources, make_job
 
 TRAINING = {"preset", "stage", "data", "val", "init", "set", "steps", "workers", "cpus_per_worker", "gpus_per_worker"}
 
@@ -36,7 +36,7 @@ def read_sweep(uri: str, common: dict[str, Any]) -> dict[str, Entry]:
 
     The file maps names to what differs from the command's own arguments, such as
     ``{small: {weights: runs/small}, vgg: {lpips_backbone: vgg}}``; ``train: {preset: ..., stage: ..., data: ...}``
-    trains the entry's weights first, as jobs/train.py with these flags would. Each goes to ``OUTPUT/NAME``. Raises
+    trains the entry's weights first, as faceinpaint train with these flags would. Each goes to ``OUTPUT/NAME``. Raises
     :class:`InputError` for an unreadable file, an unknown argument, or an entry that cannot be carried out.
     """
     try:

@@ -11,12 +11,13 @@ from PIL import Image
 from torch import nn
 
 from faceinpaint.config import Config, Precision
+from faceinpaint.device import DTYPES, resolve_precision
 from faceinpaint.errors import InputError
 from faceinpaint.models import build
 from faceinpaint.models.freeze import freeze
 from faceinpaint.models.two_stage import TwoStage, window_side
+from faceinpaint.models.weights import load_config, load_weights
 from faceinpaint.tensors import mask_to_float, to_float, to_uint8
-from faceinpaint.weights import load_config, load_weights
 
 METHODS = ("two-stage", "structure", "variant-1", "variant-2", "pconv", "rfr")
 Picture = TypeVar("Picture", Image.Image, np.ndarray)
@@ -31,10 +32,10 @@ class Inpainter:
 
     def __init__(self, model: nn.Module, config: Config, model_sha256: str, device: torch.device, precision: Precision):
         self.config, self.image_size, self.model_sha256 = config, config.image_size, model_sha256
-        self.device, self.precision = device, build.resolve_precision(precision, device)
+        self.device, self.precision = device, resolve_precision(precision, device)
         self.memory_format = torch.channels_last if config.channels_last else torch.contiguous_format
         self.model = model.to(device).eval()
-        freeze(self.model, build.DTYPES[self.precision], self.memory_format)
+        freeze(self.model, DTYPES[self.precision], self.memory_format)
 
     @classmethod
     def load(
@@ -67,7 +68,7 @@ class Inpainter:
         x = to_float(images).to(self.device, memory_format=self.memory_format)
         # The compared methods paint whole pictures; ours works where the holes are.
         where = {"window": window_side(masks)} if isinstance(self.model, TwoStage) else {}
-        with torch.autocast(self.device.type, build.DTYPES[self.precision], enabled=self.precision != "fp32"):
+        with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"):
             restored = self.model(x, mask_to_float(masks).to(self.device), **where)
         return np.where(masks[..., None] > 0, to_uint8(restored), images)
 

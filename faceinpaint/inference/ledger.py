@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from faceinpaint.data.storage import exists, join, read_bytes, top_names, write_bytes
+from faceinpaint.storage import exists, join, read_bytes, top_names, write_bytes
 
 SCHEMA_VERSION = 1
 STATUSES = ("restored", "restored-fallback", "skipped", "failed")

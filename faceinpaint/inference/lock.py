@@ -16,7 +16,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from faceinpaint.data.storage import (
+from faceinpaint.errors import InputError
+from faceinpaint.storage import (
     delete_parts,
     exists,
     first_line,
@@ -28,7 +29,6 @@ from faceinpaint.data.storage import (
     top_names,
     write_bytes,
 )
-from faceinpaint.errors import InputError
 
 LOCK = "_job/lock"
 JOB = "_job/job.json"  # what decides its results

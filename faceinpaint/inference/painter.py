@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from faceinpaint import cpu, metrics
+from faceinpaint import telemetry
 from faceinpaint.config import Precision
+from faceinpaint.device import settle
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.work import pack, unpack
 from faceinpaint.models.two_stage import window_side
@@ -26,7 +27,7 @@ class Painter:
 
     def __init__(self, weights: str, precision: Precision, threads: int, gpu: bool = False):
         if threads:
-            cpu.settle(threads)
+            settle(threads)
         torch.backends.cudnn.deterministic = True
         # Ray hides no GPU from those that asked for none.
         self.inpainter = Inpainter.load(weights, device=None if gpu else "cpu", precision=precision)
@@ -38,7 +39,7 @@ class Painter:
         if works:
             crops = np.concatenate([work.crops for work in works])
             holes = np.concatenate([work.holes for work in works])
-            with metrics.step("paint", len(works)):
+            with telemetry.step("paint", len(works)):
                 painted = paint(self.inpainter, crops, holes)
             ends = np.cumsum([len(work.patches) for work in works])
             for work, part in zip(works, np.split(painted, ends[:-1]), strict=True):

@@ -7,7 +7,7 @@ from collections import Counter
 
 import ray
 
-from faceinpaint import metrics
+from faceinpaint import telemetry
 from faceinpaint.data.source import count_pictures
 from faceinpaint.inference.ledger import Ledger
 
@@ -62,10 +62,10 @@ class Progress:
         if self._told is None:
             return
         for status, rows in ledger.counts.items():
-            metrics.count("inputs", status, rows - self._told[status])
+            telemetry.count("inputs", status, rows - self._told[status])
         self._told = Counter(ledger.counts)
         if self._total is not None:
-            metrics.show("inputs_left", "batch_inpaint", self._total - ledger.rows)
+            telemetry.show("inputs_left", "batch_inpaint", self._total - ledger.rows)
 
 
 def _clock(seconds: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import ray
 
-from faceinpaint import metrics
+from faceinpaint import telemetry
 from faceinpaint.inference.work import Settings, Work, examine, pack
 
 DEATHS = 2  # of its process, after which a picture is given up
@@ -22,7 +22,7 @@ def examine_apart(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict
     works: list[Work] = []
     pool = _pool()
     try:
-        with metrics.step("examine", len(batch["key"])):
+        with telemetry.step("examine", len(batch["key"])):
             for key, image, error in zip(batch["key"], batch["image"], batch["error"], strict=True):
                 for _ in range(DEATHS):
                     try:

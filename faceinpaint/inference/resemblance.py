@@ -13,7 +13,7 @@ from faceinpaint.losses.identity import load_identity
 from faceinpaint.tensors import to_float
 
 if TYPE_CHECKING:
-    from faceinpaint.inference.report import Entry
+    from faceinpaint.inference.gallery import Entry
 
 
 @torch.inference_mode()

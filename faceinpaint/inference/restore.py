@@ -24,17 +24,18 @@ from ray.util.annotations import RayDeprecationWarning
 
 from faceinpaint.data.mask_spec import absolute_masks, parse_masks
 from faceinpaint.data.source import is_parquet, is_small, read_pictures
-from faceinpaint.data.storage import absolute, check_writable, delete, join, top_names
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError
+from faceinpaint.inference.gallery import Gallery
 from faceinpaint.inference.ledger import DIGESTS, ROW, Ledger
 from faceinpaint.inference.lock import claim, run_lock
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.quarantine import examine_apart
-from faceinpaint.inference.report import Gallery, write_report
+from faceinpaint.inference.report import write_report
 from faceinpaint.inference.steps import examine_batch, finish_batch, missing, write_rows
 from faceinpaint.inference.work import Settings, Work, unpack
 from faceinpaint.ray_session import connect
+from faceinpaint.storage import absolute, check_writable, delete, join, top_names
 
 PICTURES = 32  # that travel together
 PARQUET_ROWS = 512  # of an output file
@@ -44,7 +45,7 @@ PASSES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How bulk restoration works; the fields are the flags of ``jobs/batch_inpaint.py``."""
+    """How bulk restoration works; the fields are the flags of ``faceinpaint restore``."""
 
     input: str
     masks: str

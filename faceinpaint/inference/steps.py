@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 
-from faceinpaint import metrics
-from faceinpaint.data.storage import join, write_bytes
+from faceinpaint import telemetry
 from faceinpaint.inference.ledger import contains
 from faceinpaint.inference.work import doubt, examine, finish, pack, unpack
+from faceinpaint.storage import join, write_bytes
 
 SHEETS = 2  # of a batch's pictures, the most doubtful ones, bring thumbnails for the report
 
@@ -31,13 +31,13 @@ def missing(known: ray.ObjectRef, keys: list[str]) -> np.ndarray:
 def examine_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
     shared = ray.get(settings)
     rows = zip(batch["key"], batch["image"], batch["error"], strict=True)
-    with metrics.step("examine", len(batch["key"])):
+    with telemetry.step("examine", len(batch["key"])):
         return {"work": pack([examine(str(key), image, error, shared) for key, image, error in rows])}
 
 
 def finish_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
     shared = ray.get(settings)
-    with metrics.step("finish", len(batch["work"])):
+    with telemetry.step("finish", len(batch["work"])):
         works = [finish(work, shared) for work in unpack(batch["work"])]
     works.sort(key=lambda work: doubt(work.row), reverse=True)
     for work in works[SHEETS:]:

@@ -15,12 +15,12 @@ import numpy as np
 from faceinpaint.data.faces import Alignment
 from faceinpaint.data.mask_spec import Alpha, MaskSpec, hole_for
 from faceinpaint.data.routing import Patch, cut, paste, route
-from faceinpaint.data.storage import PART, first_line, join, write_bytes
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.inference.ledger import ROW, SCHEMA_VERSION
-from faceinpaint.inference.photo import encode_photo, read_photo
-from faceinpaint.inference.provenance import with_provenance
+from faceinpaint.photos.photo import encode_photo, read_photo
+from faceinpaint.photos.provenance import with_provenance
+from faceinpaint.storage import PART, first_line, join, write_bytes
 
 RESERVED = ("ledger", "_job", "masks", "report.html", "dry-run.html")  # names of OUTPUT that no picture may take
 CLASSICAL_MARGIN = 16  # pixels of surroundings a classical fill sees

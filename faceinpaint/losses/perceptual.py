@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from faceinpaint.models.load import load_exactly, read_checkpoint
+from faceinpaint.models.state_dict import load_exactly, read_checkpoint
 
 Backbone = Literal["alex", "vgg"]
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from faceinpaint.models.irse import IR_SE_50, WIDTHS, residual_body, stem
-from faceinpaint.models.load import load_exactly, read_checkpoint
+from faceinpaint.models.state_dict import load_exactly, read_checkpoint
 
 SIZE, DIM = 112, 512  # side of the faces it takes, width of the vectors it gives
 

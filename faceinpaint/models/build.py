@@ -1,11 +1,8 @@
-"""Models of a configuration's sizes, with fresh weights, and how they are laid out in memory."""
+"""Models of a configuration's sizes, with fresh weights."""
 
 from __future__ import annotations
 
-import torch
-from torch import nn
-
-from faceinpaint.config import Config, Precision, TextureConfig
+from faceinpaint.config import Config, TextureConfig
 from faceinpaint.models.baselines.pconv import PConvUNet
 from faceinpaint.models.baselines.rfr import RFRNet
 from faceinpaint.models.critic import Critic
@@ -13,8 +10,6 @@ from faceinpaint.models.encoder import StyleEncoder
 from faceinpaint.models.structure import StructureReconstructor, input_channels
 from faceinpaint.models.stylegan2 import Discriminator, StyleGAN2Generator
 from faceinpaint.models.texture import TextureGenerator
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def build_generator(config: Config) -> StyleGAN2Generator:
@@ -58,21 +53,3 @@ def build_baseline(config: Config, name: str) -> PConvUNet | RFRNet:
     if name == "pconv":
         return PConvUNet(config.pconv.width, config.pconv.layers)
     return RFRNet(config.rfr.width, config.rfr.recurrences)
-
-
-def resolve_precision(precision: Precision, device: torch.device) -> str:
-    """ "fp32", "bf16" or "fp16"; "auto" is bf16 where the device has instructions for it (emulated, it is slow)."""
-    if precision != "auto":
-        return precision
-    if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        fast = any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    return "bf16" if fast else "fp32"
-
-
-def lay_out(module: nn.Module, memory_format: torch.memory_format) -> None:
-    """Lay out the 4-d parameters of a module in ``memory_format``, in place; others keep theirs."""
-    for parameter in module.parameters():
-        if parameter.dim() == 4:
-            parameter.data = parameter.data.contiguous(memory_format=memory_format)

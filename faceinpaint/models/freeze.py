@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from faceinpaint.models.build import lay_out
+from faceinpaint.device import lay_out
 from faceinpaint.models.ops import ModulatedConv2d
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from faceinpaint.errors import InputError
 from faceinpaint.models.encoder import StyleEncoder
-from faceinpaint.models.load import last_index, load_exactly, read_checkpoint
+from faceinpaint.models.state_dict import last_index, load_exactly, read_checkpoint
 from faceinpaint.models.stylegan2 import Noise, StyleGAN2Generator, picture_size
 from faceinpaint.models.window import Windows
 
@@ -54,7 +54,7 @@ class StructureReconstructor(nn.Module):
         """Read a public pSp checkpoint: ``{"state_dict": {encoder.*, decoder.*}, "latent_avg": (n_styles, 512)}``.
 
         Any output size of pSp; pictures go in and out at 256 px. Raises :class:`InputError`, listing the keys that do
-        not fit. The safetensors that ``python -m faceinpaint weights convert`` writes is read too.
+        not fit. The safetensors that ``faceinpaint weights convert`` writes is read too.
         """
         if image_size != PSP_INPUT:
             raise InputError(f"{path}: pSp works on pictures of {PSP_INPUT} px, the configuration on {image_size}")

@@ -9,15 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from faceinpaint.errors import InputError
-from faceinpaint.models.load import last_index, load_exactly, read_checkpoint
-from faceinpaint.models.ops import (
-    Blur,
-    EqualConv2d,
-    EqualLinear,
-    ModulatedConv2d,
-    Upsample,
-    leaky,
-)
+from faceinpaint.models.ops import Blur, EqualConv2d, EqualLinear, ModulatedConv2d, Upsample, leaky
+from faceinpaint.models.state_dict import last_index, load_exactly, read_checkpoint
 from faceinpaint.models.window import Windows
 
 Noise = Literal["const", "random", "none"]

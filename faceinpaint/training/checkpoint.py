@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from faceinpaint.data.storage import delete, exists, join, list_files, read_bytes, write_bytes
+from faceinpaint.storage import delete, exists, join, list_files, read_bytes, write_bytes
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,94 +13,14 @@ import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
-from faceinpaint.config import Config, PretrainedConfig
-from faceinpaint.data.storage import absolute, check_writable, delete, exists, join, read_bytes, write_bytes
-from faceinpaint.data.stream import StreamPlan, open_training_data
+from faceinpaint.config import Config
 from faceinpaint.errors import InputError
-from faceinpaint.images import Crop
+from faceinpaint.models.weights import copy_weights, has_weights, save_config
 from faceinpaint.ray_session import connect
-from faceinpaint.training.build import check_sources
+from faceinpaint.storage import delete, exists, join, read_bytes, write_bytes
+from faceinpaint.training.plan import Job, Resources
 from faceinpaint.training.run import DivergedError
-from faceinpaint.training.worker import Job, train_worker
-from faceinpaint.weights import copy_weights, has_weights, save_config
-
-VALIDATION_BATCH = 16
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What a run takes of the cluster. workers: a number, or (least, most) for an elastic run; 0 trains in-process."""
-
-    workers: int | tuple[int, int] = 1
-    cpus_per_worker: int = 1
-    gpus_per_worker: float = 0
-    max_failures: int = 3
-
-    @property
-    def backend(self) -> str:
-        """NCCL refuses two workers on one GPU; Gloo averages their gradients too."""
-        return "nccl" if self.gpus_per_worker >= 1 else "gloo"
-
-    def scaling(self) -> ScalingConfig:
-        per_worker: dict[str, float] = {"CPU": self.cpus_per_worker}
-        if self.gpus_per_worker:
-            per_worker["GPU"] = self.gpus_per_worker
-        return ScalingConfig(
-            num_workers=self.workers,  # type: ignore[arg-type]  # a range makes the run elastic; its stub is behind
-            use_gpu=self.gpus_per_worker > 0,
-            resources_per_worker=per_worker,
-        )
-
-
-def make_job(
-    config: Config,
-    stage: str,
-    *,
-    data: str,
-    validation: str,
-    output: str,
-    init: str | None = None,
-    crop: Crop | None = None,
-    checkpoint_every: int = 500,
-    evaluate_every: int | None = None,
-    keep: int = 2,
-    cpus_per_worker: int = 1,
-) -> Job:
-    """A job whose inputs have been checked. Raises :class:`InputError` before anything is written."""
-    # Workers run in other folders: local paths must be absolute.
-    data, validation, output = absolute(data), absolute(validation), absolute(output)
-    init = init and absolute(init)
-    public = {name: path and absolute(path) for name, path in config.pretrained}
-    config = config.model_copy(update={"pretrained": PretrainedConfig(**public)})
-    settings = config.train[stage]  # type: ignore[index]  # the command line offers known stages only
-    sources = tuple(source for source in (init, output) if source)
-    check_sources(stage, config, list(sources))
-    plan = StreamPlan(
-        open_training_data(data),
-        config.holes,
-        config.side_of(stage),
-        config.seed,
-        settings.batch,
-        crop=crop,
-        flip=settings.flip,
-    )
-    held_out = open_training_data(validation)
-    held_out_plan = replace(plan, data=held_out, batch=min(VALIDATION_BATCH, held_out.rows), flip=False)
-    for each in (plan, held_out_plan):
-        each.load(0, 1)  # a wrong crop or undecodable pictures show here, not on a worker
-    check_writable(output)
-    return Job(
-        config=config,
-        stage=stage,
-        plan=plan,
-        validation=held_out_plan,
-        output=output,
-        sources=sources,
-        checkpoint_every=checkpoint_every,
-        evaluate_every=evaluate_every or checkpoint_every,
-        keep=keep,
-        cpus_per_worker=cpus_per_worker,
-    )
+from faceinpaint.training.worker import train_worker
 
 
 def train(job: Job, resources: Resources) -> dict[str, Any]:
@@ -130,7 +49,7 @@ def train(job: Job, resources: Resources) -> dict[str, Any]:
         train_worker,  # type: ignore[arg-type]  # its argument may be any picklable value
         train_loop_config=job,  # type: ignore[arg-type]  # any picklable value does
         torch_config=TorchConfig(backend=resources.backend),
-        scaling_config=resources.scaling(),
+        scaling_config=_scaling(resources),
         run_config=RunConfig(
             name="ray", storage_path=job.folder, failure_config=FailureConfig(max_failures=resources.max_failures)
         ),
@@ -139,6 +58,17 @@ def train(job: Job, resources: Resources) -> dict[str, Any]:
     if exists(diverged):
         raise DivergedError(json.loads(read_bytes(diverged))["error"])
     return job.checkpoints.notes()[-1]
+
+
+def _scaling(resources: Resources) -> ScalingConfig:
+    per_worker: dict[str, float] = {"CPU": resources.cpus_per_worker}
+    if resources.gpus_per_worker:
+        per_worker["GPU"] = resources.gpus_per_worker
+    return ScalingConfig(
+        num_workers=resources.workers,  # type: ignore[arg-type]  # a range makes the run elastic; its stub is behind
+        use_gpu=resources.gpus_per_worker > 0,
+        resources_per_worker=per_worker,
+    )
 
 
 def is_finished(job: Job) -> bool:

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torchvision.utils import make_grid
 
-from faceinpaint import metrics
-from faceinpaint.data.storage import join, write_bytes
+from faceinpaint import telemetry
+from faceinpaint.storage import join, write_bytes
 
 LINE_EVERY_SECONDS = 10
 
@@ -33,8 +33,8 @@ class Monitor:
 
     def step(self, step: int, measured: dict[str, float]) -> None:
         """Note a finished step's losses, gradient norms and learning rate; now and then print a line."""
-        metrics.show("train_step", self.stage, step)
-        metrics.count("train_pictures", self.stage, self.batch)
+        telemetry.show("train_step", self.stage, step)
+        telemetry.count("train_pictures", self.stage, self.batch)
         now = time.monotonic()
         if now - self.line_at < LINE_EVERY_SECONDS and step != self.steps:
             return

@@ -3,53 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import ray.train
 import ray.train.torch
 import torch
 from torch import distributed as dist
 
-from faceinpaint import cpu
-from faceinpaint.config import Config, StageTraining
-from faceinpaint.data.storage import exists, join, write_bytes
-from faceinpaint.data.stream import StreamPlan, stream
+from faceinpaint.data.stream import stream
+from faceinpaint.device import settle
 from faceinpaint.errors import InputError
+from faceinpaint.models.weights import save_weights
 from faceinpaint.ray_session import quiet_ray_data
-from faceinpaint.training.build import build_trainee
-from faceinpaint.training.checkpoint import CheckpointStore
+from faceinpaint.storage import exists, join, write_bytes
 from faceinpaint.training.monitor import Monitor
+from faceinpaint.training.plan import Job
 from faceinpaint.training.run import DivergedError, Run
+from faceinpaint.training.stages.build import build_trainee
 from faceinpaint.training.validation import to_batch, validate_generation, validate_restoration
-from faceinpaint.weights import save_weights
-
-
-@dataclass(frozen=True)
-class Job:
-    """A training job: one stage of one configuration on some data. Sent to every worker as it is."""
-
-    config: Config
-    stage: str
-    plan: StreamPlan  # of rank 0 of 1; each worker takes its part
-    validation: StreamPlan
-    output: str  # weights folder; everything else of the run lies in runs/STAGE under it
-    sources: tuple[str, ...]  # where earlier stages' weights may lie
-    checkpoint_every: int
-    evaluate_every: int
-    keep: int = 2
-    cpus_per_worker: int = 1
-
-    @property
-    def settings(self) -> StageTraining:
-        return self.config.train[self.stage]  # type: ignore[index]  # stages are checked when the job is made
-
-    @property
-    def folder(self) -> str:
-        return join(self.output, "runs", self.stage)
-
-    @property
-    def checkpoints(self) -> CheckpointStore:
-        return CheckpointStore(join(self.folder, "checkpoints"), self.keep)
 
 
 def train_worker(job: Job) -> None:
@@ -61,7 +32,7 @@ def train_worker(job: Job) -> None:
     rank, workers = context.get_world_rank(), context.get_world_size()
     device = ray.train.torch.get_device()
     if device.type == "cpu":
-        cpu.settle(job.cpus_per_worker)
+        settle(job.cpus_per_worker)
     quiet_ray_data()
     run = _start(job, rank, device)
     monitor = (

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from faceinpaint.data import storage
+from faceinpaint import storage
 from faceinpaint.data.mask_spec import hole_for, parse_masks
 from faceinpaint.errors import InputError
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from faceinpaint.config import HoleConfig
 from faceinpaint.data import masks
 from faceinpaint.errors import InputError
+from faceinpaint.hashing import stable_hash
 
 keys = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)
 
@@ -118,9 +119,10 @@ def test_holes_are_the_same_in_another_process():
     """Python's own string hash is salted by process; ours must not be."""
     code = (
         "from faceinpaint.config import HoleConfig; from faceinpaint.data import masks; import hashlib;"
+        "from faceinpaint.hashing import stable_hash;"
         "hole = masks.training_hole(HoleConfig(squares=0), 3, 1, 'é', 64);"
-        "print(hashlib.sha256(hole).hexdigest(), masks.stable_hash('é'))"
+        "print(hashlib.sha256(hole).hexdigest(), stable_hash('é'))"
     )
     runs = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout for _ in range(2)}
     assert len(runs) == 1
-    assert f"{masks.stable_hash('é')}\n" == runs.pop().split()[1] + "\n"
+    assert f"{stable_hash('é')}\n" == runs.pop().split()[1] + "\n"

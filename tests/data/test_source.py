@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from faceinpaint.data import source, storage
+from faceinpaint import storage
+from faceinpaint.data import source
 from faceinpaint.errors import InputError
 
 FILES = {"a.png": b"first", "deep/b c.jpg": b"second", "deep/er/d.txt": b"third", ".hidden": b""}

@@ -43,12 +43,13 @@ def test_the_command_writes_lists_that_can_be_read(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "faceinpaint.data.splits",
+        "faceinpaint",
+        "splits",
         *(str(tmp_path / name) for name in ("map", "part", "out")),
     ]
     assert subprocess.run(command).returncode == 0
     assert read_split(str(tmp_path / "out/celebahq-official-test.txt")) == {"2"}
-    assert subprocess.run([*command[:3], "absent", *command[4:]]).returncode == 2
+    assert subprocess.run([*command[:4], "absent", *command[5:]]).returncode == 2
 
 
 def test_a_file_of_keys(tmp_path):

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from faceinpaint.data.storage import PART, exists, join, list_files, read_bytes
 from faceinpaint.inference.lock import LOCK
+from faceinpaint.storage import PART, exists, join, list_files, read_bytes
 from tests.processes import processes_of
 
 JOB = Path(__file__).parents[2] / "jobs" / "batch_inpaint.py"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from faceinpaint.data.storage import list_files
+from faceinpaint.storage import list_files
 from tests.processes import processes_of
 from tests.train_job import assert_same_state, command, run
 

@@ -19,8 +19,8 @@ import skimage.data
 from PIL import Image, ImageOps, PngImagePlugin
 
 from faceinpaint import Options, restore
-from faceinpaint.inference.deep import encode_deep
-from faceinpaint.inference.graft import png_chunks, png_file
+from faceinpaint.photos.metadata import png_chunks, png_file
+from faceinpaint.photos.sixteen_bit import encode_deep
 
 JOB = Path(__file__).parents[2] / "jobs" / "batch_inpaint.py"
 RNG = np.random.default_rng(11)

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from faceinpaint.data.storage import exists, join
 from faceinpaint.errors import InputError
 from faceinpaint.inference import lock as module
 from faceinpaint.inference.lock import LOCK, run_lock
+from faceinpaint.storage import exists, join
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 
 from faceinpaint.inference import resemblance
+from faceinpaint.inference.gallery import SHOWN, Gallery
 from faceinpaint.inference.ledger import ROW, Ledger
-from faceinpaint.inference.report import SHOWN, Gallery, write_report
+from faceinpaint.inference.report import write_report
 from faceinpaint.inference.work import Work
 from tests.browser import opened
 

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from faceinpaint import Options, restore
-from faceinpaint.data.storage import join, list_files, read_bytes, write_bytes
 from faceinpaint.errors import InputError
 from faceinpaint.inference.ledger import ROW
 from faceinpaint.inference.lock import run_lock
+from faceinpaint.storage import join, list_files, read_bytes, write_bytes
 
 SIDE = 32  # of preset tiny
 

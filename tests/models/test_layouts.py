@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from faceinpaint.config import load_preset
+from faceinpaint.device import lay_out
 from faceinpaint.models import build
 from faceinpaint.models.two_stage import TwoStage
 
@@ -30,7 +31,7 @@ def network(request: pytest.FixtureRequest) -> nn.Module:
 @torch.no_grad()
 def test_channels_last_gives_the_same_pictures(network: nn.Module) -> None:
     other = copy.deepcopy(network)
-    build.lay_out(other, torch.channels_last)
+    lay_out(other, torch.channels_last)
     kernels = [p for p in other.parameters() if p.dim() == 4 and min(p.shape[1:]) > 1]
     assert kernels
     assert all(p.is_contiguous(memory_format=torch.channels_last) for p in kernels)
@@ -53,7 +54,7 @@ def test_gradients_do_not_depend_on_the_layout(network: nn.Module) -> None:
     gradients = []
     for layout in (torch.contiguous_format, torch.channels_last):
         other = copy.deepcopy(network)
-        build.lay_out(other, layout)
+        lay_out(other, layout)
         other(IMAGES.contiguous(memory_format=layout), MASKS).square().mean().backward()
         gradients.append({name: p.grad for name, p in other.named_parameters() if p.grad is not None})
     assert gradients[0]

@@ -57,7 +57,9 @@ def test_a_generator_larger_than_the_picture_makes_its_windows_alike() -> None:
     images = torch.rand(2, 3, SIZE, SIZE) * 2 - 1
     windows = Windows(torch.tensor([[0, 48], [21, 13]]), 16, SIZE)
     masks = torch.zeros(2, 1, SIZE, SIZE)
-    torch.testing.assert_close(structure(images, masks, windows), windows.cut(structure(images, masks)), atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        structure(images, masks, windows), windows.cut(structure(images, masks)), atol=2e-5, rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize(

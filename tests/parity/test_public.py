@@ -18,7 +18,7 @@ from faceinpaint.models.arcface import ArcFace
 from faceinpaint.models.baselines.pconv import PConvUNet
 from faceinpaint.models.baselines.rfr import RFRNet
 from faceinpaint.models.encoder import StyleEncoder
-from faceinpaint.models.load import load_exactly
+from faceinpaint.models.state_dict import load_exactly
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
 from tests.parity.formula import digest, formula_state, sines
 

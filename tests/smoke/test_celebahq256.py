@@ -17,10 +17,10 @@ import torch
 
 from faceinpaint.config import STAGES, load_preset
 from faceinpaint.models import build
-from faceinpaint.training.build import build_trainee
+from faceinpaint.models.weights import save_config, save_weights
 from faceinpaint.training.run import Run
+from faceinpaint.training.stages.build import build_trainee
 from faceinpaint.training.trainee import Batch
-from faceinpaint.weights import save_config, save_weights
 
 pytestmark = [pytest.mark.smoke, pytest.mark.timeout(1800)]
 PRESET = "celebahq256"

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from faceinpaint.training import ema
-from faceinpaint.training.augment import AdaptiveAugment
+from faceinpaint.training.stages.augment import AdaptiveAugment
 
 
 def test_an_average_forgets_half_in_its_half_life():

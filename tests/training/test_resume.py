@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from faceinpaint.config import STAGES, load_preset
-from faceinpaint.training.build import build_trainee
 from faceinpaint.training.run import Run
+from faceinpaint.training.stages.build import build_trainee
 from faceinpaint.training.trainee import Batch
 from tests.train_job import assert_equal
 

@@ -5,7 +5,7 @@ import torch
 
 from faceinpaint.config import load_preset
 from faceinpaint.errors import InputError
-from faceinpaint.training.driver import make_job
+from faceinpaint.training.plan import make_job
 from faceinpaint.training.worker import _start
 
 

@@ -6,9 +6,9 @@ from torch import distributed as dist
 from torch import multiprocessing, nn
 
 from faceinpaint.config import load_preset
-from faceinpaint.training.build import build_trainee
 from faceinpaint.training.distributed import SyncedBatchNorm2d, synchronise_batch_norm
 from faceinpaint.training.run import Run
+from faceinpaint.training.stages.build import build_trainee
 from faceinpaint.training.trainee import Batch
 
 STEPS, BATCH, SIZE = 4, 6, 32

@@ -1,0 +1,97 @@
+"""Judge restoration methods side by side: metrics.json, per-picture rows, tables and report.html.
+
+    faceinpaint evaluate --data faces.parquet --masks squares:24 --methods two-stage,biharmonic \\
+        --weights weights/NAME --output runs/eval
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from faceinpaint.cli import parse_crop
+from faceinpaint.errors import InputError
+from faceinpaint.evaluation.metrics import CONVENTIONS
+
+
+def parse_args(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="faceinpaint evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", required=True, metavar="URI", help="undamaged pictures: folder, archive, Parquet, s3://"
+    )
+    parser.add_argument(
+        "--masks", default="squares", metavar="SPEC", help="squares[:SIDE] (default), freeform:LOW-HIGH, masks URI"
+    )
+    parser.add_argument(
+        "--methods",
+        metavar="A,B,...",
+        help="the first one is 'ours' in the report; default: all whose weights are there, and the classical fills",
+    )
+    parser.add_argument("--weights", metavar="DIR", help="weights folder, for the trained methods")
+    parser.add_argument("--output", required=True, metavar="DIR")
+    parser.add_argument("--crop", type=parse_crop, metavar="X0,Y0,X1,Y1", help="default: the centre square")
+    parser.add_argument("--size", type=int, metavar="PIXELS", help="side of the judged pictures; default: the weights'")
+    parser.add_argument("--split", metavar="NAME|FILE", help="judge only the pictures of this split")
+    parser.add_argument("--workers", type=int, default=2, metavar="N")
+    parser.add_argument(
+        "--gpus-per-worker", type=float, metavar="G", help="default: an equal share of the cluster's GPUs"
+    )
+    parser.add_argument("--convention", choices=CONVENTIONS, default="default", help="of PSNR, SSIM and L1")
+    parser.add_argument("--lpips", choices=("alex", "vgg"), default="alex", help="backbone of LPIPS")
+    parser.add_argument("--arcface", metavar="FILE", help="model_ir_se50.pth, for identity; default: SFace")
+    parser.add_argument(
+        "--precision", choices=("fp32", "bf16", "fp16"), default="fp32", help="of the methods' networks"
+    )
+    parser.add_argument("--compare", metavar="DIR", help="show the figures of an earlier evaluation beside these")
+    parser.add_argument(
+        "--sweep", metavar="FILE", help="YAML list of what to train and evaluate, each into OUTPUT/NAME"
+    )
+    parser.add_argument("--force", action="store_true", help="compare even where data, masks or convention differ")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    args = parse_args(arguments)
+    from faceinpaint.evaluation.compare import read_other
+    from faceinpaint.evaluation.driver import evaluate
+    from faceinpaint.evaluation.methods import available
+    from faceinpaint.evaluation.plan import make_plan
+    from faceinpaint.evaluation.report import write_report
+    from faceinpaint.evaluation.rows import write_rows
+    from faceinpaint.evaluation.sweep import read_sweep, run_sweep
+    from faceinpaint.evaluation.tables import print_summary
+    from faceinpaint.ray_session import connect
+
+    if args.workers < 1:
+        raise InputError(f"--workers {args.workers}: need at least one")
+    other = read_other(args.compare) if args.compare else None
+    common = {
+        "data": args.data,
+        "masks": args.masks,
+        "methods": args.methods.split(",") if args.methods is not None else available(args.weights),
+        "output": args.output,
+        "weights": args.weights,
+        "crop": args.crop,
+        "size": args.size,
+        "split": args.split,
+        "convention": args.convention,
+        "lpips_backbone": args.lpips,
+        "arcface": args.arcface,
+        "precision": args.precision,
+        "workers": args.workers,
+        "gpus_per_worker": args.gpus_per_worker,
+    }
+    if args.sweep:
+        entries = read_sweep(args.sweep, common)
+        connect()
+        print("\n".join(run_sweep(entries, args.output)))
+        return 0
+    plan = make_plan(**common)
+    connect()
+    metrics, batches = evaluate(plan)
+    examples = write_rows(plan, batches)
+    write_report(plan, metrics, examples, other, args.force)
+    print_summary(metrics)
+    print(f"figures: {plan.output}/metrics.json, rows: {plan.output}/rows; look at {plan.output}/report.html")
+    return 0

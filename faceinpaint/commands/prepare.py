@@ -1,0 +1,46 @@
+"""Turn pictures (folder tree, zip, tar, Parquet; local or s3://) into Parquet shards for training and evaluation."""
+
+from __future__ import annotations
+
+import argparse
+
+from faceinpaint.cli import parse_crop
+from faceinpaint.data.splits import NAMES
+from faceinpaint.errors import InputError
+
+
+def parse_args(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="faceinpaint prepare", description=__doc__)
+    parser.add_argument("source", help="folder, zip, tar, Parquet or picture; a local path or s3://bucket/path")
+    parser.add_argument(
+        "--output", required=True, help="folder or s3:// prefix for the shards; empty, or this job's own"
+    )
+    parser.add_argument("--crop", type=parse_crop, metavar="X0,Y0,X1,Y1", help="part of each picture to keep")
+    parser.add_argument(
+        "--size", type=int, help="side of the prepared pictures; without --crop the centre square is cut"
+    )
+    parser.add_argument(
+        "--split", metavar="FILE", help=f"keep these keys: a text file, one a line, or {', '.join(NAMES)}"
+    )
+    args = parser.parse_args(arguments)
+    if args.size is not None and args.size < 1:
+        parser.error(f"argument --size: {args.size} is no side in pixels")
+    if args.crop and not args.size and args.crop[2] - args.crop[0] != args.crop[3] - args.crop[1]:
+        parser.error("argument --crop: a crop that is not square needs --size")
+    return args
+
+
+def main(arguments: list[str]) -> int:
+    args = parse_args(arguments)
+    from faceinpaint.data.prepare import prepare
+    from faceinpaint.ray_session import connect
+
+    connect()
+    done = prepare(args.source, args.output, args.crop, args.size, args.split)
+    print(f"{done.pictures} pictures in {done.shards} shards under {args.output}")
+    if done.rejected:
+        print(f"{done.rejected} left out: see {args.output}/rejected.parquet")
+    if not done.pictures:
+        raise InputError(f"{args.source}: no usable picture; the reasons are in {args.output}/rejected.parquet")
+    print(f"next: faceinpaint train --preset celeba64 --stage all --data {args.output} --val VAL --output RUN")
+    return 0

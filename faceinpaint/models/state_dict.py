@@ -1,0 +1,105 @@
+"""Weights from files that others made: nothing in them is run, and every key and shape must fit."""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import re
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from faceinpaint.errors import InputError
+
+LISTED = 50  # keys of each kind that an error names
+TORCH_FILE_STARTS = (b"PK\x03\x04", b"\x80")  # zip archive; legacy pickle
+DAMAGE = (
+    OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError, AttributeError, ArithmeticError,
+    pickle.UnpicklingError, struct.error,
+)  # fmt: skip  # what torch's restricted unpickler was seen to raise on damaged or hostile files
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """The content of a ``.safetensors`` or ``torch.save`` file, on the CPU.
+
+    Pickles are read with ``weights_only=True``: tensors, plain containers and ``argparse.Namespace`` (training options)
+    pass, anything that would run code does not. Raises :class:`InputError` for absent, damaged and refused files.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no weights at {path}: `faceinpaint weights list` says where public files come from")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with path.open("rb") as file:
+            if not file.read(4).startswith(TORCH_FILE_STARTS):
+                raise InputError(f"{path} is no torch checkpoint: expected a file made by torch.save, or .safetensors")
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
+    except (SafetensorError, *DAMAGE) as error:
+        # Of torch's long message only what was refused: its advice is to read the file without this protection.
+        refused = re.search(r"(Unsupported|unsupported|Can only)[^\n]*?(?= was not |\.?\n|$)", str(error))
+        reason = refused.group() if refused else str(error).partition("\n")[0]
+        raise InputError(f"{path} was not loaded, as it is damaged or holds more than weights: {reason}") from None
+    if not isinstance(content, Mapping):
+        raise InputError(f"{path} holds a {type(content).__name__}, not a dictionary of weights")
+    return dict(content)
+
+
+def load_exactly(module: nn.Module, state: Mapping[str, Any], where: str | Path) -> None:
+    """Give ``module`` (which may be on the meta device) the tensors of ``state``, as float32.
+
+    Raises :class:`InputError`, which lists the keys, when any is missing, extra or of another shape.
+    """
+    wanted = module.state_dict()
+    missing = [key for key in wanted if key not in state]
+    extra = [str(key) for key in state if key not in wanted]
+    misshapen = [
+        f"{key} {_shape(state[key])} instead of {_shape(wanted[key])}"
+        for key in wanted
+        if key in state and _shape(state[key]) != _shape(wanted[key])
+    ]
+    problems = {"missing": missing, "extra": extra, "misshapen": misshapen}
+    if any(problems.values()):
+        listed = "; ".join(f"{kind}: {_some(keys)}" for kind, keys in problems.items() if keys)
+        raise InputError(f"{where} does not fit {type(module).__name__}: {listed}")
+    module.load_state_dict(dict(state), assign=True)
+    module.float()
+
+
+def fill(module: nn.Module, tensors: dict[str, torch.Tensor], where: str) -> None:
+    """Load a state dict strictly. Raises :class:`InputError` that lists missing, extra and misshapen keys."""
+    own = module.state_dict()
+    problems = [f"missing {key}" for key in own.keys() - tensors.keys()]
+    problems += [f"unexpected {key}" for key in tensors.keys() - own.keys()]
+    problems += [
+        f"{key} is {tuple(tensors[key].shape)}, not {tuple(own[key].shape)}"
+        for key in own.keys() & tensors.keys()
+        if own[key].shape != tensors[key].shape
+    ]
+    if problems:
+        raise InputError(f"{where} does not fit the configured model: {'; '.join(sorted(problems))}")
+    module.load_state_dict(tensors)
+
+
+def last_index(state: Mapping[str, Any], prefix: str) -> int:
+    """The largest i of the keys ``<prefix>i...``, or -1."""
+    tails = (str(key).removeprefix(prefix) for key in state if str(key).startswith(prefix))
+    return max((int(head) for head in (tail.partition(".")[0] for tail in tails) if head.isdecimal()), default=-1)
+
+
+def _shape(value: Any) -> tuple[int, ...] | str:
+    return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+
+
+def _some(keys: list[str]) -> str:
+    more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
+    return ", ".join(keys[:LISTED]) + more

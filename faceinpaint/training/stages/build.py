@@ -1,0 +1,90 @@
+"""A stage's trainee, with its networks built from the configuration and filled from earlier stages' weights."""
+
+from __future__ import annotations
+
+import torch
+
+from faceinpaint.config import Config
+from faceinpaint.errors import InputError
+from faceinpaint.losses.identity import load_identity
+from faceinpaint.losses.perceptual import load_features, load_perceptual
+from faceinpaint.models import build
+from faceinpaint.models.structure import StructureReconstructor
+from faceinpaint.models.stylegan2 import StyleGAN2Generator
+from faceinpaint.models.weights import has_weights, load_weights
+from faceinpaint.training.stages.baselines import BaselineTrainee
+from faceinpaint.training.stages.generator import GeneratorTrainee
+from faceinpaint.training.stages.structure import StructureTrainee
+from faceinpaint.training.stages.texture import TextureTrainee
+from faceinpaint.training.trainee import Trainee
+
+
+def build_trainee(stage: str, config: Config, sources: list[str]) -> Trainee:
+    """The trainee of a stage, seeded by the configuration.
+
+    ``sources``: weights folders to look in, in order, for this stage's own and earlier stages' weights; after them come
+    the public checkpoints of ``config.pretrained``, and, where ``seeded_generator`` allows it, random weights.
+    See :func:`check_sources` for what must be there.
+    """
+    torch.manual_seed(config.seed)
+    if stage == "generator":
+        trainee = GeneratorTrainee(config)
+        _fill_from(sources, "generator", trainee.generator)
+        return trainee
+    if stage == "structure":
+        wanted = config.structure_loss
+        identity = load_identity(config.pretrained.arcface, config.alignment) if wanted.identity else None
+        perceptual = load_perceptual(config.lpips_backbone) if wanted.lpips else None
+        return StructureTrainee(config, find_structure(config, sources), perceptual, identity)
+    if stage in ("pconv", "rfr"):
+        model = build.build_baseline(config, stage)
+        _fill_from(sources, stage, model)
+        return BaselineTrainee(config, stage, model, load_features(config.feature_backbone))
+    recipe = config.texture_for(stage)
+    structure = find_structure(config, sources) if recipe.structure else None
+    texture, critic = build.build_texture(recipe), build.build_critic(config)
+    _fill_from(sources, stage, texture)
+    wanted = config.texture_loss
+    features = load_features(config.feature_backbone) if wanted.perceptual else None
+    lpips = load_perceptual(config.lpips_backbone) if wanted.lpips or wanted.structure else None
+    return TextureTrainee(config, stage, structure, texture, critic, features, lpips)
+
+
+def check_sources(stage: str, config: Config, sources: list[str]) -> None:
+    """Raises :class:`InputError` when a stage lacks the earlier one it builds on; loads nothing."""
+    if config.seeded_generator:
+        return
+
+    def lacks(name: str, public: str | None) -> bool:
+        return not public and not any(has_weights(source, name) for source in sources)
+
+    public, where = config.pretrained, " or ".join(sources)
+    no_structure = lacks("structure", public.structure)
+    if stage == "structure" and no_structure and lacks("generator", public.generator):
+        raise InputError(f"no generator.safetensors under {where}: train --stage generator first, or name --init")
+    if stage in ("texture", "variant-2") and no_structure:
+        raise InputError(f"no structure.safetensors under {where}: train --stage structure first, or name --init")
+
+
+def find_structure(config: Config, sources: list[str]) -> StructureReconstructor:
+    """The first stage: trained, or a public pSp checkpoint, or a fresh encoder over a trained generator."""
+    structure = build.build_structure(config)
+    if _fill_from(sources, "structure", structure):
+        return structure
+    if config.pretrained.structure:
+        return StructureReconstructor.from_psp_checkpoint(config.pretrained.structure, image_size=config.image_size)
+    if config.pretrained.generator:
+        structure.set_generator(StyleGAN2Generator.from_checkpoint(config.pretrained.generator))
+    else:
+        _fill_from(sources, "generator", structure.decoder)
+    structure.latent_avg.copy_(structure.decoder.mean_latent())
+    return structure
+
+
+def _fill_from(sources: list[str], name: str, module: torch.nn.Module) -> bool:
+    """Fill a module from the first source that has its weights; False when none has."""
+    for source in sources:
+        if has_weights(source, name):
+            load_weights(source, name, module)
+            return True
+    return False

@@ -1,0 +1,155 @@
+"""The texture stage and its ablations: gated convolutions refine the first stage's picture (section 4)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from faceinpaint.config import Config
+from faceinpaint.losses import adversarial
+from faceinpaint.losses.perceptual import FeatureLoss, PerceptualDistance
+from faceinpaint.losses.reconstruction import hole_l1, l1
+from faceinpaint.models.critic import Critic
+from faceinpaint.models.structure import StructureReconstructor, shrunk
+from faceinpaint.models.stylegan2 import Discriminator
+from faceinpaint.models.texture import TextureGenerator
+from faceinpaint.models.two_stage import First, TwoStage
+from faceinpaint.models.window import Windows
+from faceinpaint.training.stages.balance import GradientBalance
+from faceinpaint.training.stages.structure import StructureTerms
+from faceinpaint.training.trainee import Batch, Losses, Phase, adam
+
+
+class TextureTrainee:
+    """L_T = 10 L_t-perc + L_adv + 100 L1 (section 4.4), with the paper's WGAN-GP critic or StyleGAN2's.
+
+    stage: "texture", "variant-1" or "variant-2". structure: the trained first stage, None for variant 1; it is frozen
+    unless ``tune_structure`` is set. features, perceptual: needed where their weights are not 0.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        stage: str,
+        structure: StructureReconstructor | None,
+        texture: TextureGenerator,
+        critic: Critic | Discriminator,
+        features: FeatureLoss | None,
+        perceptual: PerceptualDistance | None,
+    ):
+        self.settings = config.train[stage]  # type: ignore[index]  # stage is one of the texture stages
+        self.stage, self.loss, self.gan = stage, config.texture_loss, config.gan
+        self.critic, self.features, self.perceptual = critic, features, perceptual
+        self.model = TwoStage(structure, texture, config.match_paste)
+        self.modules: dict[str, nn.Module] = {stage: texture}
+        self.exported: dict[str, nn.Module] = {stage: texture}
+        self.frozen: tuple[nn.Module, ...] = tuple(m for m in (features, perceptual) if m is not None)
+        self.balance = GradientBalance(self.loss.balance) if self.loss.balance else None
+        self.first_terms = StructureTerms(config.structure_loss, perceptual, None)
+        names = ("perceptual", "l1", "hole", "lpips", "adversarial")
+        self.weights = {name: weight for name in names if (weight := getattr(self.loss, name))}
+        self.phases = self._critic_phases() if self.loss.adversarial else []
+        painter = adam(texture.parameters(), self.settings)
+        trained: tuple[nn.Module, ...] = (texture,)
+        if structure is not None and self.settings.tune_structure:
+            self.modules["structure"] = self.exported["structure"] = structure
+            lr = self.settings.lr * self.settings.tune_structure
+            painter.add_param_group({"params": [p for p in structure.parameters() if p.requires_grad], "lr": lr})
+            trained += (structure,)
+            if self.loss.structure:
+                self.weights["structure"] = self.loss.structure
+        elif structure is not None:
+            self.frozen += (structure.eval().requires_grad_(False),)
+        self.phases.append(Phase(stage, trained, painter, self._losses, self.weights))
+
+    def _critic_phases(self) -> list[Phase]:
+        """The critic's turns in a step; its loss is what the kind of critic was published with."""
+        critic, settings = self.critic, self.settings
+        self.modules["critic"] = critic
+        if self.balance:
+            self.modules["balance"] = self.balance
+        if isinstance(critic, Critic):
+            weights = {"critic": 1.0, "gradient_penalty": self.loss.gradient_penalty}
+            judge = adam(critic.parameters(), settings, settings.critic_lr)
+            return [Phase("critic", (critic,), judge, self._wasserstein_losses, weights)]
+        every = self.gan.r1_every
+        judge = adam(critic.parameters(), settings, settings.critic_lr, lazy=every)
+        phases = [Phase("critic", (critic,), judge, self._logistic_losses, {"logistic_d": 1.0})]
+        if self.gan.r1:  # weighted up by its interval: a lazy term must count as much as one at every step
+            phases.append(Phase("r1", (critic,), judge, self._r1_losses, {"r1": self.gan.r1 * every}, every))
+        return phases
+
+    def before_step(self, progress: float) -> None:
+        if self.balance:
+            self.balance.adapt()
+
+    def restore(self, batch: Batch, averaged: dict[str, nn.Module]) -> Tensor:
+        """Pictures restored by both stages."""
+        texture, structure = averaged[self.stage], averaged.get("structure", self.model.structure)
+        assert isinstance(texture, TextureGenerator)
+        assert structure is None or isinstance(structure, StructureReconstructor)
+        return TwoStage(structure, texture, self.model.match_paste)(batch.images, batch.masks)
+
+    def _wasserstein_losses(self, batch: Batch) -> Losses:
+        real, fake = batch.images, self._fake(batch)
+        scores = self.critic(torch.cat([real, fake])).float()
+        penalty = adversarial.gradient_penalty(self.critic, real, fake, batch.draws)
+        return {
+            "critic": adversarial.wasserstein_critic(scores[: len(batch)], scores[len(batch) :]),
+            "gradient_penalty": penalty,
+        }
+
+    def _logistic_losses(self, batch: Batch) -> Losses:
+        real, fake = (self.critic(torch.cat([each, batch.masks], 1)) for each in (batch.images, self._fake(batch)))
+        return {"logistic_d": adversarial.logistic_discriminator(real, fake)}
+
+    def _r1_losses(self, batch: Batch) -> Losses:
+        judge = lambda pictures: self.critic(torch.cat([pictures, batch.masks], 1))  # noqa: E731
+        return {"r1": adversarial.r1_penalty(judge, batch.images)}
+
+    @torch.no_grad()
+    def _fake(self, batch: Batch) -> Tensor:
+        return self.model(batch.images, batch.masks)
+
+    def _losses(self, batch: Batch) -> Losses:
+        truth, masks = batch.images, batch.masks
+        first, first_loss = self._first(batch)
+        output = self.model.second(first, truth, masks)
+        output, judged = self.balance.branches(output) if self.balance else (output, output)
+        window = self._window(batch)
+        seen, wanted = window.cut(output), window.cut(truth)
+        terms = {
+            "perceptual": lambda: self.features(seen, wanted).mean(),  # type: ignore[misc]  # there if weighed
+            "l1": lambda: l1(output, truth),
+            "hole": lambda: hole_l1(output, truth, masks),
+            "lpips": lambda: self.perceptual(seen, wanted).mean(),  # type: ignore[misc]
+            "adversarial": lambda: self._adversarial(judged, masks),
+            "structure": lambda: first_loss,
+        }
+        return {name: terms[name]() for name in self.weights}  # a term of weight 0 costs nothing
+
+    def _first(self, batch: Batch) -> tuple[First, Tensor]:
+        """The first stage's picture; and where that stage learns too, its own weighted loss, else 0."""
+        structure, truth, masks = self.model.structure, batch.images, batch.masks
+        if structure is None or not self.settings.tune_structure:
+            with torch.no_grad():
+                return self.model.first(truth, masks), truth.new_zeros(())
+        side = structure.image_size
+        picture = structure(*shrunk(truth, masks, side)).float()
+        ratio = truth.shape[-1] // side
+        losses = self.first_terms(picture, F.avg_pool2d(truth, ratio), F.avg_pool2d(masks, ratio))
+        loss = torch.stack([self.first_terms.weights[name] * value for name, value in losses.items()]).sum()
+        return self.model.pasted(picture, truth, masks), loss
+
+    def _adversarial(self, output: Tensor, masks: Tensor) -> Tensor:
+        if isinstance(self.critic, Critic):
+            return adversarial.wasserstein_generator(self.critic(output).float())
+        return adversarial.logistic_generator(self.critic(torch.cat([output, masks], 1)))
+
+    def _window(self, batch: Batch) -> Windows:
+        """Where perceptual terms look: at the hole, or at a random part of a hole that is larger than the window."""
+        masks, side = batch.masks, self.loss.window
+        if side is None or side >= masks.shape[-1]:
+            return Windows.whole(len(batch), masks.shape[-1], masks.device)
+        return Windows.at(masks, side, batch.draws)

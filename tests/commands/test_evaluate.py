@@ -1,0 +1,166 @@
+"""faceinpaint evaluate: refusals before any work, and one result for any number of workers."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from skimage import data
+
+from faceinpaint.cli import exit_code
+from faceinpaint.commands import evaluate as evaluate_command
+from faceinpaint.errors import InputError
+from faceinpaint.evaluation.compare import check_comparable
+from faceinpaint.evaluation.driver import evaluate, gpu_share
+from faceinpaint.evaluation.methods import available
+from faceinpaint.evaluation.parts import to_png
+from faceinpaint.evaluation.plan import make_plan
+from faceinpaint.evaluation.report import write_report
+from faceinpaint.evaluation.rows import write_rows
+from faceinpaint.evaluation.sweep import read_sweep, run_sweep
+from faceinpaint.evaluation.worker import Judge
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory) -> Path:
+    """Forty 40 px cuts of the astronaut, in no order, and one file that is no picture."""
+    picture = data.astronaut()
+    cuts = {f"{i:03d}.png": to_png(picture[i : i + 40, 170 + i : 210 + i]) for i in range(40)} | {"bad.png": b"no"}
+    keys = list(np.random.default_rng(0).permutation(list(cuts)))
+    path = tmp_path_factory.mktemp("faces") / "faces.parquet"
+    pq.write_table(pa.table({"key": keys, "image": [cuts[key] for key in keys]}), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"--methods": "mean,magic"}, "magic"),
+        ({"--methods": ""}, "unknown method ''"),
+        ({"--methods": "two-stage"}, "--weights"),
+        ({"--methods": "two-stage", "--weights": "nowhere"}, "nowhere"),
+        ({"--masks": "masks/nowhere"}, "masks/nowhere"),
+        ({"--masks": "squares:x"}, "squares:x"),
+        ({"--split": "nowhere.txt"}, "nowhere.txt"),
+        ({"--compare": "nowhere"}, "nowhere"),
+        ({"--convention": "edgeconnect"}, "51 px"),
+    ],
+)
+def test_refused_by_name(faces, tmp_path, capsys, wrong, named):
+    arguments = {"--data": str(faces), "--masks": "squares", "--methods": "mean", "--size": "40"}
+    arguments |= {"--output": str(tmp_path / "out"), **wrong}
+    words = [word for pair in arguments.items() for word in pair]
+    assert exit_code(lambda: evaluate_command.main(words)) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert message.count("\n") == 1
+    assert named in message
+    assert not (tmp_path / "out" / "metrics.json").exists()
+
+
+def test_unless_told_every_method_is_compared_whose_files_are_there(tiny_weights, tmp_path):
+    classical = ["biharmonic", "navier-stokes", "telea", "mean"]
+    assert available(None) == classical
+    assert available(tiny_weights) == ["two-stage", "structure", *classical]
+    shutil.copytree(tiny_weights, tmp_path / "weights")
+    for name in ("variant-2", "rfr"):
+        (tmp_path / "weights" / f"{name}.safetensors").touch()
+    assert available(str(tmp_path / "weights"))[:4] == ["two-stage", "structure", "variant-2", "rfr"]
+    (tmp_path / "weights" / "structure.safetensors").unlink()  # two of them need stage 1
+    assert available(str(tmp_path / "weights")) == ["rfr", *classical]
+    with pytest.raises(InputError, match="nowhere"):
+        available("nowhere")
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_workers_do_not_change_a_bit_and_parts_are_reused(faces, tmp_path, monkeypatch):
+    results = []
+    for workers, batches_a_task in ((1, 64), (2, 1)):  # summed by the driver; by tasks
+        monkeypatch.setattr("faceinpaint.evaluation.driver.CHUNK", batches_a_task)
+        plan = make_plan(
+            data=str(faces),
+            masks="squares:12",
+            methods=["telea", "mean"],
+            output=str(tmp_path / str(workers)),
+            size=40,
+            workers=workers,
+        )
+        metrics, batches = evaluate(plan)
+        write_report(plan, metrics, write_rows(plan, batches))
+        results.append((Path(plan.output) / "metrics.json").read_bytes())
+    assert results[0] == results[1]
+    assert metrics["n"] == 40
+    assert metrics["skipped"]["first"][0][0] == "bad.png"
+    rows = pq.read_table(f"{plan.output}/rows/telea.parquet")
+    assert rows["key"].to_pylist() == sorted(rows["key"].to_pylist())
+    assert rows["psnr"].to_numpy().mean() == pytest.approx(metrics["methods"]["telea"]["psnr"]["mean"], abs=1e-9)
+    page = Path(plan.output, "report.html").read_text()
+    assert metrics["data_sha256"][:12] in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+    before = {path: path.stat().st_mtime_ns for path in Path(plan.output, "parts").rglob("*.parquet")}
+    again, batches = evaluate(plan)
+    assert json.dumps(again, indent=1).encode() == results[1]
+    assert all(batch.reused for batch in batches)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_sweep(faces, tmp_path):
+    common = {"data": str(faces), "masks": "squares:12", "methods": ["mean"], "output": str(tmp_path), "size": 40}
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text("small: {masks: 'squares:8'}\nlarge: {masks: 'squares:16'}\n")
+    lines = run_sweep(read_sweep(str(sweep), common), str(tmp_path))
+    results = json.loads((tmp_path / "sweep.json").read_text())
+    psnr = {name: metrics["methods"]["mean"]["psnr"]["mean"] for name, metrics in results.items()}
+    assert psnr["small"] > psnr["large"]
+    assert lines[2].startswith("| small | mean |")
+    sweep.write_text("small: {magic: 1}")
+    with pytest.raises(InputError, match="magic"):
+        read_sweep(str(sweep), common)
+
+
+@pytest.mark.usefixtures("ray_local")
+def test_a_sweep_trains_its_weights_first(faces_parquet, tmp_path):
+    common = {"data": faces_parquet, "masks": "squares:12", "methods": ["pconv"], "output": str(tmp_path / "out")}
+    entry = "{{train: {{preset: tiny, stage: pconv, data: {0}, workers: 0, steps: 1, set: [train.pconv.lr={1}]}}}}"
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(f"a: {entry.format(faces_parquet, 0.0001)}\nb: {entry.format(faces_parquet, 0.1)}\n")
+    lines = run_sweep(read_sweep(str(sweep), common), common["output"])
+    assert (tmp_path / "out" / "a" / "weights" / "pconv.safetensors").exists()
+    results = json.loads((tmp_path / "out" / "sweep.json").read_text())
+    assert results["a"]["methods"]["pconv"]["psnr"] != results["b"]["methods"]["pconv"]["psnr"]
+    assert [line.split("|")[1].strip() for line in lines[2:4]] == ["a", "b"]
+    sweep.write_text("a: {train: {preset: tiny, stage: sculpture, data: x}}")
+    with pytest.raises(InputError, match="unknown stage 'sculpture'"):
+        read_sweep(str(sweep), common)
+
+
+def test_other_data_is_not_compared_without_force():
+    a = {"data_sha256": "1", "masks": {"sha256": "2"}, "convention": "default", "size": 64}
+    assert check_comparable(a, a, force=False) == []
+    b = {**a, "data_sha256": "3"}
+    with pytest.raises(InputError, match="data"):
+        check_comparable(a, b, force=False)
+    assert check_comparable(a, b, force=True) == ["data"]
+
+
+@pytest.mark.parametrize(
+    ("workers", "gpus", "share"), [(2, 0, 0), (2, 4, 1), (2, 2, 1), (3, 2, 0.5), (5, 2, 0.3333), (6, 1, 0.1666)]
+)
+def test_workers_find_places_on_gpus(workers, gpus, share):
+    assert gpu_share(workers, gpus) == share
+    if gpus:
+        assert int(1 / gpu_share(workers, gpus)) * gpus >= workers
+
+
+@pytest.mark.parametrize("name", ["perceptual", "identity", "extractor"])
+def test_a_node_with_another_network_than_the_drivers_is_refused(tmp_path, name):
+    plan = make_plan(data=str(tmp_path), masks="squares", methods=["mean"], output=str(tmp_path / "out"), size=64)
+    judge = Judge(replace(plan, **{name: "another"}), gpu=False)
+    with pytest.raises(InputError, match="taken by another, but this node has"):
+        getattr(judge, name)

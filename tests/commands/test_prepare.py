@@ -1,0 +1,130 @@
+"""faceinpaint prepare: the same shards from every kind of source, bad files in a table, resumption, refusals."""
+
+import hashlib
+import io
+import runpy
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from faceinpaint.data import prepare as module
+from faceinpaint.data.prepare import prepare
+from faceinpaint.errors import InputError
+from faceinpaint.images import decode_rgb
+from faceinpaint.storage import join, list_files, read_bytes, write_bytes
+
+JOB = Path(__file__).parents[2] / "jobs" / "prepare.py"
+
+
+def png(seed: int, size: tuple[int, int] = (40, 48)) -> bytes:
+    sink = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (*size, 3), np.uint8)).save(sink, "PNG")
+    return sink.getvalue()
+
+
+PICTURES = {f"{i // 10}/{i:03d}.png": png(i) for i in range(25)}
+BAD = {"0/bad.png": b"no picture", "small.png": png(0, (8, 8))}
+
+
+def write_tree(root: str) -> str:
+    for name, data in (PICTURES | BAD).items():
+        write_bytes(join(root, name), data)
+    return root
+
+
+def contents(root: str) -> dict[str, bytes]:
+    return {name: read_bytes(join(root, name)) for name, _ in list_files(root) if name.endswith(".parquet")}
+
+
+@pytest.fixture
+def shards_of_ten(monkeypatch):
+    monkeypatch.setattr(module, "SHARD_ROWS", 10)
+
+
+def test_shards_of_a_tree_and_a_zip_on_disk_and_s3(ray_local, tmp_path, bucket, shards_of_ten):
+    tree, zipped = write_tree(str(tmp_path / "tree")), str(tmp_path / "a.zip")
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for name in sorted(PICTURES | BAD):
+            archive.writestr(name, (PICTURES | BAD)[name])
+    done = prepare(tree, str(tmp_path / "a"), crop=(4, 4, 36, 36), size=16)
+    assert (done.pictures, done.rejected, done.shards) == (25, 2, 3)
+    prepare(zipped, join(bucket, "b"), crop=(4, 4, 36, 36), size=16)
+    assert contents(str(tmp_path / "a")) == contents(join(bucket, "b"))
+    rejected = pq.read_table(tmp_path / "a/rejected.parquet").to_pylist()
+    assert {row["key"] for row in rejected} == set(BAD)
+    assert "leaves a picture of 8x8" in next(row["reason"] for row in rejected if row["key"] == "small.png")
+    row = pq.read_table(tmp_path / "a/shard-00000.parquet").to_pylist()[0]
+    assert (row["key"], row["width"], row["height"]) == ("0/000.png", 16, 16)
+    assert row["sha256"] == hashlib.sha256(PICTURES["0/000.png"]).hexdigest()
+    assert decode_rgb(row["image"]).shape == (16, 16, 3)
+    assert prepare(str(tmp_path / "a"), str(tmp_path / "again")).pictures == 25  # Parquet in
+
+
+def test_a_cut_off_job_goes_on_to_the_same_bytes(ray_local, tmp_path, shards_of_ten, monkeypatch):
+    tree = write_tree(str(tmp_path / "tree"))
+    prepare(tree, str(tmp_path / "whole"))
+    write, output = module._write_table, str(tmp_path / "cut")
+
+    def cut_off(uri, table):
+        if uri.endswith("shard-00001.parquet"):
+            raise KeyboardInterrupt
+        write(uri, table)
+
+    monkeypatch.setattr(module, "_write_table", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(tree, output)
+    monkeypatch.setattr(module, "_write_table", write)
+    assert len(contents(output)) == 1
+    assert prepare(tree, output) == prepare(tree, output)  # the second finds nothing to do
+    assert contents(output) == contents(str(tmp_path / "whole"))
+    with pytest.raises(InputError, match="another job"):
+        prepare(tree, output, size=16)
+
+
+def test_a_split_keeps_its_keys_and_lists_the_absent(ray_local, tmp_path):
+    (tmp_path / "keys.txt").write_text("0/003.png\n7\n999\n")
+    done = prepare(write_tree(str(tmp_path / "tree")), str(tmp_path / "out"), split=str(tmp_path / "keys.txt"))
+    assert (done.pictures, done.rejected) == (2, 1)
+    table = pq.read_table(tmp_path / "out/shard-00000.parquet")
+    assert table["key"].to_pylist() == ["0/003.png", "0/007.png"]
+    assert table["image"][0].as_py() == PICTURES["0/003.png"]  # untouched without --crop and --size
+    assert pq.read_table(tmp_path / "out/rejected.parquet")["key"].to_pylist() == ["999"]
+
+
+def test_an_output_in_use_is_refused(ray_local, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/letter.txt").write_text("mine")
+    with pytest.raises(InputError, match="not empty"):
+        prepare(write_tree(str(tmp_path / "tree")), str(tmp_path / "out"))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["letter.txt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["tree", "--output", "out", "--crop", "1,2"], "is not X0,Y0,X1,Y1"),
+        (["tree", "--output", "out", "--size", "0"], "no side in pixels"),
+        (["tree", "--output", "out", "--crop", "0,0,4,5"], "needs --size"),
+        (["tree"], "required"),
+    ],
+)
+def test_wrong_arguments_exit_2(arguments, complaint, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["prepare.py", *arguments])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(JOB), run_name="__main__")
+    assert end.value.code == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_unusable_inputs_exit_2_with_one_line(ray_local, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["prepare.py", str(tmp_path / "absent"), "--output", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(JOB), run_name="__main__")
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"error: {tmp_path}/absent: no such file or folder\n"
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,53 @@
+"""faceinpaint train as a user runs it: every stage, going on, wrong arguments."""
+
+import pytest
+
+from faceinpaint.cli import exit_code
+from faceinpaint.commands import train
+from tests.train_job import command, run
+
+
+def test_the_method_trains_stage_after_stage_and_says_when_it_is_finished(faces_parquet, tmp_path):
+    done = run(faces_parquet, tmp_path, "all", "--steps", "2")
+    assert done.returncode == 0, done.stderr
+    assert {p.name for p in tmp_path.glob("*.safetensors")} == {
+        "generator.safetensors",
+        "structure.safetensors",
+        "texture.safetensors",
+    }
+    assert "next: faceinpaint evaluate" in done.stdout
+    again = run(faces_parquet, tmp_path, "texture", "--steps", "2")
+    assert again.returncode == 0
+    assert "already finished" in again.stdout
+    elsewhere = run(faces_parquet, tmp_path / "elsewhere", "texture", "--steps", "1", "--init", str(tmp_path))
+    assert elsewhere.returncode == 0, elsewhere.stderr
+    copied = (tmp_path / "elsewhere" / "structure.safetensors").read_bytes()  # so that both stages restore from there
+    assert copied == (tmp_path / "structure.safetensors").read_bytes()
+
+
+def test_another_configuration_is_refused_for_a_begun_run(faces_parquet, tmp_path):
+    assert run(faces_parquet, tmp_path, "generator", "--steps", "1").returncode == 0
+    other = run(faces_parquet, tmp_path, "generator", "--steps", "2", "--set", "seed=7")
+    assert other.returncode == 2
+    assert "holds a run with another config.seed: choose another --output" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (("--preset", "huge"), "unknown preset 'huge'"),
+        (("--data", "nowhere.parquet"), "no data at"),
+        (("--crop", "0,0,400,400"), "crop 0,0,400,400 leaves a picture of 40x48"),
+        (("--set", "train.texture.lr=x"), "train.texture.lr = 'x'"),
+        (("--output", "/proc/none"), "/proc/none"),
+        (("--workers", "99"), "cannot be shared by 99 workers"),
+        (("--set", "seeded_generator=false"), "train --stage structure first, or name --init"),
+    ],
+)
+def test_wrong_inputs_end_with_one_line_and_code_2(faces_parquet, tmp_path, capsys, more, told):
+    arguments = command(faces_parquet, tmp_path / "out", "texture", *more)[2:]
+    assert exit_code(lambda: train.main(arguments)) == 2
+    message = capsys.readouterr().err
+    assert told in message
+    assert message.count("\n") == 1
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())

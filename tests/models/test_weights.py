@@ -1,0 +1,53 @@
+"""Weights folders: what is saved is loaded, in one part or several, and what does not fit is named."""
+
+import pytest
+import torch
+from torch import nn
+
+from faceinpaint.errors import InputError
+from faceinpaint.models import weights
+from faceinpaint.models.weights import load_weights, save_weights
+from faceinpaint.storage import join
+
+
+def network(width=6):
+    torch.manual_seed(width)
+    return nn.Sequential(nn.Linear(4, width), nn.BatchNorm1d(width), nn.Linear(width, 3))
+
+
+def same(a, b):
+    pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    return all(torch.equal(x.half(), y.half()) for x, y in pairs)
+
+
+@pytest.mark.parametrize("place", ["disk", "s3"])
+@pytest.mark.parametrize("part_bytes", [10**6, 60])
+def test_a_model_comes_back(request, tmp_path, monkeypatch, place, part_bytes):
+    folder = str(tmp_path) if place == "disk" else join(request.getfixturevalue("bucket"), "w")
+    monkeypatch.setattr(weights, "PART_BYTES", part_bytes)
+    saved, loaded = network(), network()
+    nn.init.zeros_(loaded[0].weight)
+    digest = save_weights(folder, "texture", saved)
+    assert not same(saved, loaded)
+    assert load_weights(folder, "texture", loaded) == digest
+    assert same(saved, loaded)
+
+
+def test_parts_of_a_larger_model_before_are_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "PART_BYTES", 60)
+    save_weights(str(tmp_path), "texture", network())
+    monkeypatch.setattr(weights, "PART_BYTES", 10**6)
+    save_weights(str(tmp_path), "texture", network())
+    assert [path.name for path in tmp_path.iterdir()] == ["texture.safetensors"]
+    load_weights(str(tmp_path), "texture", network())
+
+
+def test_what_does_not_fit_is_named(tmp_path):
+    save_weights(str(tmp_path), "texture", network())
+    with pytest.raises(InputError, match=r"0.weight is \(6, 4\), not \(7, 4\)"):
+        load_weights(str(tmp_path), "texture", network(7))
+    with pytest.raises(InputError, match="no weights at"):
+        load_weights(str(tmp_path), "structure", network())
+    (tmp_path / "texture.safetensors").write_bytes(b"damaged")
+    with pytest.raises(InputError, match="no safetensors file"):
+        load_weights(str(tmp_path), "texture", network())

@@ -1,0 +1,155 @@
+"""Pictures of 16 bits a channel keep all of them outside the hole, with their metadata."""
+
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from faceinpaint.errors import InputError, NoPhotographError
+from faceinpaint.photos.metadata import png_chunks, png_file
+from faceinpaint.photos.photo import encode_photo, read_photo
+from faceinpaint.photos.provenance import SOURCE_TYPE, with_provenance
+from faceinpaint.photos.sixteen_bit import _read_png, encode_deep
+
+RNG = np.random.default_rng(5)
+RGBA = RNG.integers(0, 65536, (40, 30, 4), np.uint16)
+HOLE = np.zeros((40, 30), np.uint8)
+HOLE[10:20, 5:25] = 1
+NEW = np.broadcast_to(np.array([10, 200, 30], np.uint8), (40, 30, 3)).copy()
+XMP = with_provenance(None, {"Hole": "0.1"})
+PRIVATE = [(65000, 2, 9, b"my notes\0", True), (34675, 7, 500, bytes(range(250)) * 2, True)]
+
+
+def samples(channels):
+    return {1: RGBA[..., :1], 2: RGBA[..., [0, 3]], 3: RGBA[..., :3], 4: RGBA}[channels]
+
+
+def restored(data, **options):
+    photo = read_photo(data)
+    return encode_photo(photo, photo.with_hole(NEW, HOLE), XMP, **options)
+
+
+def tiff(array, **options):
+    sink = io.BytesIO()
+    kind = {1: "minisblack", 3: "rgb", 4: "rgb"}[array.shape[2]]
+    alpha = {"extrasamples": ["unassalpha"]} if array.shape[2] == 4 else {}
+    options = {"photometric": kind, "extratags": PRIVATE, "metadata": None} | alpha | options
+    tifffile.imwrite(sink, array.squeeze(), **options)
+    return sink.getvalue()
+
+
+def planes(array):
+    sink = io.BytesIO()
+    tifffile.imwrite(sink, np.moveaxis(array, -1, 0).copy(), photometric="rgb", planarconfig="separate")
+    return sink.getvalue()
+
+
+def lzw(array):
+    return cv2.imencode(".tif", array, [cv2.IMWRITE_TIFF_COMPRESSION, 5])[1].tobytes()
+
+
+def cv_read(data):
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def check(before, after):
+    assert before.dtype == after.dtype == np.uint16
+    assert np.array_equal(before[HOLE == 0], after[HOLE == 0])
+    assert not np.array_equal(before[HOLE == 1], after[HOLE == 1])
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_png_keeps_sixteen_bits_and_every_chunk(channels):
+    chunks = list(png_chunks(encode_deep(samples(channels), "PNG")))
+    extra = [(b"gAMA", struct.pack(">I", 45455)), (b"pHYs", bytes(9)), (b"tEXt", b"Author\0someone"), (b"prVt", b"own")]
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    extra.append((b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0")))
+    source = png_file([chunks[0], *extra, *chunks[1:]])
+    after = restored(source)
+    check(cv_read(source), cv_read(after))
+    assert next(iter(png_chunks(after))) == chunks[0]
+    assert set(extra) <= set(png_chunks(after))
+    opened = Image.open(io.BytesIO(after))
+    assert SOURCE_TYPE.encode() in opened.info["xmp"]
+    assert opened.getexif()[0x010F] == "Camera"
+
+
+def test_a_transparent_colour_becomes_alpha():
+    chunks = list(png_chunks(encode_deep(samples(3), "PNG")))
+    key = (b"tRNS", RGBA[0, 0, :3].astype(">u2").tobytes())
+    photo = read_photo(png_file([chunks[0], key, *chunks[1:]]))
+    assert photo.mode == "RGBA"
+    assert (photo.alpha == 0).sum() == 1
+    assert photo.alpha[0, 0] == 0
+    after = _read_png(encode_photo(photo, photo.with_hole(NEW, HOLE), XMP))
+    check(photo.samples, after)
+
+
+def test_interlaced_png_is_read():
+    """Of one pass alone, the first: a picture of one pixel in each eight by eight."""
+    header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 1)
+    data = png_file([(b"IHDR", header), (b"IDAT", zlib.compress(b"\0\1\2\3\4\5\6")), (b"IEND", b"")])
+    assert _read_png(data).tolist() == [[[0x0102, 0x0304, 0x0506]]]
+
+
+TIFFS = {
+    "grey": (1, tiff(samples(1))),
+    "rgb": (3, tiff(samples(3))),
+    "alpha": (4, tiff(RGBA)),
+    "big-endian": (3, tiff(samples(3), byteorder=">")),
+    "deflate": (3, tiff(samples(3), compression="zlib", predictor=True)),
+    "tiles": (3, tiff(samples(3), tile=(16, 16))),
+    "big": (3, tiff(samples(3), bigtiff=True)),
+    "lzw": (3, lzw(RGBA[..., [2, 1, 0]])),
+    "lzw-alpha": (4, lzw(RGBA[..., [2, 1, 0, 3]])),
+}
+
+
+@pytest.mark.parametrize("name", TIFFS)
+def test_tiff_keeps_sixteen_bits_and_every_tag(name):
+    channels, source = TIFFS[name]
+    after = restored(source)
+    check(samples(channels), cv_read(after)[..., {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels]])
+    old, new = (tifffile.TiffFile(io.BytesIO(data)).pages[0] for data in (source, after))
+    for code in (65000, 34675, 282, 338):
+        assert (code in old.tags) == (code in new.tags)
+        assert code not in old.tags or old.tags[code].value == new.tags[code].value
+    assert old.compression == new.compression
+    assert SOURCE_TYPE.encode() in new.tags[700].value
+
+
+def test_tiff_on_request_becomes_a_png_of_sixteen_bits():
+    after = restored(tiff(RGBA), as_png=True)
+    check(RGBA, _read_png(after))
+    info = Image.open(io.BytesIO(after)).info
+    assert info["icc_profile"] == PRIVATE[1][3]
+    assert SOURCE_TYPE.encode() in info["xmp"]
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        (planes(RGBA[..., :3]), "one plane|known"),
+        (tiff(RGBA, photometric="separated", extrasamples=None), "no plain grey or RGB|known"),
+        (tiff(RGBA, extrasamples=["assocalpha"]), "premultiplied"),
+        (tiff(samples(1), photometric="miniswhite"), "no plain grey"),
+        (tiff(RGBA[..., :3].astype(np.float32)), "known format and kind"),
+    ],
+)
+def test_what_would_lose_something_is_refused(source, why):
+    with pytest.raises(NoPhotographError, match=why):
+        read_photo(source)
+
+
+@pytest.mark.parametrize("source", [encode_deep(RGBA, "PNG"), TIFFS["rgb"][1], TIFFS["deflate"][1]])
+def test_a_damaged_file_is_an_error_of_its_own(source):
+    with pytest.raises(InputError, match="not a readable picture") as error:
+        read_photo(source[: len(source) // 2])
+    assert not isinstance(error.value, NoPhotographError)

@@ -1,0 +1,92 @@
+"""Local paths and a real S3 server behind the same functions, faults included."""
+
+import os
+
+import pyarrow.fs as pafs
+import pytest
+
+from faceinpaint import storage
+from faceinpaint.errors import InputError
+
+
+@pytest.fixture(params=["local", "s3"])
+def root(request, tmp_path):
+    return str(tmp_path / "root") if request.param == "local" else request.getfixturevalue("bucket")
+
+
+def test_write_read_list_delete(root):
+    for name in ("b/two.bin", "a.bin", "b/c/three é.bin"):
+        storage.write_bytes(storage.join(root, name), name.encode())
+    assert storage.read_bytes(storage.join(root, "b/c/three é.bin")) == "b/c/three é.bin".encode()
+    assert list(storage.list_files(root)) == [("a.bin", 5), ("b/c/three é.bin", 16), ("b/two.bin", 9)]
+    assert sorted(storage.top_names(root)) == ["a.bin", "b/"]
+    assert list(storage.list_files(storage.join(root, "b"))) == [("c/three é.bin", 16), ("two.bin", 9)]
+    storage.write_bytes(storage.join(root, "a.bin"), b"new")
+    assert storage.read_bytes(storage.join(root, "a.bin")) == b"new"
+    storage.delete(storage.join(root, "a.bin"))
+    assert not storage.exists(storage.join(root, "a.bin"))
+    assert storage.kind(storage.join(root, "b")) == pafs.FileType.Directory
+    with pytest.raises(FileNotFoundError):
+        storage.read_bytes(storage.join(root, "a.bin"))
+
+
+def test_check_writable_leaves_nothing(root):
+    storage.check_writable(storage.join(root, "out"))
+    assert list(storage.list_files(root)) == []
+
+
+def test_an_output_that_cannot_be_written_is_the_users_to_mend(tmp_path, bucket):
+    (tmp_path / "file").write_bytes(b"")
+    for uri in (str(tmp_path / "file" / "below"), f"{bucket}-absent/out"):
+        with pytest.raises(InputError, match="cannot be written"):
+            storage.check_writable(uri)
+
+
+@pytest.mark.parametrize("uri", ["gs://bucket/x", "", "s3://"])
+def test_other_schemes_are_refused(uri):
+    with pytest.raises(InputError, match=r"write"):
+        storage.open_uri(uri)
+
+
+def test_a_failed_local_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    target = tmp_path / "a"
+    storage.write_bytes(str(target), b"old")
+
+    def full(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="disk full"):
+        storage.write_bytes(str(target), b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert target.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("fault", ["500", "503", "timeout"])
+def test_s3_faults_are_retried(bucket, s3_server, fault):
+    uri = storage.join(bucket, "a")
+    before = s3_server.spoilt
+    s3_server.fail(fault, times=2, method="PUT")
+    storage.write_bytes(uri, b"data")
+    s3_server.fail(fault, times=2, method="GET")
+    assert storage.read_bytes(uri) == b"data"
+    s3_server.fail(fault, times=2, method="GET")
+    assert list(storage.list_files(bucket)) == [("a", 4)]
+    assert s3_server.spoilt == before + 6
+
+
+def test_links_to_files_count_and_links_to_folders_do_not(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/a").write_bytes(b"a")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "file").symlink_to(tmp_path / "real/a")
+    (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    assert list(storage.list_files(str(tmp_path))) == [("file", 1), ("real/a", 1)]
+
+
+def test_what_a_killed_process_left_half_written_is_deleted(tmp_path):
+    storage.write_bytes(str(tmp_path / "deep/whole.png"), b"whole")
+    (tmp_path / "deep" / f"{storage.PART}x").write_bytes(b"ha")
+    storage.delete_parts(str(tmp_path))
+    assert [name for name, _ in storage.list_files(str(tmp_path))] == ["deep/whole.png"]
