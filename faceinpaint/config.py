@@ -190,9 +190,7 @@ class StageTraining(Part):
     clip: float | None = Field(default=None, gt=0)  # largest gradient norm
     ema_pictures: float = Field(default=10_000, gt=0)  # half-life of the weights' moving average, in pictures
     tune_generator: bool = False  # structure stage only: train the generator too
-    tune_structure: float = Field(
-        default=0.0, ge=0
-    )  # texture stage only: train the first stage too, at this share of lr
+    tune_structure: Weight = 0.0  # texture stage only: train the first stage too, at this share of lr
     max_loss: float = Field(default=1e6, gt=0)  # a loss or gradient norm beyond it counts as diverged
     bad_steps: int = Field(default=0, ge=0)  # so many diverged steps are left out before the run stops
     batch_norm: Literal["per-worker", "sync", "frozen"] = "per-worker"  # statistics: see docs/training.md

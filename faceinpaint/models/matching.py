@@ -18,8 +18,8 @@ COARSEST = 4  # pixels
 def matched(picture: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     """``picture`` with the harmonic interpolation of ``image - picture`` added.
 
-    All (N, 3, S, S) in [-1, 1]; mask (N, 1, S, S): the hole's share of a pixel; below 1 the image is known. The correction is
-    taken as given: gradients flow through ``picture`` alone.
+    All (N, 3, S, S) in [-1, 1]; mask (N, 1, S, S): the hole's share of a pixel; below 1 the image is known. The
+    correction is taken as given: gradients flow through ``picture`` alone.
     """
     with torch.no_grad(), torch.autocast(picture.device.type, enabled=False):
         known = (mask < 1).float()

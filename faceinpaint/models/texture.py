@@ -83,7 +83,7 @@ class TextureGenerator(nn.Module):
         return computed
 
     def _encode(self, x: Tensor) -> dict[int, Tensor]:
-        """All that is seen, level 1's cells as channels -> level 1-6: (N, widths[level - 1], S / stride, S / stride)."""
+        """All that is seen, (N, C, S / s, S / s) with level 1's stride s -> level 1-6: (N, width, S / stride, ...)."""
         maps = {}
         for level, layers in enumerate(self.encoder, start=1):
             x = maps[level] = layers(x)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from faceinpaint.training.distributed import mean_over_workers
 
 OTHERS, ADVERSARIAL = 0, 1
-MEMORY = 0.9  # of the scale, from step to step
+RISE, FALL = 0.1, 0.5  # share of the way to the wanted scale that a step goes
 LARGEST = 1e4  # scale
 
 
@@ -39,7 +39,9 @@ class GradientBalance(nn.Module):
         others, adversarial = mean_over_workers(self.norms).clamp(min=1e-24).sqrt().unbind()
         wanted = (self.share * others / adversarial).clamp(max=LARGEST)
         measured = self.norms.min() > 0
-        moved = torch.where(self.scale > 0, self.scale.lerp(wanted, 1 - MEMORY), wanted)
+        # A critic that starts to see has gradients that grow fast: the scale falls faster than it rises.
+        pace = torch.where(wanted < self.scale, FALL, RISE)
+        moved = torch.where(self.scale > 0, self.scale.lerp(wanted, pace), wanted)
         self.scale.copy_(torch.where(measured & wanted.isfinite(), moved, self.scale))
         self.norms.zero_()
 

@@ -44,9 +44,9 @@ def build_trainee(stage: str, config: Config, sources: list[str]) -> Trainee:
     structure = find_structure(config, sources) if recipe.structure else None
     texture, critic = build.build_texture(recipe), build.build_critic(config)
     _fill_from(sources, stage, texture)
-    wanted = config.texture_loss
-    features = load_features(config.feature_backbone) if wanted.perceptual else None
-    lpips = load_perceptual(config.lpips_backbone) if wanted.lpips or wanted.structure else None
+    terms = config.texture_loss
+    features = load_features(config.feature_backbone) if terms.perceptual else None
+    lpips = load_perceptual(config.lpips_backbone) if terms.lpips or terms.structure else None
     return TextureTrainee(config, stage, structure, texture, critic, features, lpips)
 
 
