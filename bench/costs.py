@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from faceinpaint.config import load_preset
 from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.painter import MODEL_BATCH, paint
-from faceinpaint.inference.work import Settings, Work, examine, finish
+from faceinpaint.inference.work import Examined, Painted, Settings, examine, finish
 from faceinpaint.training.run import Run
 from faceinpaint.training.stages.build import build_trainee
 
@@ -77,23 +78,22 @@ def photograph(side: int, kind: str) -> dict[str, Any]:
         settings = Settings(
             output=f"{folder}/out", masks=parse_masks(f"{folder}/mask.png"), image_size=64, alignment="celeba"
         )
-        work = examine("a", data, None, settings)
-        work.painted = work.crops
+        examined = examine("a", data, None, settings)
         row = {
             "side": side,
             "format": kind,
             "megabytes": len(data) / 1e6,
-            "faces": work.row["faces"],
+            "faces": examined.row.faces,
             "examine_ms": cpu_ms(lambda: examine("a", data, None, settings)),
-            "finish_ms": cpu_ms(lambda: finish(copy_of(work), settings)),
+            "finish_ms": cpu_ms(lambda: finish(fresh(examined), settings)),
         }
     print(row, flush=True)
     return row
 
 
-def copy_of(work: Work) -> Work:
+def fresh(examined: Examined) -> Painted:
     """Finishing completes a row: each round needs one of its own."""
-    return Work(work.data, dict(work.row), work.patches, work.fills, work.crops, work.holes, work.painted)
+    return Painted(examined=replace(examined, row=replace(examined.row)), patches=examined.crops)
 
 
 def model(preset: str) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from faceinpaint.inference.work import Work, doubt
+from faceinpaint.inference.row import LedgerRow
+from faceinpaint.inference.work import Examined, Finished, doubt
 from faceinpaint.storage import exists, join, read_bytes, write_bytes
 
 SHOWN = 48
@@ -20,7 +20,7 @@ SHEETS = "_job/gallery.npz"
 class Entry:
     """A picture of the gallery; ``similarity``: of the identity before and after, cosine; None without a face."""
 
-    row: dict[str, Any]
+    row: LedgerRow
     sheet: dict[str, np.ndarray]
     similarity: float | None = None
 
@@ -34,19 +34,18 @@ class Gallery:
         if not dry and exists(join(output, SHEETS)):
             self.entries = _unpack(read_bytes(join(output, SHEETS)))
 
-    def add(self, works: list[Work]) -> None:
+    def add(self, finished: list[Finished]) -> None:
         """Consider finished pictures."""
-        known = {entry.row["key"] for entry in self.entries}
-        new = [Entry(work.row, work.sheet) for work in works if work.sheet and work.row["key"] not in known]
+        known = {entry.row.key for entry in self.entries}
+        new = [Entry(each.row, each.sheet) for each in finished if each.sheet and each.row.key not in known]
         ranked = sorted(self.entries + new, key=lambda entry: -doubt(entry.row))
         self.entries = ranked[:SHOWN]
 
-    def add_plans(self, works: list[Work]) -> None:
+    def add_plans(self, examined: list[Examined]) -> None:
         """Show examined pictures of a dry run: the first ones, with the hole over the crop that the model would see."""
-        for work in works:
-            if work.crops is not None and work.holes is not None and len(self.entries) < SHOWN:
-                sheet = {"before": work.crops[0], "hole": work.holes[0] * 255}
-                self.entries.append(Entry(work.row, sheet))
+        for each in examined:
+            if each.crops is not None and each.holes is not None and len(self.entries) < SHOWN:
+                self.entries.append(Entry(each.row, {"before": each.crops[0], "hole": each.holes[0] * 255}))
 
     def save(self) -> None:
         """Make the gallery durable."""
@@ -58,7 +57,7 @@ def _pack(entries: list[Entry]) -> bytes:
     """Rows as JSON text and pictures as arrays: an .npz without pickles."""
     arrays = {f"{i}/{name}": picture for i, entry in enumerate(entries) for name, picture in entry.sheet.items()}
     sink = io.BytesIO()
-    arrays["rows"] = np.array(json.dumps([entry.row for entry in entries]))
+    arrays["rows"] = np.array(json.dumps([asdict(entry.row) for entry in entries]))
     np.savez(sink, **arrays)  # type: ignore[arg-type]  # its flags have names that ours cannot take
     return sink.getvalue()
 
@@ -66,7 +65,8 @@ def _pack(entries: list[Entry]) -> bytes:
 def _unpack(data: bytes) -> list[Entry]:
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         rows = json.loads(str(archive["rows"]))
-        entries = [Entry(row, {}) for row in rows]
+        names = {field.name for field in fields(LedgerRow)}  # a run of another version may know other columns
+        entries = [Entry(LedgerRow(**{name: row[name] for name in names & row.keys()}), {}) for row in rows]
         for name in archive.files:
             if name != "rows":
                 i, _, picture = name.partition("/")

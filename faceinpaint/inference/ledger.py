@@ -16,30 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from faceinpaint.inference.row import ROW, LedgerRow, to_table
 from faceinpaint.storage import exists, join, read_bytes, top_names, write_bytes
 
-SCHEMA_VERSION = 1
-STATUSES = ("restored", "restored-fallback", "skipped", "failed")
 ROWS_A_FILE = 20_000  # a file is full from here on
 DIGEST_BYTES = 16
 DIGESTS = f"S{DIGEST_BYTES}"
-ROW = pa.schema(
-    [
-        ("key", pa.string()),
-        ("status", pa.string()),
-        ("reason", pa.string()),
-        ("input_sha256", pa.string()),
-        ("mask_sha256", pa.string()),
-        ("output", pa.string()),  # path relative to OUTPUT
-        ("output_sha256", pa.string()),  # of the picture's encoded bytes
-        ("hole_ratio", pa.float64()),
-        ("faces", pa.int32()),
-        ("seam_error", pa.float64()),  # mean step across the hole's edge, levels of 255
-        ("seconds", pa.float64()),
-        ("model_sha256", pa.string()),
-        ("schema", pa.int32()),
-    ]
-)
 
 
 class Ledger:
@@ -79,14 +61,13 @@ class Ledger:
     def rows(self) -> int:
         return sum(self.counts.values())
 
-    def add(self, rows: pa.Table) -> None:
+    def add(self, rows: list[LedgerRow]) -> None:
         """Take finished inputs in; they are kept at the next :meth:`flush`, or when the file is full.
 
         Rows added together become durable together: an output file that holds several pictures is entered whole.
         """
-        rows = rows.select(ROW.names).cast(ROW)
-        self.counts.update(rows["status"].to_pylist())
-        self._pending = pa.concat_tables([self._pending, rows])
+        self.counts.update(str(row.status) for row in rows)
+        self._pending = pa.concat_tables([self._pending, to_table(rows)])
         if self._pending.num_rows >= ROWS_A_FILE:
             self.flush()
             self._file, self._pending, self._flushed = self._file + 1, ROW.empty_table(), 0

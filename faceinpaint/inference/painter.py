@@ -12,14 +12,14 @@ from faceinpaint import telemetry
 from faceinpaint.config import Precision
 from faceinpaint.device import settle
 from faceinpaint.inference.inpainter import Inpainter
-from faceinpaint.inference.work import pack, unpack
+from faceinpaint.inference.work import Examined, Painted, pack, unpack
 from faceinpaint.models.two_stage import window_side
 
 MODEL_BATCH = 8  # of patches whose windows are alike: larger ones would be padded more
 
 
 class Painter:
-    """Paints ``work.crops`` into ``work.painted``.
+    """Paints the crops of examined pictures.
 
     Every forward pass has MODEL_BATCH patches, the last one padded, and the window that each of them would get alone:
     so a picture's result does not depend on what came with it, on this run or another.
@@ -34,18 +34,19 @@ class Painter:
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
         began = time.perf_counter()
-        everything = unpack(batch["work"])
-        works = [work for work in everything if work.crops is not None]
-        if works:
-            crops = np.concatenate([work.crops for work in works])
-            holes = np.concatenate([work.holes for work in works])
-            with telemetry.step("paint", len(works)):
-                painted = paint(self.inpainter, crops, holes)
-            ends = np.cumsum([len(work.patches) for work in works])
-            for work, part in zip(works, np.split(painted, ends[:-1]), strict=True):
-                work.painted = part
-                work.row["seconds"] += (time.perf_counter() - began) * len(part) / len(crops)
-        return {"work": pack(everything)}
+        pictures: list[Examined] = unpack(batch["work"])
+        with_crops = [i for i, examined in enumerate(pictures) if examined.crops is not None]
+        painted = [Painted(examined=examined) for examined in pictures]
+        if with_crops:
+            crops = np.concatenate([pictures[i].crops for i in with_crops])
+            holes = np.concatenate([pictures[i].holes for i in with_crops])
+            with telemetry.step("paint", len(with_crops)):
+                patches = paint(self.inpainter, crops, holes)
+            ends = np.cumsum([len(pictures[i].patches) for i in with_crops])
+            for i, part in zip(with_crops, np.split(patches, ends[:-1]), strict=True):
+                painted[i] = Painted(examined=pictures[i], patches=part)
+                pictures[i].row.seconds += (time.perf_counter() - began) * len(part) / len(crops)
+        return {"work": pack(painted)}
 
 
 def paint(inpainter: Inpainter, crops: np.ndarray, holes: np.ndarray) -> np.ndarray:

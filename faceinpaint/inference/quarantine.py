@@ -11,7 +11,7 @@ import numpy as np
 import ray
 
 from faceinpaint import telemetry
-from faceinpaint.inference.work import Settings, Work, examine, pack
+from faceinpaint.inference.work import Examined, Settings, examine, pack
 
 DEATHS = 2  # of its process, after which a picture is given up
 
@@ -19,27 +19,27 @@ DEATHS = 2  # of its process, after which a picture is given up
 def examine_apart(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
     """As the pipeline's examining step, but a picture that kills its process twice gets a row that says so."""
     shared = ray.get(settings)
-    works: list[Work] = []
+    examined: list[Examined] = []
     pool = _pool()
     try:
         with telemetry.step("examine", len(batch["key"])):
             for key, image, error in zip(batch["key"], batch["image"], batch["error"], strict=True):
                 for _ in range(DEATHS):
                     try:
-                        works.append(pool.submit(examine, str(key), image, error, shared).result())
+                        examined.append(pool.submit(examine, str(key), image, error, shared).result())
                         break
                     except BrokenProcessPool:
                         pool = _pool()
                 else:
-                    works.append(_given_up(str(key), shared))
+                    examined.append(_given_up(str(key), shared))
     finally:
         pool.shutdown()
-    return {"work": pack(works)}
+    return {"work": pack(examined)}
 
 
 def _pool() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
-def _given_up(key: str, settings: Settings) -> Work:
+def _given_up(key: str, settings: Settings) -> Examined:
     return examine(key, None, f"killed its process {DEATHS} times: quarantined", settings)

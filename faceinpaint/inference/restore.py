@@ -16,7 +16,6 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy, Dataset
 from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
@@ -27,13 +26,13 @@ from faceinpaint.data.source import is_parquet, is_small, read_pictures
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError
 from faceinpaint.inference.gallery import Gallery
-from faceinpaint.inference.ledger import DIGESTS, ROW, Ledger
+from faceinpaint.inference.ledger import DIGESTS, Ledger
 from faceinpaint.inference.lock import claim, run_lock
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.quarantine import examine_apart
 from faceinpaint.inference.report import write_report
 from faceinpaint.inference.steps import examine_batch, finish_batch, missing, write_rows
-from faceinpaint.inference.work import Settings, Work, unpack
+from faceinpaint.inference.work import Examined, Finished, Settings, unpack
 from faceinpaint.ray_session import connect
 from faceinpaint.storage import absolute, check_writable, delete, join, top_names
 
@@ -159,9 +158,10 @@ def _pass(
 ) -> None:
     """Stream what is not ``done`` through the pipeline into the ledger; flushes as it goes and at the end."""
     try:
-        for works in _stream(options, settings, done, apart):
-            ledger.add(pa.Table.from_pylist([work.row for work in works], ROW))
-            gallery.add(works)
+        finished: list[Finished]
+        for finished in _stream(options, settings, done, apart):
+            ledger.add([each.row for each in finished])
+            gallery.add(finished)
             if progress.show(ledger):
                 ledger.flush()
     finally:
@@ -169,8 +169,8 @@ def _pass(
         gallery.save()
 
 
-def _stream(options: Options, settings: Settings, done: ray.ObjectRef, apart: bool = False) -> Iterator[list[Work]]:
-    """Finished pictures, some at a time."""
+def _stream(options: Options, settings: Settings, done: ray.ObjectRef, apart: bool = False) -> Iterator[list[Any]]:
+    """Finished pictures (of a dry run: examined ones), some at a time."""
     with warnings.catch_warnings():
         # Ray 2.60 has no named parameter for a task's crash budget, and warns of the unnamed one.
         warnings.filterwarnings("ignore", message=".*ray_remote_args", category=RayDeprecationWarning)
@@ -233,11 +233,12 @@ def _drop_orphans(output: str, ledger: Ledger) -> None:
 def _dry_run(options: Options, settings: Settings) -> dict[str, int]:
     """Examine everything, write a contact sheet, restore nothing."""
     gallery, progress, ledger = Gallery(options.output, dry=True), Progress(options.input), Ledger(options.output)
-    for works in _stream(options, settings, ray.put(np.empty(0, DIGESTS))):
-        for work in works:
-            work.row["status"] = work.row["status"] or "restored"
-        ledger.counts.update(work.row["status"] for work in works)
-        gallery.add_plans(works)
+    examined: list[Examined]
+    for examined in _stream(options, settings, ray.put(np.empty(0, DIGESTS))):
+        for each in examined:
+            each.row.status = each.row.status or "restored"
+        ledger.counts.update(str(each.row.status) for each in examined)
+        gallery.add_plans(examined)
         progress.show(ledger)
     write_report(options.output, ledger, gallery, progress.rate(ledger), settings.alignment)
     progress.close(ledger)

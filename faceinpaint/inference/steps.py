@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import ray
 
 from faceinpaint import telemetry
 from faceinpaint.inference.ledger import contains
-from faceinpaint.inference.work import doubt, examine, finish, pack, unpack
+from faceinpaint.inference.work import Finished, doubt, examine, finish, pack, unpack
 from faceinpaint.storage import join, write_bytes
 
 SHEETS = 2  # of a batch's pictures, the most doubtful ones, bring thumbnails for the report
@@ -38,23 +39,21 @@ def examine_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict
 def finish_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
     shared = ray.get(settings)
     with telemetry.step("finish", len(batch["work"])):
-        works = [finish(work, shared) for work in unpack(batch["work"])]
-    works.sort(key=lambda work: doubt(work.row), reverse=True)
-    for work in works[SHEETS:]:
-        work.sheet = {}
-    return {"work": pack(works)}
+        pictures = [finish(painted, shared) for painted in unpack(batch["work"])]
+    pictures.sort(key=lambda finished: doubt(finished.row), reverse=True)
+    return {"work": pack(pictures[:SHEETS] + [replace(finished, sheet={}) for finished in pictures[SHEETS:]])}
 
 
 def write_rows(batch: dict[str, np.ndarray], output: str) -> dict[str, Any]:
     """Restored pictures of a block as one Parquet file, named after its keys: done twice, it is the same file."""
-    works = unpack(batch["work"])
-    good = [work for work in works if work.picture]
+    pictures: list[Finished] = unpack(batch["work"])
+    good = [finished for finished in pictures if finished.picture]
     if good:
-        keys = [work.row["key"] for work in good]
+        keys = [finished.row.key for finished in good]
         name = f"restored-{hashlib.sha256(json.dumps(keys).encode()).hexdigest()[:16]}.parquet"
         sink = io.BytesIO()
-        pq.write_table(pa.table({"key": keys, "image": [work.picture for work in good]}), sink)
+        pq.write_table(pa.table({"key": keys, "image": [finished.picture for finished in good]}), sink)
         write_bytes(join(output, name), sink.getvalue())
-        for work in good:
-            work.row["output"], work.picture = name, b""
-    return {"work": pack(works)}
+        for finished in good:
+            finished.row.output = name
+    return {"work": pack([replace(finished, picture=b"") for finished in pictures])}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import pickle
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from faceinpaint.data.mask_spec import Alpha, MaskSpec, hole_for
 from faceinpaint.data.routing import Patch, cut, paste, route
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError, NoPhotographError
-from faceinpaint.inference.ledger import ROW, SCHEMA_VERSION
+from faceinpaint.inference.row import LedgerRow, Status
 from faceinpaint.photos.photo import encode_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
 from faceinpaint.storage import PART, first_line, join, write_bytes
@@ -47,93 +48,114 @@ class Settings:
     model_sha256: str = ""
 
 
-@dataclass
-class Work:
-    """A picture on its way. ``row``: its ledger row so far; ``patches``: parts for the model, with ``crops`` uint8
-    (P, S, S, 3) and ``holes`` uint8 (P, S, S); ``painted``: what the model made of them; ``fills``: holes that get a
-    classical fill. A status in ``row`` means that the picture is done with."""
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """A picture before the model. A status in ``row`` means that it is done with: nothing else is set then.
 
-    data: bytes
-    row: dict[str, Any]
+    data: the input's bytes; patches: parts for the model, with ``crops`` uint8 (P, S, S, 3) and ``holes`` uint8
+    (P, S, S), 1 in the hole; fills: parts that get a classical fill.
+    """
+
+    row: LedgerRow
+    data: bytes = b""
     patches: list[Patch] = field(default_factory=list)
     fills: list[Patch] = field(default_factory=list)
     crops: np.ndarray | None = None
     holes: np.ndarray | None = None
-    painted: np.ndarray | None = None
-    picture: bytes = b""  # the finished file, where outputs are rows
-    sheet: dict[str, np.ndarray] = field(default_factory=dict)  # pictures for the report: see _sheet
 
 
-def pack(works: list[Work]) -> np.ndarray:
-    """Work as a column of bytes, as it travels between the processes of one run (and nowhere else)."""
-    column = np.empty(len(works), object)
-    column[:] = [pickle.dumps(work, pickle.HIGHEST_PROTOCOL) for work in works]
+@dataclass(frozen=True, kw_only=True)
+class Painted:
+    """A picture after the model. patches: what it made of each of ``examined.crops``, uint8 (P, S, S, 3)."""
+
+    examined: Examined
+    patches: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A picture whose row is complete.
+
+    picture: the encoded file, where outputs are rows of Parquet; sheet: thumbnails for the report (:func:`_sheet`).
+    """
+
+    row: LedgerRow
+    picture: bytes = b""
+    sheet: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+Step = TypeVar("Step", Examined, Finished)
+
+
+def pack(steps: Sequence[Examined | Painted | Finished]) -> np.ndarray:
+    """Pictures as a column of bytes, as they travel between the processes of one run (and nowhere else)."""
+    column = np.empty(len(steps), object)
+    column[:] = [pickle.dumps(step, pickle.HIGHEST_PROTOCOL) for step in steps]
     return column
 
 
-def unpack(column: np.ndarray) -> list[Work]:
+def unpack(column: np.ndarray) -> list[Any]:
     """Inverse of :func:`pack`."""
-    return [pickle.loads(work) for work in column]
+    return [pickle.loads(step) for step in column]
 
 
-def examine(key: str, data: bytes | None, error: str | None, settings: Settings) -> Work:
+def examine(key: str, data: bytes | None, error: str | None, settings: Settings) -> Examined:
     """Decode, find hole and faces, and cut out what the model has to see; trouble becomes the row's status."""
     began = time.perf_counter()
-    row = dict.fromkeys(ROW.names) | {"key": key, "schema": SCHEMA_VERSION, "model_sha256": settings.model_sha256}
-    work = Work(data or b"", row)
+    row = LedgerRow(key=key, model_sha256=settings.model_sha256)
+    examined = Examined(row=row)
     if data is None:
-        row |= {"status": "failed", "reason": error or "no picture"}
+        row.status, row.reason = "failed", error or "no picture"
     else:
-        row["input_sha256"] = hashlib.sha256(data).hexdigest()
-        _guarded(work, lambda: _plan(work, settings))
-    row["seconds"] = time.perf_counter() - began
-    return work
+        row.input_sha256 = hashlib.sha256(data).hexdigest()
+        examined = _guarded(row, partial(_plan, row, data, settings), examined)
+    row.seconds = time.perf_counter() - began
+    return examined
 
 
-def finish(work: Work, settings: Settings) -> Work:
+def finish(painted: Painted, settings: Settings) -> Finished:
     """Put the painted patches back, write the picture, and complete the row."""
     began = time.perf_counter()
-    if work.row["status"] is None:
-        _guarded(work, lambda: _complete(work, settings))
-    work.row["seconds"] += time.perf_counter() - began
-    return replace(work, data=b"", patches=[], fills=[], crops=None, holes=None, painted=None)
+    row = painted.examined.row
+    finished = Finished(row=row)
+    if row.status is None:
+        finished = _guarded(row, partial(_complete, painted, settings), finished)
+    row.seconds += time.perf_counter() - began
+    return finished
 
 
-def _guarded(work: Work, step: Callable[[], None]) -> None:
+def _guarded(row: LedgerRow, step: Callable[[], Step], otherwise: Step) -> Step:
     """The one boundary around a single picture: whatever is wrong with it costs its row, never the job."""
     try:
-        step()
-        return
+        return step()
     except NoPhotographError as error:
-        outcome = {"status": "skipped", "reason": first_line(error)}
+        row.status, row.reason = "skipped", first_line(error)
     except InputError as error:
-        outcome = {"status": "failed", "reason": first_line(error)}
+        row.status, row.reason = "failed", first_line(error)
     except Exception as error:  # hostile files make decoders raise anything
-        outcome = {"status": "failed", "reason": f"{type(error).__name__}: {first_line(error)}"}
-    work.row |= outcome | {"output": None, "output_sha256": None}  # nothing stands there
-    work.sheet, work.picture = {}, b""
+        row.status, row.reason = "failed", f"{type(error).__name__}: {first_line(error)}"
+    row.output = row.output_sha256 = None  # nothing stands there
+    return otherwise
 
 
-def _plan(work: Work, settings: Settings) -> None:
-    check_key(work.row["key"], settings)
-    photo = read_photo(work.data)
+def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
+    check_key(row.key, settings)
+    photo = read_photo(data)
     rgb = photo.rgb
-    hole = hole_for(settings.masks, work.row["key"], rgb, photo.alpha, settings.polarity, settings.image_size)
-    work.row |= {
-        "mask_sha256": hashlib.sha256(repr(hole.shape).encode() + np.packbits(hole).tobytes()).hexdigest(),
-        "hole_ratio": float(hole.mean()),
-    }
-    patches = route(rgb, hole, settings.image_size, settings.alignment)
+    hole = hole_for(settings.masks, row.key, rgb, photo.alpha, settings.polarity, settings.image_size)
+    row.mask_sha256 = hashlib.sha256(repr(hole.shape).encode() + np.packbits(hole).tobytes()).hexdigest()
+    row.hole_ratio = float(hole.mean())
+    patches, fills = route(rgb, hole, settings.image_size, settings.alignment), []
     without = [patch for patch in patches if patch.kind == "none"]
-    work.row["faces"] = len(patches) - len(without)
+    row.faces = len(patches) - len(without)
     if without and settings.no_face == "skip":
         raise NoPhotographError("no face at a hole")
     if settings.no_face == "classical":
-        work.fills, patches = without, [patch for patch in patches if patch.kind != "none"]
-    work.patches = patches
-    if work.patches:
-        crops, holes = zip(*(cut(rgb, hole, patch) for patch in work.patches), strict=True)
-        work.crops, work.holes = np.stack(crops), np.stack(holes)
+        fills, patches = without, [patch for patch in patches if patch.kind != "none"]
+    if not patches:
+        return Examined(row=row, data=data, fills=fills)
+    crops, holes = zip(*(cut(rgb, hole, patch) for patch in patches), strict=True)
+    return Examined(row=row, data=data, patches=patches, fills=fills, crops=np.stack(crops), holes=np.stack(holes))
 
 
 def check_key(key: str, settings: Settings) -> None:
@@ -149,43 +171,43 @@ def check_key(key: str, settings: Settings) -> None:
         raise InputError(f"the name {parts[0]!r} is the job's own under OUTPUT: rename the input")
 
 
-def _complete(work: Work, settings: Settings) -> None:
-    photo = read_photo(work.data)
+def _complete(painted: Painted, settings: Settings) -> Finished:
+    examined, row = painted.examined, painted.examined.row
+    photo = read_photo(examined.data)
     before = photo.rgb
     hole = np.zeros(before.shape[:2], np.uint8)
-    for patch in work.patches + work.fills:
+    for patch in examined.patches + examined.fills:
         _part(hole, patch)[:] |= patch.hole
-    after = _filled(work, before, hole)
-    row = work.row
-    row |= {"seam_error": seam_error(after, hole), "status": _status(work), "reason": _reason(work)}
+    after = _filled(painted, before, hole)
+    row.seam_error, row.status, row.reason = seam_error(after, hole), _status(examined), _reason(examined)
     samples = photo.with_hole(after, hole, opaque=isinstance(settings.masks, Alpha))
-    statement = {"Hole": f"{row['hole_ratio']:.4f}", "Status": row["status"], "Model": settings.model_sha256}
-    xmp = with_provenance(photo.file.info.get("xmp"), statement | {"Mask": row["mask_sha256"]})
+    statement = {"Hole": f"{row.hole_ratio:.4f}", "Status": row.status, "Model": settings.model_sha256}
+    xmp = with_provenance(photo.file.info.get("xmp"), statement | {"Mask": row.mask_sha256 or ""})
     # A row has no sidecar for a BMP's statement, and keeps nothing lossy.
     as_png = settings.as_png or (settings.as_rows and (not photo.lossless or photo.format == "BMP"))
     data = encode_photo(photo, samples, xmp, as_png)
-    row["output_sha256"] = hashlib.sha256(data).hexdigest()
-    work.sheet = _sheet(work, before, hole, after)
+    row.output_sha256 = hashlib.sha256(data).hexdigest()
+    sheet = _sheet(painted, before, hole, after)
     if settings.as_rows:
-        work.picture = data
-        return
-    row["output"] = f"{row['key']}.png" if settings.as_png else row["key"]
-    write_bytes(join(settings.output, row["output"]), data)
+        return Finished(row=row, picture=data, sheet=sheet)
+    row.output = f"{row.key}.png" if settings.as_png else row.key
+    write_bytes(join(settings.output, row.output), data)
     if photo.format == "BMP" and not as_png:  # has no place for it inside
-        write_bytes(join(settings.output, f"{row['output']}.xmp"), xmp)
+        write_bytes(join(settings.output, f"{row.output}.xmp"), xmp)
     if settings.keep_masks:
         png = cv2.imencode(".png", hole * 255)[1].tobytes()
-        write_bytes(join(settings.output, "masks", f"{row['key']}.png"), png)
+        write_bytes(join(settings.output, "masks", f"{row.key}.png"), png)
+    return Finished(row=row, sheet=sheet)
 
 
-def _filled(work: Work, before: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """``before`` with all patches pasted and all fills made; none looks at damage that another has yet to mend."""
+def _filled(painted: Painted, before: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """``before`` with all patches pasted and all fills made; none looks at damage that another has yet to fill."""
     after, damage = before, hole.copy()
-    for i, patch in enumerate(work.patches):
-        assert work.painted is not None
-        after = paste(after, work.painted[i], patch, damage, feather=0 if patch.kind == "aligned" else None)
+    for i, patch in enumerate(painted.examined.patches):
+        assert painted.patches is not None
+        after = paste(after, painted.patches[i], patch, damage, feather=0 if patch.kind == "aligned" else None)
         _part(damage, patch)[:] -= patch.hole
-    for patch in work.fills:
+    for patch in painted.examined.fills:
         after = classical_fill(after, patch, damage)
         _part(damage, patch)[:] -= patch.hole
     return after
@@ -196,15 +218,15 @@ def _part(mask: np.ndarray, patch: Patch) -> np.ndarray:
     return mask[y0:y1, x0:x1]
 
 
-def _status(work: Work) -> str:
-    no_face = work.fills or any(patch.kind == "none" for patch in work.patches)
+def _status(examined: Examined) -> Status:
+    no_face = examined.fills or any(patch.kind == "none" for patch in examined.patches)
     return "restored-fallback" if no_face else "restored"
 
 
-def _reason(work: Work) -> str | None:
-    if work.fills:
-        return f"no face at {len(work.fills)} hole(s): filled from the edges"
-    crops = sum(patch.kind == "none" for patch in work.patches)
+def _reason(examined: Examined) -> str | None:
+    if examined.fills:
+        return f"no face at {len(examined.fills)} hole(s): filled from the edges"
+    crops = sum(patch.kind == "none" for patch in examined.patches)
     return f"no face at {crops} hole(s): the model saw their surroundings" if crops else None
 
 
@@ -237,16 +259,17 @@ def seam_error(picture: np.ndarray, hole: np.ndarray) -> float:
     return float(joined.mean()) if joined.size else 0.0
 
 
-def doubt(row: dict[str, Any]) -> float:
+def doubt(row: LedgerRow) -> float:
     """How much a restored row deserves a look before the report knows more: large holes and visible seams do."""
-    return (row["hole_ratio"] or 0.0) + (row["seam_error"] or 0.0) / 64
+    return (row.hole_ratio or 0.0) + (row.seam_error or 0.0) / 64
 
 
-def _sheet(work: Work, before: np.ndarray, hole: np.ndarray, after: np.ndarray) -> dict[str, np.ndarray]:
+def _sheet(painted: Painted, before: np.ndarray, hole: np.ndarray, after: np.ndarray) -> dict[str, np.ndarray]:
     """Thumbnails of the picture, and the first face as the model saw (face, face_hole) and painted it (face_after)."""
     sheet = {"before": _thumbnail(before), "hole": _thumbnail(hole * 255), "after": _thumbnail(after)}
-    if work.row["faces"] and work.crops is not None and work.holes is not None and work.painted is not None:
-        sheet |= {"face": work.crops[0], "face_hole": work.holes[0], "face_after": work.painted[0]}
+    crops, holes = painted.examined.crops, painted.examined.holes
+    if painted.examined.row.faces and crops is not None and holes is not None and painted.patches is not None:
+        sheet |= {"face": crops[0], "face_hole": holes[0], "face_after": painted.patches[0]}
     return sheet
 
 

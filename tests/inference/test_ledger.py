@@ -1,16 +1,16 @@
 """The ledger holds each input once, in few files, whatever happens between flushes."""
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from faceinpaint.inference import ledger as module
-from faceinpaint.inference.ledger import ROW, Ledger, contains
+from faceinpaint.inference.ledger import Ledger, contains
+from faceinpaint.inference.row import ROW, LedgerRow, to_table
 
 
 def rows(keys, status="restored"):
-    return pa.Table.from_pylist([dict.fromkeys(ROW.names) | {"key": key, "status": status} for key in keys], ROW)
+    return [LedgerRow(key=key, status=status) for key in keys]
 
 
 def written(folder):
@@ -73,3 +73,16 @@ def test_a_million_keys_cost_sixteen_bytes_each():
     known = np.sort(module.digests(str(i) for i in range(10_000)))
     assert known.nbytes == 160_000
     assert contains(known, ["9999", "10000"]).tolist() == [True, False]
+
+
+def test_columns_follow_from_the_fields_of_a_row():
+    columns = {name: str(kind) for name, kind in zip(ROW.names, ROW.types, strict=True)}
+    assert list(columns)[:2] == ["key", "status"]
+    assert columns["status"] == columns["reason"] == "string"
+    assert columns["hole_ratio"] == columns["seconds"] == "double"
+    assert columns["faces"] == columns["schema"] == "int32"
+    table = to_table([LedgerRow(key="a", status="skipped", hole_ratio=0.25)])
+    assert table.schema == ROW
+    assert table.select(["key", "status", "hole_ratio", "faces"]).to_pylist() == [
+        {"key": "a", "status": "skipped", "hole_ratio": 0.25, "faces": None}
+    ]

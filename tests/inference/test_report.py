@@ -3,29 +3,28 @@
 import re
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from faceinpaint.inference import resemblance
 from faceinpaint.inference.gallery import SHOWN, Gallery
-from faceinpaint.inference.ledger import ROW, Ledger
+from faceinpaint.inference.ledger import Ledger
 from faceinpaint.inference.report import write_report
-from faceinpaint.inference.work import Work
+from faceinpaint.inference.row import LedgerRow
+from faceinpaint.inference.work import Finished
 from tests.browser import opened
 
 RNG = np.random.default_rng(2)
 
 
 def work(key, ratio, seam=1.0, faces=0, reason=None):
-    row = dict.fromkeys(ROW.names) | {"key": key, "status": "restored", "reason": reason, "schema": 1}
-    row |= {"hole_ratio": ratio, "seam_error": seam, "faces": faces}
+    row = LedgerRow(key=key, status="restored", reason=reason, hole_ratio=ratio, seam_error=seam, faces=faces)
     picture = RNG.integers(0, 256, (64, 64, 3), np.uint8)
     hole = np.zeros((64, 64), np.uint8)
     hole[20:40, 20:40] = 1
     sheet = {"before": picture, "hole": hole * 255, "after": picture[::-1].copy()}
     if faces:
         sheet |= {"face": picture, "face_hole": hole, "face_after": sheet["after"]}
-    return Work(b"", row, sheet=sheet)
+    return Finished(row=row, sheet=sheet)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +34,7 @@ def page(tmp_path_factory):
     ledger.open()
     works = [work(f"dir/{i:02d}.png", i / 100) for i in range(1, 60)]
     works += [work("face.png", 0.01, faces=1), work("<b>&'\".png", 0.9, 30.0, reason="no <i>face</i> " + "long" * 99)]
-    ledger.add(pa.Table.from_pylist([w.row for w in works], ROW))
+    ledger.add([w.row for w in works])
     ledger.flush()
     gallery.add(works[:30])
     gallery.save()
@@ -60,7 +59,7 @@ def test_a_lost_identity_outweighs_a_larger_hole(tmp_path, monkeypatch):
 
     def measured(entries, alignment):
         for entry in entries:
-            entry.similarity = {"kept.png": 0.95, "lost.png": 0.1}.get(entry.row["key"])
+            entry.similarity = {"kept.png": 0.95, "lost.png": 0.1}.get(entry.row.key)
 
     monkeypatch.setattr(resemblance, "measure_identity", measured)
     write_report(str(tmp_path), Ledger(str(tmp_path)), gallery, 1.0, "celeba")

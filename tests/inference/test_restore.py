@@ -13,8 +13,8 @@ from PIL import Image
 
 from faceinpaint import Options, restore
 from faceinpaint.errors import InputError
-from faceinpaint.inference.ledger import ROW
 from faceinpaint.inference.lock import run_lock
+from faceinpaint.inference.row import ROW
 from faceinpaint.storage import join, list_files, read_bytes, write_bytes
 
 SIDE = 32  # of preset tiny

@@ -1,0 +1,48 @@
+"""A ledger row: what became of one input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Literal, get_args, get_type_hints
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+Status = Literal["restored", "restored-fallback", "skipped", "failed"]
+ARROW = {str: pa.string(), Status: pa.string(), float: pa.float64(), int: pa.int32()}
+
+
+@dataclass(slots=True, kw_only=True)
+class LedgerRow:
+    """One row of the ledger. The steps fill it in; None is what is not known, or not yet.
+
+    A field is a column, in this order. A status means that the input is done with.
+    """
+
+    key: str
+    status: Status | None = None
+    reason: str | None = None
+    input_sha256: str | None = None
+    mask_sha256: str | None = None
+    output: str | None = None  # path relative to OUTPUT
+    output_sha256: str | None = None  # of the picture's encoded bytes
+    hole_ratio: float | None = None
+    faces: int | None = None
+    seam_error: float | None = None  # mean step across the hole's edge, levels of 255
+    seconds: float = 0.0
+    model_sha256: str | None = None
+    schema: int = SCHEMA_VERSION
+
+
+def _arrow_type(hint: object) -> pa.DataType:
+    """The column type of a field of type ``hint`` or ``hint | None``."""
+    return ARROW[get_args(hint)[0] if type(None) in get_args(hint) else hint]
+
+
+ROW = pa.schema([(name, _arrow_type(hint)) for name, hint in get_type_hints(LedgerRow).items()])
+
+
+def to_table(rows: Iterable[LedgerRow]) -> pa.Table:
+    """Rows as a table of schema ROW."""
+    return pa.Table.from_pylist([asdict(row) for row in rows], ROW)
