@@ -181,6 +181,7 @@ class StageTraining(Part):
     batch: Positive  # global batch, all workers together
     lr: float = Field(gt=0)
     critic_lr: float | None = Field(default=None, gt=0)  # None: lr
+    critic_first: int = Field(default=0, ge=0)  # steps in which the critic learns alone
     betas: tuple[Ratio, Ratio] = (0.9, 0.999)
     schedule: Literal["constant", "cosine", "step"] = "constant"
     step_every: Positive = 100_000  # "step": lr times step_factor every this many steps

@@ -86,7 +86,7 @@ class Run:
         factor = lr_factor(self.settings, self.steps_done)
         measured: dict[str, float] = {"lr": factor * self.settings.lr}
         for phase in self.trainee.phases:
-            if self.steps_done % phase.every == 0:
+            if self.steps_done >= phase.after and self.steps_done % phase.every == 0:
                 for group in phase.optimizer.param_groups:
                     group["lr"] = group["initial_lr"] * factor
                 measured |= self._take(phase, batch)

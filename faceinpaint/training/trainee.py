@@ -49,7 +49,7 @@ class Batch:
 class Phase:
     """One optimiser's turn within a step: minimise the weighted sum of named losses over some modules.
 
-    ``every``: the phase takes part in every so many steps (lazy regularisation).
+    ``every``: the phase takes part in every so many steps (lazy regularisation), from step ``after`` on.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Phase:
     losses: Callable[[Batch], Losses]
     weights: dict[str, float]
     every: int = 1
+    after: int = 0
 
     def parameters(self) -> list[nn.Parameter]:
         return [p for group in self.optimizer.param_groups for p in group["params"]]

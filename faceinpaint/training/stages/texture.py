@@ -61,7 +61,8 @@ class TextureTrainee:
                 self.weights["structure"] = self.loss.structure
         elif structure is not None:
             self.frozen += (structure.eval().requires_grad_(False),)
-        self.phases.append(Phase(stage, trained, painter, self._losses, self.weights))
+        after = self.settings.critic_first if self.loss.adversarial else 0
+        self.phases.append(Phase(stage, trained, painter, self._losses, self.weights, after=after))
 
     def _critic_phases(self) -> list[Phase]:
         """The critic's turns in a step; its loss is what the kind of critic was published with."""
