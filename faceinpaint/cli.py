@@ -1,34 +1,24 @@
-"""What all jobs share: one clear line and exit code 2 for wrong inputs."""
+"""What all commands share: one clear line and exit code 2 for wrong inputs, and arguments that several of them take."""
 
 from __future__ import annotations
 
 import argparse
 import gc
-import os
 import sys
 from collections.abc import Callable
 
 from faceinpaint.errors import InputError
 
-# Ray reads these when it is imported, so this module comes first in every job.
-# Told that there are no clusters here, a Ray of this job's own listens on loopback only; else it would everywhere.
-if not os.environ.get("RAY_ADDRESS"):
-    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-# Lines of Ray's own that would drown a job's.
-# Without a dashboard Ray Train's cleaner complains every second that it cannot ask it about its controller.
-os.environ.setdefault(
-    "RAY_DEDUP_LOGS_SKIP_REGEX", "Failed to query Ray Train Controller|maximum number of concurrent tasks"
-)
-os.environ.setdefault("RAY_TRAIN_ENABLE_PRINT_PATCH", "0")  # it shows each line of a worker twice
+WEIGHTS_HELP = "weights folder, s3://bucket/folder or hf://owner/name; default: what $FACEINPAINT_WEIGHTS names"
 
 
-def exit_code(main: Callable[[], int | None]) -> int:
-    """Run a job's ``main``: 0 when it is done, 2 with one line on stderr for an :class:`InputError`.
+def exit_code(main: Callable[[], int]) -> int:
+    """Run a command's ``main``: its own code, or 2 with one line on stderr for an :class:`InputError`.
 
     Anything else propagates with its traceback, which Python turns into exit code 1.
     """
     try:
-        return main() or 0
+        return main()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

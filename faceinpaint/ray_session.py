@@ -14,8 +14,8 @@ LEAST_LOGICAL_CPUS = 4
 def connect() -> None:
     """Join the cluster named by ``RAY_ADDRESS`` (set inside ``ray job submit``), else start Ray on this machine.
 
-    A local Ray gets at least four logical CPUs and keeps its dashboard off; in jobs it listens on loopback only
-    (:mod:`faceinpaint.cli`).
+    A local Ray gets at least four logical CPUs and keeps its dashboard off; it listens on loopback only (see
+    ``faceinpaint/__init__.py``).
     """
     if ray.is_initialized():
         return

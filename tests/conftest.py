@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-import faceinpaint.cli  # noqa: F401  # settings of Ray, before any test imports it
+import faceinpaint  # noqa: F401  # settings of Ray, before any test imports it
 
 
 @pytest.fixture(scope="session")

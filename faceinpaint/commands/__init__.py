@@ -11,6 +11,7 @@ import sys
 from functools import partial
 from typing import NoReturn
 
+from faceinpaint import __version__
 from faceinpaint.cli import exit_code
 
 VERBS = {
@@ -37,6 +38,7 @@ def main(*given: str) -> NoReturn:
         epilog="faceinpaint VERB --help says more.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"faceinpaint {__version__}")
     parser.add_argument("verb", choices=VERBS, metavar="VERB")
     parser.parse_args(arguments)
     raise AssertionError("a known verb was run above, and argparse refuses any other")

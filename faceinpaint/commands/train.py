@@ -26,7 +26,9 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     add("--data", required=True, help="training pictures: Parquet file or folder, local or s3://")
     add("--val", required=True, help="validation pictures, likewise")
     add("--output", required=True, help="weights folder, local or s3://; the run's state lies in runs/STAGE under it")
-    add("--init", help="weights folder to take earlier stages, or this stage's start, from")
+    add(
+        "--init", help="weights to take earlier stages, or this stage's start, from: a folder, s3:// or hf://owner/name"
+    )
     add("--crop", type=parse_crop, help="X0,Y0,X1,Y1 in pixels; default: the centre square")
     add("--workers", type=parse_workers, default=1, help="N; LEAST-MOST for an elastic run; 0: in this process")
     add("--cpus-per-worker", type=int, default=1, help="CPUs, and torch threads, a worker")

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from faceinpaint.config import Precision
 from faceinpaint.errors import InputError
 from faceinpaint.inference.inpainter import METHODS as TRAINED
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.models.baselines.classical import biharmonic, mean, navier_stokes, telea
 from faceinpaint.models.weights import has_weights, load_config
+from faceinpaint.names import Precision
 
 CLASSICAL = {"biharmonic": biharmonic, "navier-stokes": navier_stokes, "telea": telea, "mean": mean}
 METHODS = (*TRAINED, *CLASSICAL)

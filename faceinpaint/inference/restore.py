@@ -33,6 +33,8 @@ from faceinpaint.inference.quarantine import examine_apart
 from faceinpaint.inference.report import write_report
 from faceinpaint.inference.steps import examine_batch, finish_batch, missing, write_rows
 from faceinpaint.inference.work import Examined, Finished, Settings, unpack
+from faceinpaint.models.find_weights import find_weights
+from faceinpaint.names import FixedPrecision
 from faceinpaint.ray_session import connect
 from faceinpaint.storage import absolute, check_writable, delete, join, top_names
 
@@ -49,11 +51,11 @@ class Options:
     input: str
     masks: str
     output: str
-    weights: str
+    weights: str | None = None  # None: what $FACEINPAINT_WEIGHTS names
     workers: int | None = None  # None: 2; 1 with GPUs or a batch of pictures at most
     cpus_per_worker: float = 1  # threads of one process wait for each other when a decoder takes a core
     gpus_per_worker: float = 0
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: FixedPrecision = "fp32"
     mask_polarity: Polarity = "white-is-hole"
     no_face: Literal["skip", "classical", "crop"] = "classical"
     format: Literal["keep", "png"] = "keep"
@@ -74,7 +76,7 @@ def restore(options: Options | None = None, /, **fields: Any) -> dict[str, int]:
         options,
         input=absolute(options.input),
         output=absolute(options.output),
-        weights=absolute(options.weights),
+        weights=find_weights(options.weights),
     )
     with ThreadPoolExecutor(1) as pool:  # torch is imported, and the weights are checked, while Ray starts
         checked = pool.submit(_check, options)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -21,6 +19,7 @@ from faceinpaint.storage import delete, exists, join, read_bytes, write_bytes
 from faceinpaint.training.plan import Job, Resources
 from faceinpaint.training.run import DivergedError
 from faceinpaint.training.worker import train_worker
+from faceinpaint.version import code_version
 
 
 def train(job: Job, resources: Resources) -> dict[str, Any]:
@@ -133,13 +132,3 @@ def _differences(before: Any, now: Any, path: str = "") -> list[str]:
         names = sorted(before.keys() | now.keys())
         return [d for n in names for d in _differences(before.get(n), now.get(n), f"{path}.{n}".lstrip("."))]
     return [] if before == now else [path]
-
-
-def code_version() -> str:
-    """The checkout's commit ("+" when files were changed since), or "unknown" outside one."""
-    folder = Path(__file__).parent
-    try:
-        command = ["git", "-C", str(folder), "describe", "--always", "--dirty=+", "--abbrev=12"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from faceinpaint.config import Config, PretrainedConfig, StageTraining
 from faceinpaint.data.stream import StreamPlan, open_training_data
 from faceinpaint.images import Crop
+from faceinpaint.models.find_weights import find_weights
 from faceinpaint.storage import absolute, check_writable, join
 from faceinpaint.training.checkpoint import CheckpointStore
 from faceinpaint.training.stages.build import check_sources
@@ -74,7 +75,7 @@ def make_job(
     """A job whose inputs have been checked. Raises :class:`InputError` before anything is written."""
     # Workers run in other folders: local paths must be absolute.
     data, validation, output = absolute(data), absolute(validation), absolute(output)
-    init = init and absolute(init)
+    init = init and find_weights(init)
     public = {name: path and absolute(path) for name, path in config.pretrained}
     config = config.model_copy(update={"pretrained": PretrainedConfig(**public)})
     settings = config.train[stage]  # type: ignore[index]  # the command line offers known stages only

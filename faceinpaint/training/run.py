@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from faceinpaint.config import Precision, StageTraining
+from faceinpaint.config import StageTraining
 from faceinpaint.device import DTYPES, lay_out, resolve_precision
+from faceinpaint.names import Precision
 from faceinpaint.training import ema
 from faceinpaint.training.distributed import average_gradients, mean_over_workers, synchronise_batch_norm, workers
 from faceinpaint.training.jitter import jittered
