@@ -26,6 +26,21 @@ def exit_code(main: Callable[[], int]) -> int:
         gc.freeze()  # else Python looks through all of torch once more before it ends: most of a second
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """A whole number from ``least`` up, for argparse."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if number < least:
+            raise argparse.ArgumentTypeError(f"{number} is less than {least}")
+        return number
+
+    return parse
+
+
 def parse_crop(text: str) -> tuple[int, int, int, int]:
     """``X0,Y0,X1,Y1`` in pixels, for argparse."""
     try:

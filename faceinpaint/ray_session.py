@@ -7,7 +7,7 @@ import os
 
 import ray
 
-# Resumed Ray Data runs need a CPU beside the pipeline for the checkpoint filter; with two they starve.
+# Two model processes take a CPU each: with two in all, the tasks that feed them would wait for ever.
 LEAST_LOGICAL_CPUS = 4
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from faceinpaint.cli import WEIGHTS_HELP, parse_crop
-from faceinpaint.errors import InputError
+from faceinpaint.cli import WEIGHTS_HELP, at_least, parse_crop
 from faceinpaint.names import Backbone, Convention, FixedPrecision, choices
 
 
@@ -32,9 +31,11 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--weights", metavar="DIR", help=f"for the trained methods: {WEIGHTS_HELP}")
     parser.add_argument("--output", required=True, metavar="DIR")
     parser.add_argument("--crop", type=parse_crop, metavar="X0,Y0,X1,Y1", help="default: the centre square")
-    parser.add_argument("--size", type=int, metavar="PIXELS", help="side of the judged pictures; default: the weights'")
+    parser.add_argument(
+        "--size", type=at_least(1), metavar="PIXELS", help="side of the judged pictures; default: the weights'"
+    )
     parser.add_argument("--split", metavar="NAME|FILE", help="judge only the pictures of this split")
-    parser.add_argument("--workers", type=int, default=2, metavar="N")
+    parser.add_argument("--workers", type=at_least(1), default=2, metavar="N")
     parser.add_argument(
         "--gpus-per-worker", type=float, metavar="G", help="default: an equal share of the cluster's GPUs"
     )
@@ -63,8 +64,6 @@ def main(arguments: list[str]) -> int:
     from faceinpaint.models.find_weights import VARIABLE, find_weights
     from faceinpaint.ray_session import connect
 
-    if args.workers < 1:
-        raise InputError(f"--workers {args.workers}: need at least one")
     weights = find_weights(args.weights) if args.weights or os.environ.get(VARIABLE) else None
     other = read_other(args.compare) if args.compare else None
     common = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 
-from faceinpaint.cli import WEIGHTS_HELP
+from faceinpaint.cli import WEIGHTS_HELP, at_least
 from faceinpaint.data.user_masks import POLARITIES
 from faceinpaint.names import FixedPrecision, choices
 
@@ -28,7 +28,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     )
     add("--output", required=True, help="folder or s3:// prefix; empty, or this job's own")
     add("--weights", help=WEIGHTS_HELP)
-    add("--workers", type=int, help="model processes (default 2; 1 with GPUs or few pictures)")
+    add("--workers", type=at_least(1), help="model processes (default 2; 1 with GPUs or few pictures)")
     add("--cpus-per-worker", type=float, default=1, help="CPUs, and torch threads, of each (default 1)")
     add("--gpus-per-worker", type=float, default=0, help="GPUs of each")
     add("--precision", choices=choices(FixedPrecision), default="fp32", help="of the model")

@@ -8,10 +8,11 @@ The same command again goes on where it was.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 
-from faceinpaint.cli import parse_crop
-from faceinpaint.config import STAGES, load_preset
+from faceinpaint.cli import at_least, parse_crop
+from faceinpaint.config import STAGES, load_preset, preset_names
 
 METHOD_STAGES = ("generator", "structure", "texture")
 
@@ -21,7 +22,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
         prog="faceinpaint train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--preset", required=True, help="named configuration: tiny, celeba64, celebahq256, celebahq256-native")
+    add("--preset", required=True, help=f"named configuration: {', '.join(preset_names())}")
     add("--stage", required=True, choices=[*STAGES, "all"], help="all: generator, structure and texture in turn")
     add("--data", required=True, help="training pictures: Parquet file or folder, local or s3://")
     add("--val", required=True, help="validation pictures, likewise")
@@ -31,24 +32,28 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     )
     add("--crop", type=parse_crop, help="X0,Y0,X1,Y1 in pixels; default: the centre square")
     add("--workers", type=parse_workers, default=1, help="N; LEAST-MOST for an elastic run; 0: in this process")
-    add("--cpus-per-worker", type=int, default=1, help="CPUs, and torch threads, a worker")
-    add("--gpus-per-worker", type=float, default=0, help="GPUs a worker")
-    add("--max-failures", type=int, default=3, help="how often failed workers are started again")
-    add("--steps", type=int, help="optimiser steps; default: the preset's")
-    add("--checkpoint-every", type=int, default=500, metavar="N", help="steps between checkpoints")
-    add("--evaluate-every", type=int, metavar="N", help="steps between validations; default: at checkpoints")
-    add("--keep", type=int, default=2, help="checkpoints kept beside the best")
+    add("--cpus-per-worker", type=at_least(1), default=1, help="CPUs, and torch threads, per worker")
+    add("--gpus-per-worker", type=float, default=0, help="GPUs per worker")
+    add("--max-failures", type=at_least(0), default=3, help="how often failed workers are started again")
+    add("--steps", type=at_least(1), help="optimiser steps; default: the preset's")
+    add("--checkpoint-every", type=at_least(1), default=500, metavar="N", help="steps between checkpoints")
+    add("--evaluate-every", type=at_least(1), metavar="N", help="steps between validations; default: at checkpoints")
+    add("--keep", type=at_least(1), default=2, help="newest checkpoints that are kept, beside the best")
     add("--set", action="append", default=[], metavar="path.to.field=value", help="change a field of the preset")
     return parser.parse_args(arguments)
 
 
 def parse_workers(text: str) -> int | tuple[int, int]:
     """``4`` or ``2-8``."""
-    try:
-        least, dash, most = text.partition("-")
-        return (int(least), int(most)) if dash else int(least)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither N nor LEAST-MOST") from None
+    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither N nor LEAST-MOST")
+    if match[2] is None:
+        return int(match[1])
+    least, most = int(match[1]), int(match[2])
+    if not 0 < least <= most:
+        raise argparse.ArgumentTypeError(f"{text!r}: need 0 < LEAST <= MOST")
+    return least, most
 
 
 def main(arguments: list[str]) -> int:

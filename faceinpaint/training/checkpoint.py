@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from faceinpaint.errors import InputError
 from faceinpaint.storage import delete, exists, join, list_files, read_bytes, write_bytes
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,11 @@ class CheckpointStore:
     """
 
     uri: str
-    keep: int = 2
+    keep: int = 2  # at least 1: a run goes on from the newest
+
+    def __post_init__(self) -> None:
+        if self.keep < 1:
+            raise InputError(f"keep {self.keep} checkpoints: at least the newest must stay, to go on from")
 
     def save(self, step: int, state: dict[str, Any], score: float | None = None) -> None:
         """Write a checkpoint, then drop those that are neither among the last ``keep`` nor the best."""
@@ -81,7 +86,7 @@ class CheckpointStore:
     def _drop_old(self) -> None:
         notes = self.notes()
         best = max((n for n in notes if n["score"] is not None), key=lambda n: n["score"], default=None)
-        for note in notes[: -self.keep]:
+        for note in notes[: len(notes) - self.keep]:
             if note != best:
                 for ending in ("json", "pt"):  # the note first: what has none does not count
                     delete(join(self.uri, f"step-{note['step']:08d}.{ending}"))

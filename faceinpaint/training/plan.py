@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from faceinpaint.config import Config, PretrainedConfig, StageTraining
 from faceinpaint.data.stream import StreamPlan, open_training_data
+from faceinpaint.errors import InputError
 from faceinpaint.images import Crop
 from faceinpaint.models.find_weights import find_weights
 from faceinpaint.storage import absolute, check_writable, join
@@ -29,6 +30,11 @@ class Job:
     evaluate_every: int
     keep: int = 2
     cpus_per_worker: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("checkpoint_every", "evaluate_every", "keep", "cpus_per_worker"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)}: must be at least 1")
 
     @property
     def settings(self) -> StageTraining:
