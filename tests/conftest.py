@@ -18,6 +18,14 @@ import pytest
 import faceinpaint  # noqa: F401  # settings of Ray, before any test imports it
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What uses Ray or the S3 server is slow, without saying so itself."""
+    for item in items:
+        if {"ray_local", "s3_server"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def ray_local(s3_environment: int) -> Iterator[None]:
     """A local Ray started as the jobs start theirs; its workers know the S3 server's address."""

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from faceinpaint.commands import VERBS
 from faceinpaint.config import STAGES, Config, load_preset, preset_names
@@ -152,3 +153,25 @@ def test_the_table_of_public_files_names_fields_that_exist():
 def test_help_names_every_preset():
     shown = subprocess.run([sys.executable, "-m", "faceinpaint", "train", "--help"], cwd=ROOT, capture_output=True)
     assert set(preset_names()) <= set(re.findall(r"[\w-]+", shown.stdout.decode()))
+
+
+@pytest.mark.slow
+def test_the_pages_are_built_without_a_warning(tmp_path):
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "Licence" in (tmp_path / "index.html").read_text()
+    reference = (tmp_path / "reference" / "index.html").read_text()
+    assert "faceinpaint.inference.inpainter.Inpainter.load" in reference
+    assert (
+        "https://github.com/faceinpaint/faceinpaint/blob/main/bench/results.md"
+        in (tmp_path / "speed/index.html").read_text()
+    )
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github").rglob("*.y*ml")), ids=lambda path: path.name)
+def test_github_files_are_sound_and_call_what_exists(path):
+    tree = yaml.safe_load(path.read_text())
+    assert isinstance(tree, dict)
+    for target in re.findall(r"run: make ([a-z-]+)", path.read_text()):
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)

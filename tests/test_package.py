@@ -71,6 +71,7 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
     return zipfile.ZipFile(next(folder.glob("*.whl")))
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_package_and_its_data_alone(wheel):
     names = set(wheel.namelist())
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "faceinpaint").rglob("*") if path.is_file()}
@@ -81,6 +82,7 @@ def test_the_wheel_holds_the_package_and_its_data_alone(wheel):
     assert "faceinpaint/data/splits/celebahq-28000-val.txt" in names
 
 
+@pytest.mark.slow
 def test_the_wheel_names_version_licence_and_command(wheel):
     info = f"faceinpaint-{faceinpaint.__version__}.dist-info"
     metadata = email.message_from_bytes(wheel.read(f"{info}/METADATA"))

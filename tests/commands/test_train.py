@@ -7,6 +7,7 @@ from faceinpaint.commands import train
 from tests.train_job import command, run
 
 
+@pytest.mark.slow
 def test_the_method_trains_stage_after_stage_and_says_when_it_is_finished(faces_parquet, tmp_path):
     done = run(faces_parquet, tmp_path, "all", "--steps", "2")
     assert done.returncode == 0, done.stderr
@@ -25,6 +26,7 @@ def test_the_method_trains_stage_after_stage_and_says_when_it_is_finished(faces_
     assert copied == (tmp_path / "structure.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_another_configuration_is_refused_for_a_begun_run(faces_parquet, tmp_path):
     assert run(faces_parquet, tmp_path, "generator", "--steps", "1").returncode == 0
     other = run(faces_parquet, tmp_path, "generator", "--steps", "2", "--set", "seed=7")

@@ -42,6 +42,7 @@ def test_a_wrong_name_is_refused_before_any_request(name):
         fetched(name)
 
 
+@pytest.mark.slow
 def test_a_repository_is_fetched_once_without_its_other_files(tiny_weights, tmp_path):
     files = files_of(tiny_weights, "tiny/") | {"tiny/evil.pt": b"pickle", "README.md": b"#"}
     local = load(tiny_weights)

@@ -16,6 +16,8 @@ from torchvision.models import inception_v3
 
 from faceinpaint.evaluation.parts import to_png
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 N = 34  # more than one batch, for two workers
 
