@@ -1,4 +1,4 @@
-"""The pictures of README.md, docs/restoration.md and docs/study.md, made by the product from pictures that anyone may publish.
+"""The pictures of README and docs, made by the product from pictures that anyone may publish.
 
 python -m study.figures
 

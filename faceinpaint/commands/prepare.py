@@ -20,7 +20,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
         "--size", type=at_least(1), help="side of the prepared pictures; without --crop the centre square is cut"
     )
     parser.add_argument(
-        "--split", metavar="FILE", help=f"keep these keys: a text file, one a line, or {', '.join(NAMES)}"
+        "--split", metavar="FILE", help=f"keep these keys: a text file with one per line, or {', '.join(NAMES)}"
     )
     args = parser.parse_args(arguments)
     if args.crop and not args.size and args.crop[2] - args.crop[0] != args.crop[3] - args.crop[1]:

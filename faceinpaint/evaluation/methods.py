@@ -33,7 +33,7 @@ def check_names(names: list[str]) -> tuple[str, ...]:
 def available(weights: str | None) -> list[str]:
     """What an evaluation compares unless told: the trained methods whose files are all there, and the classical fills.
 
-    Raises :class:`InputError` for a folder that is no weights folder.
+    Raises :class:`InputError` for a folder that is not a weights folder.
     """
     if weights is None:
         return list(CLASSICAL)

@@ -12,7 +12,7 @@ lama        RGB         11 px Gaussian window, zeros at borders mean |a - b|, va
 
 ``default`` is Wang 2004's SSIM as scikit-image documents it, which MAT and mmagic report; ``edgeconnect`` is
 ``scripts/metrics.py`` of knazeri/edge-connect; ``lama`` is ``saicinpainting/evaluation/losses/ssim.py`` of
-advimman/lama, which has neither PSNR nor L1: those stay the default's. Hole figures are over the hole's RGB values
+advimman/lama, which has no PSNR and no L1: those stay the default's. Hole figures are over the hole's RGB values
 under every convention.
 """
 

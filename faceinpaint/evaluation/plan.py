@@ -50,7 +50,7 @@ class Plan:
 
     @cached_property
     def measure(self) -> str:
-        """All that the figures of a restored picture depend on, but for the pictures."""
+        """All that the figures of a restored picture depend on, except the pictures."""
         return "/".join([self.convention, self.perceptual, self.identity, self.alignment, self.extractor])
 
     def part_uri(self, method: str, batch_sha256: str) -> str:

@@ -49,7 +49,7 @@ class Batch:
 class Phase:
     """One optimiser's turn within a step: minimise the weighted sum of named losses over some modules.
 
-    ``every``: the phase takes part in every so many steps (lazy regularisation), from step ``after`` on.
+    ``every``: the phase takes part in one of so many steps (lazy regularisation), from step ``after`` on.
     """
 
     name: str
@@ -92,7 +92,7 @@ class Trainee(Protocol):
 def adam(
     parameters: Iterable[nn.Parameter], settings: StageTraining, lr: float | None = None, lazy: int = 1
 ) -> torch.optim.Adam:
-    """Adam as the stage's settings say; ``lazy`` corrects lr and betas for a phase taken every so many steps."""
+    """Adam as the stage's settings say; ``lazy`` corrects lr and betas for a phase taken every ``lazy + 1`` steps."""
     ratio = lazy / (lazy + 1) if lazy > 1 else 1.0
     beta1, beta2 = settings.betas
     return torch.optim.Adam(
