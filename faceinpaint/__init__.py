@@ -38,4 +38,4 @@ def __getattr__(name: str) -> Any:
         from faceinpaint.inference import restore
 
         return getattr(restore, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AttributeError(name)

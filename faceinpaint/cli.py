@@ -12,13 +12,13 @@ from faceinpaint.errors import InputError
 WEIGHTS_HELP = "weights folder, s3://bucket/folder or hf://owner/name; default: what $FACEINPAINT_WEIGHTS names"
 
 
-def exit_code(main: Callable[[], int]) -> int:
-    """Run a command's ``main``: its own code, or 2 with one line on stderr for an :class:`InputError`.
+def exit_code(main: Callable[[], int | None]) -> int:
+    """Run a job's ``main``: 0 when it is done, 2 with one line on stderr for an :class:`InputError`.
 
     Anything else propagates with its traceback, which Python turns into exit code 1.
     """
     try:
-        return main()
+        return main() or 0
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

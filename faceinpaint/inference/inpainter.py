@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from faceinpaint.config import Config
+from faceinpaint.config import Config, Precision
 from faceinpaint.device import DTYPES, resolve_precision
 from faceinpaint.errors import InputError
 from faceinpaint.models import build
@@ -18,7 +18,6 @@ from faceinpaint.models.find_weights import find_weights
 from faceinpaint.models.freeze import freeze
 from faceinpaint.models.two_stage import TwoStage, window_side
 from faceinpaint.models.weights import load_config, load_weights
-from faceinpaint.names import Precision
 from faceinpaint.tensors import mask_to_float, to_float, to_uint8
 
 METHODS = ("two-stage", "structure", "variant-1", "variant-2", "pconv", "rfr")

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from faceinpaint import telemetry
+from faceinpaint.config import Precision
 from faceinpaint.device import settle
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.work import Examined, Painted, pack, unpack
 from faceinpaint.models.two_stage import window_side
-from faceinpaint.names import Precision
 
 MODEL_BATCH = 8  # of patches whose windows are alike: larger ones would be padded more
 

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
 
+from faceinpaint.data.faces import Alignment
 from faceinpaint.inference.gallery import Entry, Gallery
 from faceinpaint.inference.ledger import Ledger
 from faceinpaint.inference.work import doubt
-from faceinpaint.names import Alignment
 from faceinpaint.storage import exists, join, read_bytes, top_names, write_bytes
 
 REASONS_SHOWN = 20

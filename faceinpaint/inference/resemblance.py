@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import torch
 
+from faceinpaint.data.faces import Alignment
 from faceinpaint.losses.identity import load_identity
-from faceinpaint.names import Alignment
 from faceinpaint.tensors import to_float
 
 if TYPE_CHECKING:

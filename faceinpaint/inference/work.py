@@ -13,12 +13,12 @@ from typing import Any, Literal, TypeVar
 import cv2
 import numpy as np
 
+from faceinpaint.data.faces import Alignment
 from faceinpaint.data.mask_spec import Alpha, MaskSpec, hole_for
 from faceinpaint.data.routing import Patch, cut, paste, route
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.inference.row import LedgerRow, Status
-from faceinpaint.names import Alignment
 from faceinpaint.photos.photo import encode_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
 from faceinpaint.storage import PART, first_line, join, write_bytes

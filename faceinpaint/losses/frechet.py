@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pytorch_fid.inception import FID_WEIGHTS_URL, InceptionV3
 from torch import Tensor, nn
 
 from faceinpaint.losses.identity import load_identity
@@ -94,6 +93,8 @@ def available_extractor() -> str:
 
 def inception_weights() -> Path:
     """Where pytorch-fid looks for its weights before downloading them."""
+    from pytorch_fid.inception import FID_WEIGHTS_URL  # it imports torchvision, which takes a second
+
     return Path(torch.hub.get_dir()) / "checkpoints" / FID_WEIGHTS_URL.rsplit("/", 1)[1]
 
 
@@ -114,6 +115,8 @@ class InceptionFeatures(nn.Module):
     """[0, 1] (N, 3, H, W) -> (N, 2048, 1, 1), resized to 299 px inside, exactly as pytorch-fid does."""
 
     def __init__(self) -> None:
+        from pytorch_fid.inception import InceptionV3
+
         super().__init__()
         self.blocks = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]])
 
