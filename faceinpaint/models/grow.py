@@ -1,0 +1,138 @@
+"""Trained networks at another size: what was learned is kept, and the start computes what the old network did.
+
+StyleGAN2's generator is a sum of upsampled pictures, so resolutions whose picture layer is zero may be appended: the
+new one's picture is the old one's, upsampled by its own filter, exactly. Its discriminator grows at the other end: a
+new first block that halves the picture and then does what the old first layer did, to the same logits but for rounding.
+Kernels of the texture generator do not depend on its strides: they fit as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from faceinpaint.errors import InputError
+from faceinpaint.models.ops import SQRT2, EqualConv2d
+from faceinpaint.models.stylegan2 import Discriminator, ResidualDown, StyleGAN2Generator
+
+# leaky(x) - leaky(-x) = PAIR * x: two channels carry a value of either sign through the activation.
+PAIR = SQRT2 * (1 + 0.2)
+CARRIERS = 6  # channels that carry RGB: each colour and its negative
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A state dict of the new size; ``kept``: its key -> key of the old state whose value it has unchanged."""
+
+    state: dict[str, Tensor]
+    kept: dict[str, str]
+
+
+def grow_generator(old: Mapping[str, Tensor], generator: StyleGAN2Generator, where: str) -> Grown:
+    """``generator``'s state with ``old``, of a smaller or equal one, in it; new picture layers are zero.
+
+    For W+ whose first vectors are the old ones the picture is the old picture upsampled, bit for bit. ``where`` names
+    the old state in errors. Raises :class:`InputError` when the resolutions that both have differ.
+    """
+    new = {key: value.clone() for key, value in generator.state_dict().items()}
+    first_new = 1 + max((int(key.split(".")[1]) for key in old if key.startswith("to_rgbs.")), default=-1)
+    _check(old, new, where, "generator")
+    for layer in range(first_new, len(generator.to_rgbs)):
+        new[f"to_rgbs.{layer}.conv.weight"].zero_()
+        new[f"to_rgbs.{layer}.bias"].zero_()
+    new |= {key: value.clone() for key, value in old.items()}
+    return Grown(new, {key: key for key in old})
+
+
+def grow_discriminator(old: Mapping[str, Tensor], discriminator: Discriminator, where: str) -> Grown:
+    """``discriminator``'s state with ``old``, of a smaller or equal one, behind new blocks.
+
+    On a picture it gives the logits that the old one gives on the picture halved by the binomial filter (zeros beyond
+    the edge), once per doubling. Raises :class:`InputError` when the shared blocks differ, or a new resolution has
+    less than six channels.
+    """
+    new = {key: value.clone() for key, value in discriminator.state_dict().items()}
+    doublings = _blocks(new) - _blocks(old)
+    if doublings < 0:
+        raise InputError(
+            f"{where}: the discriminator is larger than the configured one: networks grow, they do not shrink"
+        )
+    kept = {
+        _shifted(key, doublings): key for key in old if doublings == 0 or not key.startswith(("body.0.", "body.1."))
+    }
+    _check({key: old[source] for key, source in kept.items()}, new, where, "discriminator")
+    new |= {key: old[source].clone() for key, source in kept.items()}
+    weight, bias = old["body.0.weight"], old["body.1.bias"]
+    for block in range(doublings, 0, -1):  # from the old resolution up
+        carry = _carrying_block(discriminator, block + 1, weight, bias)
+        new |= {f"body.{block + 1}.{key}": value for key, value in carry.items()}
+        width = carry["conv1.0.weight"].shape[1]
+        fresh = new["body.0.weight"] if block == 1 else torch.zeros(width, 3, 1, 1)
+        weight, bias = _carrying_first(fresh), torch.zeros(width)
+    if doublings:
+        new |= {"body.0.weight": weight, "body.1.bias": bias}
+    return Grown(new, kept)
+
+
+def _carrying_first(fresh: Tensor) -> Tensor:
+    """A first layer (width, 3, 1, 1) whose first channels are RGB and -RGB; others as they are."""
+    weight = fresh.clone()
+    weight[:CARRIERS] = 0
+    for colour in range(3):
+        weight[colour, colour] = math.sqrt(3)  # the layer divides by it
+        weight[colour + 3, colour] = -math.sqrt(3)
+    return weight
+
+
+def _carrying_block(discriminator: Discriminator, index: int, weight: Tensor, bias: Tensor) -> dict[str, Tensor]:
+    """A block that halves the RGB its pairs carry, then acts as the old first layer of ``weight`` and ``bias``."""
+    block = discriminator.body[index]
+    assert isinstance(block, ResidualDown)
+    own = {key: value.clone() for key, value in block.state_dict().items()}
+    through, down = block.conv1[0], block.conv2[1]
+    assert isinstance(through, EqualConv2d)
+    assert isinstance(down, EqualConv2d)
+    if through.weight.shape[0] < CARRIERS:
+        raise InputError(f"a new resolution's discriminator has {through.weight.shape[0]} channels: growing needs 6")
+    own["conv1.0.weight"][:CARRIERS] = 0
+    for colour in range(3):
+        for out, sign in ((colour, 1), (colour + 3, -1)):
+            own["conv1.0.weight"][out, colour, 1, 1] = sign / (PAIR * through.scale)
+            own["conv1.0.weight"][out, colour + 3, 1, 1] = -sign / (PAIR * through.scale)
+    own["conv1.1.bias"][:CARRIERS] = 0
+    # The block divides its sum by sqrt(2); leaky(c x) = c leaky(x) for c > 0 undoes it.
+    effective = weight[:, :, 0, 0] / math.sqrt(3) * SQRT2 / (PAIR * down.scale)  # out, 3
+    own["conv2.1.weight"].zero_()
+    own["conv2.1.weight"][:, :3, 1, 1] = effective
+    own["conv2.1.weight"][:, 3:6, 1, 1] = -effective
+    own["conv2.2.bias"] = bias * SQRT2
+    own["skip.1.weight"].zero_()
+    return own
+
+
+def _check(old: Mapping[str, Tensor], new: Mapping[str, Tensor], where: str, what: str) -> None:
+    extra = [key for key in old if key not in new]
+    if extra:
+        raise InputError(f"{where}: the {what} has more layers than the configured one ({extra[0]}): it cannot shrink")
+    for key, value in old.items():
+        if value.shape != new[key].shape:
+            raise InputError(
+                f"{where}: {what}.{key} is {tuple(value.shape)}, the configured one {tuple(new[key].shape)}: "
+                "the resolutions that both have must have the same channels"
+            )
+
+
+def _blocks(state: Mapping[str, Tensor]) -> int:
+    return len({key.split(".")[1] for key in state if key.startswith("body.") and ".conv1." in key})
+
+
+def _shifted(key: str, doublings: int) -> str:
+    """The key of a later block's tensor in a discriminator with so many more blocks before it."""
+    if not key.startswith("body.") or key.startswith(("body.0.", "body.1.")):
+        return key
+    _, index, rest = key.split(".", 2)
+    return f"body.{int(index) + doublings}.{rest}"
