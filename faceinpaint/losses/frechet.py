@@ -12,8 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pytorch_fid.fid_score import calculate_frechet_distance
-from pytorch_fid.inception import FID_WEIGHTS_URL, InceptionV3
 from torch import Tensor, nn
 
 from faceinpaint.data.faces import Alignment
@@ -53,6 +51,8 @@ class Moments:
 
 def frechet_distance(a: Moments, b: Moments) -> float:
     """||mean_a - mean_b||^2 + Tr(C_a + C_b - 2 (C_a C_b)^(1/2)), by pytorch-fid's own function (Heusel 2017)."""
+    from pytorch_fid.fid_score import calculate_frechet_distance  # it imports torchvision, which takes a second
+
     return float(calculate_frechet_distance(a.mean, a.covariance, b.mean, b.covariance))
 
 
@@ -81,6 +81,8 @@ def available_extractor() -> str:
 
 def inception_weights() -> Path:
     """Where pytorch-fid looks for its weights before downloading them."""
+    from pytorch_fid.inception import FID_WEIGHTS_URL  # it imports torchvision, which takes a second
+
     return Path(torch.hub.get_dir()) / "checkpoints" / FID_WEIGHTS_URL.rsplit("/", 1)[1]
 
 
@@ -101,6 +103,8 @@ class InceptionFeatures(nn.Module):
     """[0, 1] (N, 3, H, W) -> (N, 2048, 1, 1), resized to 299 px inside, exactly as pytorch-fid does."""
 
     def __init__(self) -> None:
+        from pytorch_fid.inception import InceptionV3
+
         super().__init__()
         self.blocks = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]])
 
