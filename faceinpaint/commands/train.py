@@ -26,7 +26,9 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     add("--data", required=True, help="training pictures: Parquet file or folder, local or s3://")
     add("--val", required=True, help="validation pictures, likewise")
     add("--output", required=True, help="weights folder, local or s3://; the run's state lies in runs/STAGE under it")
-    add("--init", help="weights folder to take earlier stages, or this stage's start, from")
+    add("--init", help="weights folder of earlier stages and of this stage's start; where its run is, that goes on")
+    add("--grow", action="store_true", help="what --init holds may be of a smaller size: its networks grow")
+    add("--finish", action="store_true", help="let the rate fall to 0 over --steps, from the run in --init: to publish")
     add("--crop", type=parse_crop, help="X0,Y0,X1,Y1 in pixels; default: the centre square")
     add("--workers", type=parse_workers, default=1, help="N; LEAST-MOST for an elastic run; 0: in this process")
     add("--cpus-per-worker", type=int, default=1, help="CPUs, and torch threads, a worker")
@@ -64,6 +66,7 @@ def train_stage(stage: str, args: argparse.Namespace) -> int:
     from faceinpaint.training.run import DivergedError
 
     overrides = args.set + ([f"train.{stage}.steps={args.steps}"] if args.steps is not None else [])
+    overrides += [f"train.{stage}.schedule=cosine"] if args.finish else []
     config = load_preset(args.preset, overrides)
     job = make_job(
         config,
@@ -77,6 +80,8 @@ def train_stage(stage: str, args: argparse.Namespace) -> int:
         evaluate_every=args.evaluate_every,
         keep=args.keep,
         cpus_per_worker=args.cpus_per_worker,
+        may_grow=args.grow,
+        needs_trunk=args.finish,
     )
     if is_finished(job):
         print(f"[{stage}] already finished: {args.output}/{stage}.safetensors")

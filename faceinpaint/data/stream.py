@@ -148,6 +148,7 @@ class StreamPlan:
     workers: int = 1
     crop: Crop | None = None
     flip: bool = True
+    first_sample: int = 0  # number of the run's first sample: one that goes on from another's end has its order go on
 
     @property
     def slots(self) -> range:
@@ -156,7 +157,8 @@ class StreamPlan:
 
     def load(self, first_step: int, last_step: int) -> dict[str, Any]:
         """Samples of steps [first, last), in order: key; image uint8 (n, S, S, 3); mask uint8 (n, S, S); draw (n,)."""
-        numbers = np.concatenate([step * self.batch + np.array(self.slots) for step in range(first_step, last_step)])
+        steps = range(first_step, last_step)
+        numbers = np.concatenate([self.first_sample + step * self.batch + np.array(self.slots) for step in steps])
         order = SampleOrder(tuple(group.rows for group in self.data.groups), self.seed)
         places = order.locate(numbers)
         wanted = {group for _, group, _ in places}

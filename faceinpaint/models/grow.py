@@ -3,7 +3,8 @@
 StyleGAN2's generator is a sum of upsampled pictures, so resolutions whose picture layer is zero may be appended: the
 new one's picture is the old one's, upsampled by its own filter, exactly. Its discriminator grows at the other end: a
 new first block that halves the picture and then does what the old first layer did, to the same logits but for rounding.
-Kernels of the texture generator do not depend on its strides: they fit as they are.
+Kernels of the texture generator do not depend on its strides: they fit as they are. A kernel that gets more input
+channels ignores the new ones at first.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from faceinpaint.errors import InputError
 from faceinpaint.models.ops import SQRT2, EqualConv2d
+from faceinpaint.models.structure import StructureReconstructor
 from faceinpaint.models.stylegan2 import Discriminator, ResidualDown, StyleGAN2Generator
 
 # leaky(x) - leaky(-x) = PAIR * x: two channels carry a value of either sign through the activation.
@@ -30,6 +32,47 @@ class Grown:
 
     state: dict[str, Tensor]
     kept: dict[str, str]
+
+
+def grow(old: Mapping[str, Tensor], module: nn.Module, where: str) -> Grown:
+    """``module``'s state with ``old``, of the same kind of network, in it; ``where`` names ``old`` in errors.
+
+    Generators, discriminators and structure reconstructors may be smaller; of others each kernel must be there, with at
+    most fewer input channels. Raises :class:`InputError` when it does not fit.
+    """
+    if isinstance(module, StyleGAN2Generator):
+        return grow_generator(old, module, where)
+    if isinstance(module, Discriminator):
+        return grow_discriminator(old, module, where)
+    if isinstance(module, StructureReconstructor):
+        return grow_structure(old, module, where)
+    new = module.state_dict()
+    lacking = [key for key in new if key not in old]
+    if lacking:
+        raise InputError(f"{where}: no {lacking[0]} there, which the configured {type(module).__name__} has")
+    return _by_key(old, new, where, type(module).__name__)
+
+
+def grow_structure(old: Mapping[str, Tensor], structure: StructureReconstructor, where: str) -> Grown:
+    """``structure``'s state with ``old``, of a smaller or equal one, in it.
+
+    The generator grows by :func:`grow_generator`. What the encoder has beyond ``old`` (heads of new styles, layers of
+    heads that read larger maps) is as ``structure`` has it, to be trained.
+    """
+    inside = "decoder."
+    generator = {key.removeprefix(inside): value for key, value in old.items() if key.startswith(inside)}
+    decoder = grow_generator(generator, structure.decoder, where)
+    others, own = (
+        {key: value for key, value in state.items() if not key.startswith(inside) and key != "latent_avg"}
+        for state in (old, structure.state_dict())
+    )
+    encoder = _by_key(others, own, where, "structure")
+    mean = old["latent_avg"]
+    more = structure.latent_avg.shape[0] - mean.shape[0]
+    state = {"latent_avg": torch.cat([mean, mean[-1:].expand(more, -1)]), **encoder.state}
+    state |= {inside + key: value for key, value in decoder.state.items()}
+    kept = encoder.kept | {inside + key: inside + source for key, source in decoder.kept.items()}
+    return Grown(state, kept if more else kept | {"latent_avg": "latent_avg"})
 
 
 def grow_generator(old: Mapping[str, Tensor], generator: StyleGAN2Generator, where: str) -> Grown:
@@ -114,6 +157,24 @@ def _carrying_block(discriminator: Discriminator, index: int, weight: Tensor, bi
     return own
 
 
+def _by_key(old: Mapping[str, Tensor], own: Mapping[str, Tensor], where: str, what: str) -> Grown:
+    """``own`` with the values of ``old``; of a kernel with more input channels the new ones are zero."""
+    new, kept = {key: value.clone() for key, value in own.items()}, {}
+    for key, value in old.items():
+        if key in new and _is_widened(value, new[key]):
+            new[key].zero_()[:, : value.shape[1]] = value
+        else:
+            _check({key: value}, new, where, what)
+            new[key], kept[key] = value.clone(), key
+    return Grown(new, kept)
+
+
+def _is_widened(old: Tensor, new: Tensor) -> bool:
+    """Whether ``new`` is a kernel (out, in, k, k) that has more input channels than ``old`` and is else alike."""
+    alike = old.dim() == new.dim() == 4 and (old.shape[0], old.shape[2:]) == (new.shape[0], new.shape[2:])
+    return alike and old.shape[1] < new.shape[1]
+
+
 def _check(old: Mapping[str, Tensor], new: Mapping[str, Tensor], where: str, what: str) -> None:
     extra = [key for key in old if key not in new]
     if extra:
@@ -122,7 +183,7 @@ def _check(old: Mapping[str, Tensor], new: Mapping[str, Tensor], where: str, wha
         if value.shape != new[key].shape:
             raise InputError(
                 f"{where}: {what}.{key} is {tuple(value.shape)}, the configured one {tuple(new[key].shape)}: "
-                "the resolutions that both have must have the same channels"
+                "what both have must have the same channels"
             )
 
 

@@ -18,6 +18,7 @@ from faceinpaint.storage import delete, exists, join, read_bytes, write_bytes
 from faceinpaint.training.local import train_here
 from faceinpaint.training.plan import Job, Resources
 from faceinpaint.training.run import DivergedError
+from faceinpaint.training.trunk import differences
 
 
 def train(job: Job, resources: Resources) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def _note_run(job: Job, resources: Resources) -> None:
     }
     if exists(path) and job.checkpoints.notes():
         before = json.loads(read_bytes(path))
-        changed = _differences(before["fixed"], json.loads(json.dumps(fixed)))
+        changed = differences(before["fixed"], json.loads(json.dumps(fixed)))
         if changed:
             raise InputError(f"{job.folder} holds a run with another {', '.join(changed)}: choose another --output")
     environment = {
@@ -94,6 +95,7 @@ def _note_run(job: Job, resources: Resources) -> None:
         "config": job.config.model_dump(mode="json"),
         "data": job.plan.data.uri,
         "validation": job.validation.data.uri,
+        "trunk": job.trunk and {"uri": job.trunk.uri, "step": job.trunk.step, "sha256": job.trunk.sha256},
         "workers": resources.workers,
         "environment": environment,
     }
@@ -106,14 +108,6 @@ def _decisive(config: Config, stage: str) -> dict[str, Any]:
     settings = tree.pop("train")[stage]
     settings.pop("steps")
     return {**tree, "train": settings}
-
-
-def _differences(before: Any, now: Any, path: str = "") -> list[str]:
-    """Dotted names of the values in which two JSON trees differ."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        names = sorted(before.keys() | now.keys())
-        return [d for n in names for d in _differences(before.get(n), now.get(n), f"{path}.{n}".lstrip("."))]
-    return [] if before == now else [path]
 
 
 def code_version() -> str:

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 
 from faceinpaint.config import Config, PretrainedConfig, StageTraining
 from faceinpaint.data.stream import StreamPlan, open_training_data
+from faceinpaint.errors import InputError
 from faceinpaint.images import Crop
 from faceinpaint.storage import absolute, check_writable, join
 from faceinpaint.training.checkpoint import CheckpointStore
-from faceinpaint.training.stages.build import check_sources
+from faceinpaint.training.stages.build import EARLIER, check_sources
+from faceinpaint.training.trunk import Trunk, check_trunk, check_weights, find_trunk
 
 VALIDATION_BATCH = 16
 
@@ -28,6 +30,8 @@ class Job:
     evaluate_every: int
     keep: int = 2
     cpus_per_worker: int = 1
+    trunk: Trunk | None = None  # where this run goes on from, unless it has checkpoints of its own
+    may_grow: bool = False  # networks that start from smaller ones grow
 
     @property
     def settings(self) -> StageTraining:
@@ -70,8 +74,14 @@ def make_job(
     evaluate_every: int | None = None,
     keep: int = 2,
     cpus_per_worker: int = 1,
+    may_grow: bool = False,
+    needs_trunk: bool = False,
 ) -> Job:
-    """A job whose inputs have been checked. Raises :class:`InputError` before anything is written."""
+    """A job whose inputs have been checked. Raises :class:`InputError` before anything is written.
+
+    ``init``: weights folder of earlier stages and of this stage's start; where the run that made it lies in it, the run
+    goes on. ``needs_trunk``: that must be so.
+    """
     # Workers run in other folders: local paths must be absolute.
     data, validation, output = absolute(data), absolute(validation), absolute(output)
     init = init and absolute(init)
@@ -80,6 +90,14 @@ def make_job(
     settings = config.train[stage]  # type: ignore[index]  # the command line offers known stages only
     sources = tuple(source for source in (init, output) if source)
     check_sources(stage, config, list(sources))
+    trunk = find_trunk(init, stage) if init and init != output else None
+    if needs_trunk and trunk is None:
+        raise InputError(f"--finish goes on from a run of {stage}: name the --output of one by --init")
+    if trunk:
+        check_trunk(trunk, config, may_grow)
+    for name in (*EARLIER.get(stage, ()), *(() if trunk else (stage,))):
+        for source in sources:
+            check_weights(source, name, config, may_grow)
     plan = StreamPlan(
         open_training_data(data),
         config.holes,
@@ -105,4 +123,6 @@ def make_job(
         evaluate_every=evaluate_every or checkpoint_every,
         keep=keep,
         cpus_per_worker=cpus_per_worker,
+        trunk=trunk,
+        may_grow=may_grow,
     )

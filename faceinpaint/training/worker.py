@@ -19,6 +19,7 @@ from faceinpaint.training.monitor import Monitor
 from faceinpaint.training.plan import Job
 from faceinpaint.training.run import DivergedError, Run
 from faceinpaint.training.stages.build import build_trainee
+from faceinpaint.training.trunk import start_from
 from faceinpaint.training.validation import to_batch, validate_generation, validate_restoration
 
 
@@ -50,7 +51,7 @@ def train_worker(job: Job, seat: Seat) -> None:
         Monitor(job.folder, job.stage, job.settings.batch, run.steps_done, job.settings.steps) if rank == 0 else None
     )
     try:
-        plan = replace(job.plan, rank=rank, workers=seat.workers)
+        plan = replace(job.plan, rank=rank, workers=seat.workers, first_sample=run.pictures_before)
         for rows in seat.stream(plan, run.steps_done, job.settings.steps):
             measured = run.step(to_batch(rows))
             if monitor:
@@ -69,7 +70,7 @@ def _start(job: Job, rank: int, device: torch.device) -> Run:
     if not exists(join(job.folder, "run.json")):
         raise InputError(f"{job.folder} is not the driver's: on several nodes --output must be storage that all share")
     run = Run(
-        build_trainee(job.stage, job.config, list(job.sources)),
+        build_trainee(job.stage, job.config, list(job.sources), job.may_grow),
         job.settings,
         precision=job.config.precision,
         channels_last=job.config.channels_last,
@@ -85,6 +86,11 @@ def _start(job: Job, rank: int, device: torch.device) -> Run:
         raise RuntimeError(f"workers read different checkpoints: {state['step']} here, {steps[0]} on rank 0")
     if state:
         run.load_state_dict(state)
+    elif job.trunk:
+        fresh = start_from(run, job.trunk)
+        if rank == 0:
+            new = f"; new here: {', '.join(fresh)}" if fresh else ""
+            print(f"[{job.stage}] goes on from {job.trunk.folder}, {run.pictures_before} pictures{new}", flush=True)
     return run
 
 

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from faceinpaint.errors import InputError
-from faceinpaint.models.grow import grow_discriminator, grow_generator
+from faceinpaint.models.encoder import StyleEncoder
+from faceinpaint.models.grow import grow, grow_discriminator, grow_generator
 from faceinpaint.models.ops import Blur
+from faceinpaint.models.structure import StructureReconstructor
 from faceinpaint.models.stylegan2 import Discriminator, StyleGAN2Generator
 
 CHANNELS = {4: 16, 8: 16, 16: 16, 32: 12, 64: 12, 128: 8, 256: 6}
@@ -21,6 +23,11 @@ def generator(size):
 
 def discriminator(size):
     return Discriminator(size, channels(size)).eval()
+
+
+def encoder(size):
+    n_styles = generator(size).n_styles
+    return StyleEncoder(n_styles, 16, (1, 1, 1, 1), (8, 8, 16, 16), 8, input_size=32)
 
 
 def randomise(module):
@@ -102,3 +109,30 @@ def test_other_channels_and_larger_networks_are_refused():
     narrow = Discriminator(32, {4: 16, 8: 16, 16: 16, 32: 4})
     with pytest.raises(InputError, match="has 4 channels: growing needs 6"):
         grow_discriminator(discriminator(16).state_dict(), narrow, "runs/old")
+
+
+@torch.no_grad()
+def test_a_structure_reconstructor_grows_to_a_larger_generator_on_the_same_pictures():
+    torch.manual_seed(0)
+    small, large = (StructureReconstructor(generator(size), encoder(size), 32).eval() for size in (32, 64))
+    small.latent_avg.normal_()
+    grown = grow(small.state_dict(), large, "old")
+    large.load_state_dict(grown.state)
+    pictures = torch.rand(2, 3, 32, 32) * 2 - 1
+    assert torch.equal(large.encode(pictures)[:, : small.encoder.n_styles], small.encode(pictures))
+    assert torch.equal(large.latent_avg[-1], small.latent_avg[-1])
+    assert "latent_avg" not in grown.kept
+    assert grown.kept["decoder.conv1.conv.weight"] == "decoder.conv1.conv.weight"
+
+
+@torch.no_grad()
+def test_new_input_channels_are_ignored_at_first():
+    torch.manual_seed(0)
+    old, new = torch.nn.Conv2d(3, 8, 3), torch.nn.Conv2d(5, 8, 3)
+    new.load_state_dict(grow(old.state_dict(), new, "old").state)
+    x = torch.randn(1, 5, 6, 6)
+    torch.testing.assert_close(new(x), old(x[:, :3]))
+    with pytest.raises(InputError, match=r"Conv2d\.weight is"):
+        grow(new.state_dict(), torch.nn.Conv2d(3, 8, 3), "old")
+    with pytest.raises(InputError, match="no bias there"):
+        grow({"weight": old.weight}, new, "old")
