@@ -18,7 +18,7 @@ from faceinpaint.storage import delete, exists, join, read_bytes, write_bytes
 from faceinpaint.training.local import train_here
 from faceinpaint.training.plan import Job, Resources
 from faceinpaint.training.run import DivergedError
-from faceinpaint.training.trunk import differences
+from faceinpaint.training.start import differences
 
 
 def train(job: Job, resources: Resources) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def _start(job: Job, rank: int, device: torch.device) -> Run:
     if not exists(join(job.folder, "run.json")):
         raise InputError(f"{job.folder} is not the driver's: on several nodes --output must be storage that all share")
     run = Run(
-        build_trainee(job.stage, job.config, list(job.sources), job.may_grow),
+        build_trainee(job.stage, job.config, list(job.sources), job.start),
         job.settings,
         precision=job.config.precision,
         channels_last=job.config.channels_last,
@@ -87,7 +87,7 @@ def _start(job: Job, rank: int, device: torch.device) -> Run:
     if state:
         run.load_state_dict(state)
     elif job.trunk:
-        fresh = start_from(run, job.trunk)
+        fresh = start_from(run, job.trunk, job.stage)
         if rank == 0:
             new = f"; new here: {', '.join(fresh)}" if fresh else ""
             print(f"[{job.stage}] goes on from {job.trunk.folder}, {run.pictures_before} pictures{new}", flush=True)

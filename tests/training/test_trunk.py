@@ -13,6 +13,7 @@ from faceinpaint.training.driver import train
 from faceinpaint.training.plan import Resources, make_job
 from faceinpaint.training.run import Run, lr_factor
 from faceinpaint.training.stages.build import build_trainee
+from faceinpaint.training.start import Start
 from faceinpaint.training.trunk import find_trunk, start_from
 from tests.train_job import assert_equal, newest_state
 
@@ -48,7 +49,7 @@ def test_moments_follow_their_parameters_by_name(faces_parquet, tmp_path):
     config = load_preset("tiny", ["train.structure.tune_generator=true"])
     run = Run(build_trainee("structure", config, []), config.train["structure"])
     trunk = find_trunk(str(tmp_path), "structure")
-    fresh = start_from(run, trunk)
+    fresh = start_from(run, trunk, "structure")
     (note,) = fresh
     assert note.startswith("optimiser of ")
     state = run.optimizers["structure"].state_dict()["state"]
@@ -62,7 +63,7 @@ def test_a_generator_grows_from_a_trunk_and_starts_as_the_upsampled_old_one(face
     old = train_here(faces_parquet, tmp_path, "generator", 2)
     config = load_preset("tiny", LARGER)
     run = Run(build_trainee("generator", config, []), config.train["generator"])
-    fresh = start_from(run, find_trunk(str(tmp_path), "generator"))
+    fresh = start_from(run, find_trunk(str(tmp_path), "generator"), "generator")
     assert fresh == ["new layers of generator", "new layers of discriminator"]
     small = build_trainee("generator", load_preset("tiny"), []).generator
     for state, large in ((old["averages"], run.averages["generator"]), (old["modules"], run.trainee.generator)):
@@ -77,6 +78,26 @@ def test_a_generator_grows_from_a_trunk_and_starts_as_the_upsampled_old_one(face
     assert torch.equal(moments[i]["exp_avg"], old["optimizers"]["generator"]["state"][j]["exp_avg"])
     assert names.index("generator.convs.6.conv.weight") not in moments
     assert run.trainee.augment.p == old["modules"]["augment"]["p"]
+
+
+def test_the_texture_stage_starts_from_an_ablation(faces_parquet, tmp_path):
+    before = train_here(faces_parquet, tmp_path, "variant-1", 2)
+    config = load_preset("tiny")
+    run = Run(build_trainee("texture", config, [str(tmp_path)], Start(stage="variant-1")), config.train["texture"])
+    assert_equal(run.averages["texture"].state_dict(), rounded(before["averages"]["variant-1"]))
+    assert start_from(run, find_trunk(str(tmp_path), "variant-1"), "texture") == []
+    assert_equal(run.trainee.modules["texture"].state_dict(), before["modules"]["variant-1"])
+    moments = run.optimizers["texture"].state_dict()["state"]
+    assert_equal(moments, before["optimizers"]["variant-1"]["state"])
+    job = {"data": faces_parquet, "validation": faces_parquet, "output": str(tmp_path / "out"), "init": str(tmp_path)}
+    assert make_job(config, "texture", start=Start(stage="variant-1"), **job).trunk.stage == "variant-1"
+    with pytest.raises(InputError, match="--init-stage variant-2: --init holds neither a run nor weights of it"):
+        make_job(config, "texture", start=Start(stage="variant-2"), **job)
+
+
+def rounded(state):
+    """A state as exported weights hold it."""
+    return {key: value.half().float() if value.is_floating_point() else value for key, value in state.items()}
 
 
 def command(faces, output, stage, *more):
@@ -126,7 +147,9 @@ def test_the_falling_leg_publishes_weights(faces_parquet, tmp_path, capsys):
     assert [lr_factor(settings, step, 2) for step in (0, 2)] == [1.0, 0.5]
     state = newest_state(published, "pconv")
     exported = read_checkpoint(published / "pconv.safetensors")
-    assert_equal(exported, {k: v.half() if v.is_floating_point() else v for k, v in state["averages"]["pconv"].items()})
+    assert_equal(
+        {k: v.float() if v.is_floating_point() else v for k, v in exported.items()}, rounded(state["averages"]["pconv"])
+    )
     assert state["before"]["steps"] == 2
     assert not torch.equal(*(next(iter(s["modules"]["pconv"].values())) for s in (before, state)))
 
@@ -141,8 +164,9 @@ def test_the_falling_leg_publishes_weights(faces_parquet, tmp_path, capsys):
 def test_a_trunk_of_another_configuration_is_refused(stage, changes, told, faces_parquet, tmp_path):
     train_here(faces_parquet, tmp_path / "trunk", stage, 1)
     for grow in (False, True):
+        start = Start(stage=stage, may_grow=grow)
         with pytest.raises(InputError, match=told) as error:
-            train_here(faces_parquet, tmp_path / "out", stage, 1, *changes, init=str(tmp_path / "trunk"), may_grow=grow)
+            train_here(faces_parquet, tmp_path / "o", stage, 1, *changes, init=str(tmp_path / "trunk"), start=start)
         assert "\n" not in str(error.value)
         assert "--grow" not in str(error.value)
 

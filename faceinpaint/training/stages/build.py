@@ -17,23 +17,19 @@ from faceinpaint.training.stages.baselines import BaselineTrainee
 from faceinpaint.training.stages.generator import GeneratorTrainee
 from faceinpaint.training.stages.structure import StructureTrainee
 from faceinpaint.training.stages.texture import TextureTrainee
+from faceinpaint.training.start import Start
 from faceinpaint.training.trainee import Trainee
 
-EARLIER = {
-    "structure": ("generator",),
-    "texture": ("structure",),
-    "variant-2": ("structure",),
-}  # what a stage builds on
 
-
-def build_trainee(stage: str, config: Config, sources: list[str], may_grow: bool = False) -> Trainee:
+def build_trainee(stage: str, config: Config, sources: list[str], start: Start | None = None) -> Trainee:
     """The trainee of a stage, seeded by the configuration.
 
     ``sources``: weights folders to look in, in order, for this stage's own and earlier stages' weights; after them come
     the public checkpoints of ``config.pretrained``, and, where ``seeded_generator`` allows it, random weights.
-    See :func:`check_sources` for what must be there. ``may_grow``: weights of smaller networks are taken, and grow.
+    See :func:`check_sources` for what must be there. ``start``: how the stage begins; None: from its own weights.
     """
     torch.manual_seed(config.seed)
+    may_grow = start is not None and start.may_grow
     if stage == "generator":
         trainee = GeneratorTrainee(config)
         _fill_from(sources, "generator", trainee.generator, may_grow)
@@ -50,7 +46,7 @@ def build_trainee(stage: str, config: Config, sources: list[str], may_grow: bool
     recipe = config.texture_for(stage)
     structure = find_structure(config, sources, may_grow) if recipe.structure else None
     texture, critic = build.build_texture(recipe), build.build_critic(config)
-    _fill_from(sources, stage, texture, may_grow)
+    _fill_from(sources, start.stage if start else stage, texture, may_grow)
     terms = config.texture_loss
     features = load_features(config.feature_backbone) if terms.perceptual else None
     lpips = load_perceptual(config.lpips_backbone) if terms.lpips or terms.structure else None
