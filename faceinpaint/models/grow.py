@@ -21,9 +21,8 @@ from faceinpaint.models.ops import SQRT2, EqualConv2d
 from faceinpaint.models.structure import StructureReconstructor
 from faceinpaint.models.stylegan2 import Discriminator, ResidualDown, StyleGAN2Generator
 
-# leaky(x) - leaky(-x) = PAIR * x: two channels carry a value of either sign through the activation.
+# leaky(x) - leaky(-x) = PAIR * x: two channels carry an input of either sign through the activation.
 PAIR = SQRT2 * (1 + 0.2)
-CARRIERS = 6  # channels that carry RGB: each colour and its negative
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def grow_discriminator(old: Mapping[str, Tensor], discriminator: Discriminator, 
 
     On a picture it gives the logits that the old one gives on the picture halved by the binomial filter (zeros beyond
     the edge), once per doubling. Raises :class:`InputError` when the shared blocks differ, or a new resolution has
-    less than six channels.
+    less than two channels per input channel.
     """
     new = {key: value.clone() for key, value in discriminator.state_dict().items()}
     doublings = _blocks(new) - _blocks(old)
@@ -114,7 +113,7 @@ def grow_discriminator(old: Mapping[str, Tensor], discriminator: Discriminator, 
         carry = _carrying_block(discriminator, block + 1, weight, bias)
         new |= {f"body.{block + 1}.{key}": value for key, value in carry.items()}
         width = carry["conv1.0.weight"].shape[1]
-        fresh = new["body.0.weight"] if block == 1 else torch.zeros(width, 3, 1, 1)
+        fresh = new["body.0.weight"] if block == 1 else torch.zeros(width, weight.shape[1], 1, 1)
         weight, bias = _carrying_first(fresh), torch.zeros(width)
     if doublings:
         new |= {"body.0.weight": weight, "body.1.bias": bias}
@@ -122,36 +121,37 @@ def grow_discriminator(old: Mapping[str, Tensor], discriminator: Discriminator, 
 
 
 def _carrying_first(fresh: Tensor) -> Tensor:
-    """A first layer (width, 3, 1, 1) whose first channels are RGB and -RGB; others as they are."""
-    weight = fresh.clone()
-    weight[:CARRIERS] = 0
-    for colour in range(3):
-        weight[colour, colour] = math.sqrt(3)  # the layer divides by it
-        weight[colour + 3, colour] = -math.sqrt(3)
+    """A first layer (width, inputs, 1, 1) whose first channels are its inputs and their negatives; others as given."""
+    weight, inputs = fresh.clone(), fresh.shape[1]
+    weight[: 2 * inputs] = 0
+    for channel in range(inputs):
+        weight[channel, channel] = math.sqrt(inputs)  # the layer divides by it
+        weight[channel + inputs, channel] = -math.sqrt(inputs)
     return weight
 
 
 def _carrying_block(discriminator: Discriminator, index: int, weight: Tensor, bias: Tensor) -> dict[str, Tensor]:
-    """A block that halves the RGB its pairs carry, then acts as the old first layer of ``weight`` and ``bias``."""
-    block = discriminator.body[index]
+    """A block that halves the inputs its pairs carry, then acts as the old first layer of ``weight`` and ``bias``."""
+    block, inputs = discriminator.body[index], weight.shape[1]
     assert isinstance(block, ResidualDown)
     own = {key: value.clone() for key, value in block.state_dict().items()}
     through, down = block.conv1[0], block.conv2[1]
     assert isinstance(through, EqualConv2d)
     assert isinstance(down, EqualConv2d)
-    if through.weight.shape[0] < CARRIERS:
-        raise InputError(f"a new resolution's discriminator has {through.weight.shape[0]} channels: growing needs 6")
-    own["conv1.0.weight"][:CARRIERS] = 0
-    for colour in range(3):
-        for out, sign in ((colour, 1), (colour + 3, -1)):
-            own["conv1.0.weight"][out, colour, 1, 1] = sign / (PAIR * through.scale)
-            own["conv1.0.weight"][out, colour + 3, 1, 1] = -sign / (PAIR * through.scale)
-    own["conv1.1.bias"][:CARRIERS] = 0
+    if through.weight.shape[0] < 2 * inputs:
+        found = through.weight.shape[0]
+        raise InputError(f"a new resolution's discriminator has {found} channels: growing needs {2 * inputs}")
+    own["conv1.0.weight"][: 2 * inputs] = 0
+    for channel in range(inputs):
+        for out, sign in ((channel, 1), (channel + inputs, -1)):
+            own["conv1.0.weight"][out, channel, 1, 1] = sign / (PAIR * through.scale)
+            own["conv1.0.weight"][out, channel + inputs, 1, 1] = -sign / (PAIR * through.scale)
+    own["conv1.1.bias"][: 2 * inputs] = 0
     # The block divides its sum by sqrt(2); leaky(c x) = c leaky(x) for c > 0 undoes it.
-    effective = weight[:, :, 0, 0] / math.sqrt(3) * SQRT2 / (PAIR * down.scale)  # out, 3
+    effective = weight[:, :, 0, 0] / math.sqrt(inputs) * SQRT2 / (PAIR * down.scale)  # out, inputs
     own["conv2.1.weight"].zero_()
-    own["conv2.1.weight"][:, :3, 1, 1] = effective
-    own["conv2.1.weight"][:, 3:6, 1, 1] = -effective
+    own["conv2.1.weight"][:, :inputs, 1, 1] = effective
+    own["conv2.1.weight"][:, inputs : 2 * inputs, 1, 1] = -effective
     own["conv2.2.bias"] = bias * SQRT2
     own["skip.1.weight"].zero_()
     return own

@@ -21,8 +21,8 @@ def generator(size):
     return StyleGAN2Generator(size, style_dim=16, mapping_layers=2, channels=channels(size)).eval()
 
 
-def discriminator(size):
-    return Discriminator(size, channels(size)).eval()
+def discriminator(size, inputs=3):
+    return Discriminator(size, channels(size), inputs).eval()
 
 
 def encoder(size):
@@ -74,15 +74,15 @@ def test_a_grown_generator_learns_in_its_new_layers():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("doublings", [1, 2])
-def test_a_discriminator_judges_the_halved_picture_as_the_small_one_did(doublings):
+@pytest.mark.parametrize(("doublings", "inputs"), [(1, 3), (2, 3), (1, 4)])
+def test_a_discriminator_judges_the_halved_picture_as_the_small_one_did(doublings, inputs):
     torch.manual_seed(0)
-    small, large = discriminator(32), discriminator(32 * 2**doublings)
+    small, large = discriminator(32, inputs), discriminator(32 * 2**doublings, inputs)
     randomise(small)
     randomise(large)
     grown = grow_discriminator(small.state_dict(), large, "old")
     large.load_state_dict(grown.state)
-    coarse = torch.rand(4, 3, 4, 4) * 2 - 1
+    coarse = torch.rand(4, inputs, 4, 4) * 2 - 1
     pictures = torch.nn.functional.interpolate(coarse, size=32 * 2**doublings, mode="bicubic")
     halved = pictures
     for _ in range(doublings):
