@@ -21,6 +21,7 @@ VERBS = {
     "evaluate": "compare methods by their figures",
     "demo": "damage faces, restore them and judge the result",
     "weights": "list, check and convert public weight files",
+    "export": "write a trained method as ONNX, which runs without torch",
     "splits": "write the official lists of CelebA-HQ",
 }
 

@@ -15,6 +15,7 @@ from faceinpaint.cli import at_least, parse_crop
 from faceinpaint.config import STAGES, load_preset, preset_names
 
 METHOD_STAGES = ("generator", "structure", "texture")
+TEXTURE_STAGES = ("texture", "variant-1", "variant-2")  # their networks are alike
 
 
 def parse_args(arguments: list[str]) -> argparse.Namespace:
@@ -28,8 +29,13 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     add("--val", required=True, help="validation pictures, likewise")
     add("--output", required=True, help="weights folder, local or s3://; the run's state lies in runs/STAGE under it")
     add(
-        "--init", help="weights to take earlier stages, or this stage's start, from: a folder, s3:// or hf://owner/name"
+        "--init",
+        help="weights of earlier stages and of this stage's start: a folder, s3:// or hf://owner/name; "
+        "where a folder holds this stage's run, that goes on",
     )
+    add("--init-stage", choices=TEXTURE_STAGES, help="start a texture stage from this one of --init; default: its own")
+    add("--grow", action="store_true", help="what --init holds may be of a smaller size: its networks grow")
+    add("--finish", action="store_true", help="let the rate fall to 0 over --steps, from the run in --init: to publish")
     add("--crop", type=parse_crop, help="X0,Y0,X1,Y1 in pixels; default: the centre square")
     add("--workers", type=parse_workers, default=1, help="N; LEAST-MOST for an elastic run; 0: in this process")
     add("--cpus-per-worker", type=at_least(1), default=1, help="CPUs, and torch threads, per worker")
@@ -69,9 +75,12 @@ def train_stage(stage: str, args: argparse.Namespace) -> int:
     from faceinpaint.training.driver import is_finished, train  # torch and Ray take seconds: not for --help
     from faceinpaint.training.plan import Resources, make_job
     from faceinpaint.training.run import DivergedError
+    from faceinpaint.training.start import Start
 
     overrides = args.set + ([f"train.{stage}.steps={args.steps}"] if args.steps is not None else [])
+    overrides += [f"train.{stage}.schedule=cosine"] if args.finish else []
     config = load_preset(args.preset, overrides)
+    begin = args.init_stage if args.init_stage and stage in TEXTURE_STAGES else stage
     job = make_job(
         config,
         stage,
@@ -84,6 +93,7 @@ def train_stage(stage: str, args: argparse.Namespace) -> int:
         evaluate_every=args.evaluate_every,
         keep=args.keep,
         cpus_per_worker=args.cpus_per_worker,
+        start=Start(stage=begin, may_grow=args.grow, needs_trunk=args.finish),
     )
     if is_finished(job):
         print(f"[{stage}] already finished: {args.output}/{stage}.safetensors")

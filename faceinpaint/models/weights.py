@@ -66,6 +66,16 @@ def load_weights(uri: str, name: str, module: nn.Module) -> str:
 
     Raises :class:`InputError` when the file is absent, damaged, or lacks, adds or misshapes keys, and lists them.
     """
+    tensors, digest = read_weights(uri, name)
+    fill(module, tensors, where=join(uri, f"{name}.safetensors"))
+    return digest
+
+
+def read_weights(uri: str, name: str) -> tuple[dict[str, torch.Tensor], str]:
+    """The state dict in ``uri/name.safetensors``, as it is stored, and the SHA-256 of its files.
+
+    Raises :class:`InputError` when a file is absent or damaged.
+    """
     uri = fetched(uri)
     path = join(uri, f"{name}.safetensors")
     if not has_weights(uri, name):
@@ -80,8 +90,7 @@ def load_weights(uri: str, name: str, module: nn.Module) -> str:
             raise InputError(f"{_part_uri(uri, name, number)} is no safetensors file: {error}") from None
         digest.update(data)
         number += 1
-    fill(module, tensors, where=path)
-    return digest.hexdigest()
+    return tensors, digest.hexdigest()
 
 
 def copy_weights(source: str, name: str, target: str) -> None:

@@ -62,7 +62,7 @@ class CheckpointStore:
     def newest(self) -> dict[str, Any] | None:
         """The newest undamaged state; None when there is none. Warns of each damaged one it passes over."""
         for note in reversed(self.notes()):
-            state = self._load(note)
+            state = self.load(note)
             if state is not None:
                 return state
         return None
@@ -72,14 +72,15 @@ class CheckpointStore:
         scored = [note for note in self.notes() if note["score"] is not None]
         return max(scored, key=lambda note: note["score"], default=None)
 
-    def _load(self, note: dict[str, Any]) -> dict[str, Any] | None:
+    def load(self, note: dict[str, Any]) -> dict[str, Any] | None:
+        """The state that a note speaks of; None, with a warning, when it is damaged or gone."""
         path = join(self.uri, f"step-{note['step']:08d}.pt")
         try:
             data = read_bytes(path)
         except FileNotFoundError:
             data = b""
         if hashlib.sha256(data).hexdigest() != note["sha256"]:
-            logger.warning("checkpoint %s is damaged; going back to the one before", path)
+            logger.warning("checkpoint %s is damaged or gone", path)
             return None
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
 

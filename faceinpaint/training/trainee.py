@@ -36,7 +36,9 @@ class Batch:
         return self.images * (1 - self.masks)
 
     def part(self, index: int, parts: int) -> Batch:
-        """The ``index``-th of ``parts`` micro-batches, as even as can be."""
+        """The ``index``-th of ``parts`` micro-batches, as even as can be; the batch itself where it is the only one."""
+        if parts == 1:
+            return self
         cut = slice(index * len(self) // parts, (index + 1) * len(self) // parts)
         return Batch(self.keys[cut], self.images[cut], self.masks[cut], self.draws[cut])
 
