@@ -29,6 +29,8 @@ class LedgerRow:
     output_sha256: str | None = None  # of the picture's encoded bytes
     hole_ratio: float | None = None
     faces: int | None = None
+    route: str | None = None  # how its holes were filled, and how many each way
+    confidence: float | None = None  # 0 to 1, see faceinpaint.inference.confidence
     seam_error: float | None = None  # mean step across the hole's edge, levels of 255
     seconds: float = 0.0
     model_sha256: str | None = None
