@@ -85,13 +85,14 @@ def route(picture: np.ndarray, mask: np.ndarray, size: int, alignment: Alignment
     else:
         faces = find_faces(picture, mask, holes, SPECK)
     matrices = [align(face, size, alignment or alignment_of(size)) for face in faces]
-    whole = [face for face, matrix in zip(faces, matrices, strict=True) if _is_whole_picture(matrix, *mask.shape, size)]
+    whole = [
+        face for face, matrix in zip(faces, matrices, strict=True) if _is_whole_picture(matrix, height, width, size)
+    ]
     exact = (height, width) == (size, size) and not (faces and faces[0].score >= SURE)
     if whole or exact:
         matrix = np.array([[size / width, 0, size / width / 2 - 0.5], [0, size / height, size / height / 2 - 0.5]])
-        return _shared_out(holes, size, [(matrix, max((face.score for face in whole), default=0.0))], "aligned")
-    scores = [face.score for face in faces]
-    return _shared_out(holes, size, list(zip(matrices, scores, strict=True)), "face")
+        return _shared_out(holes, size, [(matrix, max(whole, default=0.0))], "aligned")
+    return _shared_out(holes, size, pairs, "face")
 
 
 def cut(picture: np.ndarray, mask: np.ndarray, patch: Patch) -> tuple[np.ndarray, np.ndarray]:

@@ -27,9 +27,7 @@ LEAST_WINDOW, MOST_WINDOWS = 160, 24
 REACH = 2.5  # a hole this many eye-to-mouth distances from a face's centre is not near it
 
 
-def find_faces(
-    picture: np.ndarray, mask: np.ndarray, holes: Holes | None = None, thin: float = 0.0
-) -> list[Face]:
+def find_faces(picture: np.ndarray, mask: np.ndarray, holes: Holes | None = None, thin: float = 0.0) -> list[Face]:
     """Faces of uint8 RGB (H, W, 3), surest first; ``mask`` uint8 (H, W) is 1 in the hole.
 
     holes: those of the mask, where they are known already; no small face is looked for at those of a radius up to
@@ -38,9 +36,9 @@ def find_faces(
     The landmarks say which way up a face lies: :func:`faceinpaint.data.faces.align` turns it.
     """
     found = _as_it_lies(picture, mask, DETECTION_SIDES, PLAUSIBLE)
-    for x0, y0, x1, y1 in _windows(*mask.shape, holes or Holes.of(mask), found, thin):
+    for x0, y0, x1, y1 in _windows(picture.shape[:2], holes or Holes.of(mask), found, thin):
         near = _as_it_lies(picture[y0:y1, x0:x1], mask[y0:y1, x0:x1], (WINDOW_SIDE, WINDOW_SIDE), PLAUSIBLE_NEARBY)
-        found += [Face(face.landmarks + [x0, y0], face.score) for face in near]
+        found += [Face(face.landmarks + np.array([x0, y0]), face.score) for face in near]
     return _distinct(found)
 
 
@@ -87,13 +85,12 @@ def _distinct(faces: Iterable[Face]) -> list[Face]:
     return kept
 
 
-def _windows(
-    height: int, width: int, holes: Holes, faces: list[Face], thin: float
-) -> list[tuple[int, int, int, int]]:
+def _windows(shape: tuple[int, ...], holes: Holes, faces: list[Face], thin: float) -> list[tuple[int, int, int, int]]:
     """Boxes (x0, y0, x1, y1) about holes that are far from all ``faces`` and small in the picture, largest hole first.
 
     Holes that share a window are looked at once, so that their number does not count.
     """
+    height, width = shape
     chosen: dict[tuple[int, int, int], tuple[int, int, int, int]] = {}
     sizes = (holes.boxes[:, 2:] - holes.boxes[:, :2]).max(1, initial=0) * (holes.radius > thin)
     for i in np.argsort(-sizes, kind="stable"):

@@ -13,14 +13,12 @@ GAIN = 0.8  # of the detail: it costs fidelity with its square, and shows with i
 UNUSABLE = 1e6  # cost of a pixel that is not valid
 
 
-def carry_grain(
-    picture: np.ndarray, y: np.ndarray, x: np.ndarray, thickness: np.ndarray, damage: np.ndarray
-) -> None:
+def carry_grain(picture: np.ndarray, y: np.ndarray, x: np.ndarray, thickness: np.ndarray, damage: np.ndarray) -> None:
     """Add detail to the filled pixels (y, x), (P,) each, of ``picture`` uint8 (H, W, 3), in place.
 
     Each cell of a hole looks around in a circle, a little further than the hole is wide, for the place whose blurred
-    version is most like its own, and takes what that place has beyond it, as much as the fill lacks. thickness: (P,) radius of the pixel's hole;
-    damage: uint8 (H, W), 1 where the photograph was not valid.
+    version is most like its own, and takes what that place has beyond it, as much as the fill lacks.
+    thickness: (P,) radius of the pixel's hole; damage: uint8 (H, W), 1 where the photograph was not valid.
     """
     if not len(y):
         return
@@ -74,9 +72,7 @@ def _steps(radius: np.ndarray, reach: int) -> list[tuple[np.ndarray, np.ndarray]
         distance = factor * radius + 2 * reach + more
         for i in range(DIRECTIONS):
             angle = 2 * np.pi * (i + 0.5 * (factor == 3)) / DIRECTIONS
-            steps.append(
-                (np.rint(distance * np.sin(angle)).astype(int), np.rint(distance * np.cos(angle)).astype(int))
-            )
+            steps.append((np.rint(distance * np.sin(angle)).astype(int), np.rint(distance * np.cos(angle)).astype(int)))
     return steps
 
 

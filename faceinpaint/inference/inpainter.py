@@ -93,7 +93,9 @@ class Inpainter:
     def _restored(self, images: np.ndarray, masks: np.ndarray, attention: Attention | None) -> np.ndarray:
         x = to_float(images).to(self.device, memory_format=self.memory_format)
         # The compared methods paint whole pictures; ours works where the holes are.
-        where: dict[str, Any] = {"window": window_side(masks), "attention": attention} if isinstance(self.model, TwoStage) else {}
+        where: dict[str, Any] = (
+            {"window": window_side(masks), "attention": attention} if isinstance(self.model, TwoStage) else {}
+        )
         with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"):
             restored = self.model(x, mask_to_float(masks).to(self.device), **where)
         return np.where(masks[..., None] > 0, to_uint8(restored), images)
