@@ -85,9 +85,8 @@ def route(picture: np.ndarray, mask: np.ndarray, size: int, alignment: Alignment
     else:
         faces = find_faces(picture, mask, holes, SPECK)
     matrices = [align(face, size, alignment or alignment_of(size)) for face in faces]
-    whole = [
-        face for face, matrix in zip(faces, matrices, strict=True) if _is_whole_picture(matrix, height, width, size)
-    ]
+    pairs = list(zip(matrices, [face.score for face in faces], strict=True))
+    whole = [score for matrix, score in pairs if _is_whole_picture(matrix, height, width, size)]
     exact = (height, width) == (size, size) and not (faces and faces[0].score >= SURE)
     if whole or exact:
         matrix = np.array([[size / width, 0, size / width / 2 - 0.5], [0, size / height, size / height / 2 - 0.5]])
