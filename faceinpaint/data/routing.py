@@ -18,7 +18,8 @@ from faceinpaint.data.search import SURE, find_faces
 ALIGNED_WITHIN = 0.12  # a picture whose corners lie this near to the crop's (shares of its side) is an aligned face
 TAKEN_AS_IT_IS = 128  # no face is looked for in pictures of the model's size up to this
 SURROUNDINGS = 2.0  # a patch without a face is this many times as large as its hole
-THIN = 2.0  # pixels of the model: a hole on a face whose largest circle has this radius is filled from its edges
+THIN = 2.5  # pixels of the model: a hole on a face whose largest circle is no larger (radius) is filled from its edges;
+# python -m study.routes measures it
 THIN_APART = 8.0  # pixels of the picture: likewise, where there is no face
 SPECK = 3.0  # pixels: no small face is looked for at holes of up to this radius
 MOST = 0.5  # a hole that lies in crops of faces by this share is theirs as a whole
