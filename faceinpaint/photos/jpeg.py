@@ -23,6 +23,7 @@ from scipy import fft
 
 BLOCK = 8  # pixels, of a component
 GREY, RGB, YCC, CMYK, YCCK = 1, 2, 3, 4, 5  # libjpeg's colour spaces
+AS_STORED = -1  # samples are the components themselves
 CHANNELS = {GREY: 1, RGB: 3, YCC: 3, CMYK: 4, YCCK: 4}
 # JFIF 1.02: Y, Cb, Cr of R, G, B; the middle of Cb and Cr is 128
 YCC_OF_RGB = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)
@@ -42,13 +43,15 @@ class Change:
     """New samples for a part of a JPEG.
 
     samples: uint8 (h, w, C) as Pillow decodes the file (grey, RGB or CMYK); hole: bool (h, w), where they count;
-    left, top: the part's place in the stored picture, pixels.
+    left, top: the part's place in the stored picture, pixels; space: what the components are, where the JPEG does not
+    say it itself.
     """
 
     samples: np.ndarray
     hole: np.ndarray
     left: int
     top: int
+    space: int | None = None
 
 
 def change_blocks(data: bytes, change: Change, edit: Callable[[list[Segment]], list[Segment]] = list) -> bytes:
@@ -113,7 +116,7 @@ def _has_standard_tables(jpeg: jpegio.DecompressedJpeg) -> bool:
 
 def _check(jpeg: jpegio.DecompressedJpeg, change: Change) -> None:
     """Raises :class:`CannotKeepBlocksError` for what :func:`_paint` does not understand."""
-    channels = CHANNELS.get(jpeg.jpeg_color_space)
+    channels = CHANNELS.get(jpeg.jpeg_color_space) if change.space is None else jpeg.num_components
     if channels != jpeg.num_components or (change.hole.size and channels != change.samples.shape[2]):
         raise CannotKeepBlocksError(f"its colours are coded in an unknown way, in {jpeg.num_components} components")
     for part in jpeg.comp_info:
@@ -135,7 +138,7 @@ def _paint(jpeg: jpegio.DecompressedJpeg, change: Change, slots: list[int]) -> N
     margins = ((top, -(top + height) % high), (left, -(left + width) % wide), (0, 0))
     ends = (change.top + height == jpeg.image_height, change.left + width == jpeg.image_width)
     hole = _padded(change.hole[..., None].astype(np.float32), margins, ends)
-    new = _padded(_components(change.samples, jpeg.jpeg_color_space), margins, ends) * hole
+    new = _padded(_components(change.samples, change.space or jpeg.jpeg_color_space), margins, ends) * hole
     hole = hole[..., 0]
     for i, part in enumerate(jpeg.comp_info):
         across, down = jpeg.max_h_samp_factor // part.h_samp_factor, jpeg.max_v_samp_factor // part.v_samp_factor
@@ -190,4 +193,3 @@ def _components(samples: np.ndarray, space: int) -> np.ndarray:
     if space in (YCC, YCCK):
         values[..., :3] = values[..., :3] @ YCC_OF_RGB.T + [0, MIDDLE, MIDDLE]
     return values - MIDDLE
-

@@ -136,7 +136,9 @@ def change_rows(rows: np.ndarray, samples: np.ndarray, top: int, bottom: int) ->
 
 def _bytes(samples: np.ndarray) -> np.ndarray:
     """(H, bytes of a row), the high byte first."""
-    return np.ascontiguousarray(samples.astype(samples.dtype.newbyteorder(">"))).view(np.uint8).reshape(len(samples), -1)
+    return (
+        np.ascontiguousarray(samples.astype(samples.dtype.newbyteorder(">"))).view(np.uint8).reshape(len(samples), -1)
+    )
 
 
 def _refiltered(lines: np.ndarray, above: np.ndarray, pixel: int) -> np.ndarray:

@@ -156,8 +156,7 @@ def test_an_unused_quantisation_table_confuses_nothing(tmp_path):
 
 def test_segments_are_kept_in_their_order_and_may_be_edited():
     own = b"".join(
-        b"\xff" + bytes([m]) + struct.pack(">H", len(c) + 2) + c
-        for m, c in [(0xE9, b"mine\0data"), (0xFE, b"comment")]
+        b"\xff" + bytes([m]) + struct.pack(">H", len(c) + 2) + c for m, c in [(0xE9, b"mine\0data"), (0xFE, b"comment")]
     )
     plain = CODINGS["4:2:0"]
     data = plain[:2] + own + plain[2:]
