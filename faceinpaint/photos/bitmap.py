@@ -1,4 +1,4 @@
-"""Files whose pixels lie bare: PNM and BMP. Only the hole's bytes are replaced; headers, comments, gaps and profiles stay.
+"""Files whose pixels lie bare: PNM and BMP. Only the hole's bytes are replaced; headers, comments, gaps, profiles stay.
 
 PNM: P5 and P6, and P2 and P3 as text. BMP: 16, 24 and 32 bits without compression, whatever their channels' masks.
 """
@@ -38,6 +38,12 @@ class Bitmap:
 def is_pnm(data: bytes) -> bool:
     """Whether a file is one of the kinds of PNM that :func:`read_pnm` reads."""
     return PNM_HEADER.match(data) is not None
+
+
+def pnm_size(data: bytes) -> tuple[int, int]:
+    """Height and width."""
+    _, width, height, _, _ = _pnm(data)
+    return height, width
 
 
 def read_pnm(data: bytes) -> Bitmap:
@@ -95,6 +101,13 @@ class _Bmp:
 def is_bare_bmp(data: bytes) -> bool:
     """Whether :func:`read_bmp` reads a BMP; others (palettes, runs) are decoded whole."""
     return _bmp(data) is not None
+
+
+def bmp_size(data: bytes) -> tuple[int, int]:
+    """Height and width of a BMP that :func:`is_bare_bmp`."""
+    head = _bmp(data)
+    assert head is not None
+    return head.height, head.width
 
 
 def read_bmp(data: bytes) -> Bitmap:

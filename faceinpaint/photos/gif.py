@@ -1,6 +1,6 @@
 """GIF of one frame: every pixel outside the hole keeps its place in the palette, and the palette its colours.
 
-The hole's colours go into the places of the palette that no pixel uses, and each pixel takes the nearest colour there is.
+The hole's colours go into the places of the palette that no pixel uses; each pixel takes the nearest colour there is.
 """
 
 from __future__ import annotations

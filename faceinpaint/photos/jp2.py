@@ -30,13 +30,23 @@ def is_jp2(data: bytes) -> bool:
     return data.startswith((SIGNATURE, CODESTREAM))
 
 
+def size_and_xmp(data: bytes) -> tuple[tuple[int, int], bytes | None]:
+    """Height and width, and the XMP packet. Raises as :func:`read_jp2`."""
+    boxes = _parts(data)
+    stream = _stream(boxes)
+    _bits(stream)
+    right, bottom, left, top = struct.unpack_from(">IIII", stream, 8)
+    xmp = next((content[16:] for kind, content in boxes if kind == UUID and content.startswith(XMP)), None)
+    return (bottom - top, right - left), xmp
+
+
 def read_jp2(data: bytes) -> tuple[np.ndarray, int, str, bytes | None]:
-    """Samples uint8 or uint16 (H, W, C), their largest level, their mode as Pillow calls it, and the XMP packet.
+    """Samples uint8 or uint16 (H, W, C), their largest level, their mode as Pillow calls it, and the ICC profile.
 
     Raises :class:`NoPhotographError` for what would change, :class:`InputError` for damage.
     """
-    boxes = [(PIXELS, data)] if data.startswith(CODESTREAM) else list(_boxes(data))
-    stream = next((content for kind, content in boxes if kind == PIXELS), b"")
+    boxes = _parts(data)
+    stream = _stream(boxes)
     bits = _bits(stream)
     try:
         samples = imagecodecs.jpeg2k_decode(stream)
@@ -45,15 +55,14 @@ def read_jp2(data: bytes) -> tuple[np.ndarray, int, str, bytes | None]:
     samples = samples.reshape(*samples.shape[:2], -1)
     if samples.dtype not in (np.uint8, np.uint16):
         raise NoPhotographError("JPEG 2000 of signed or deep samples: convert it first")
-    mode = _mode(boxes, samples.shape[2])
-    xmp = next((content[16:] for kind, content in boxes if kind == UUID and content.startswith(XMP)), None)
-    return samples, (1 << bits) - 1, mode, xmp
+    mode, profile = _colours(boxes, samples.shape[2])
+    return samples, (1 << bits) - 1, mode, profile
 
 
 def write_jp2(data: bytes, samples: np.ndarray, xmp: bytes) -> tuple[bytes, list[str]]:
-    """The JP2 or codestream ``data`` with other samples and XMP (no codestream has room for it), and what was left out."""
+    """The JP2 or codestream ``data`` with other samples and, in a JP2, XMP; and what was left out."""
     bare = data.startswith(CODESTREAM)
-    bits = _bits(data if bare else next(content for kind, content in _boxes(data) if kind == PIXELS))
+    bits = _bits(_stream(_parts(data)))
     stream = imagecodecs.jpeg2k_encode(
         samples.squeeze(-1) if samples.shape[2] == 1 else samples,
         level=0,
@@ -79,6 +88,14 @@ def write_jp2(data: bytes, samples: np.ndarray, xmp: bytes) -> tuple[bytes, list
             continue
         parts.append(_box(kind, content))
     return b"".join(parts), dropped
+
+
+def _parts(data: bytes) -> list[Box]:
+    return [(PIXELS, data)] if data.startswith(CODESTREAM) else list(_boxes(data))
+
+
+def _stream(boxes: list[Box]) -> bytes:
+    return next((content for kind, content in boxes if kind == PIXELS), b"")
 
 
 def _boxes(data: bytes) -> Iterator[Box]:
@@ -113,18 +130,20 @@ def _bits(stream: bytes) -> int:
     return depth + 1
 
 
-def _mode(boxes: list[Box], channels: int) -> str:
+def _colours(boxes: list[Box], channels: int) -> tuple[str, bytes | None]:
+    """The mode and the ICC profile. Raises :class:`NoPhotographError`."""
     parts = dict(_boxes(next((content for kind, content in boxes if kind == HEADER), b"")))
     if b"pclr" in parts:
         raise NoPhotographError("JPEG 2000 with a palette: convert it first")
     colour = parts.get(b"colr", b"")
+    profile = colour[3:] if colour[:1] == b"\x02" else None
     space = int.from_bytes(colour[3:7]) if colour[:1] == b"\x01" else None
     if space not in (None, SRGB, GREY, CMYK):
         raise NoPhotographError("JPEG 2000 that is not grey, RGB or CMYK: convert it first")
-    if space == CMYK and channels == 4:
-        return "CMYK"
+    if channels == 4 and (space == CMYK or (profile and profile[16:20] == b"CMYK")):
+        return "CMYK", profile
     definitions = parts.get(b"cdef", b"")
     kinds = [int.from_bytes(definitions[4 + 6 * i : 6 + 6 * i]) for i in range(int.from_bytes(definitions[:2]))]
     if set(kinds) - {0, OPACITY} or (channels in (2, 4) and OPACITY not in kinds):
         raise NoPhotographError("JPEG 2000 whose last channel is not plain transparency: convert it first")
-    return {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
+    return {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels], profile

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import jpegio
 import numpy as np
 from PIL import Image
 from scipy import fft
+
+from faceinpaint.photos.coding import Change
 
 BLOCK = 8  # pixels, of a component
 GREY, RGB, YCC, CMYK, YCCK = 1, 2, 3, 4, 5  # libjpeg's colour spaces
@@ -32,30 +33,17 @@ LARGEST = 1023  # absolute value of a coefficient of 8 bit pictures
 STANDARD_LUMINANCE_DC = (0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0)  # T.81, table K.3: codes of each length
 
 Segment = tuple[int, bytes]  # marker, such as 0xE1, and content
+Edit = Callable[[list[Segment]], list[Segment]]
 
 
 class CannotKeepBlocksError(Exception):
     """This JPEG's coefficients cannot be carried over; the message says why."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """New samples for a part of a JPEG.
-
-    samples: uint8 (h, w, C) as Pillow decodes the file (grey, RGB or CMYK); hole: bool (h, w), where they count;
-    left, top: the part's place in the stored picture, pixels; space: what the components are, where the JPEG does not
-    say it itself.
-    """
-
-    samples: np.ndarray
-    hole: np.ndarray
-    left: int
-    top: int
-    space: int | None = None
-
-
-def change_blocks(data: bytes, change: Change, edit: Callable[[list[Segment]], list[Segment]] = list) -> bytes:
+def change_blocks(data: bytes, change: Change, edit: Edit = list, space: int | None = None) -> bytes:
     """The JPEG ``data`` with ``change`` in its touched blocks, and its segments (APPn, comments) through ``edit``.
+
+    ``space``: what the components are, where the JPEG does not say it itself.
 
     Raises :class:`CannotKeepBlocksError` for codings that cannot be carried over, and ``RuntimeError`` when the written
     file does not hold the coefficients it should.
@@ -64,9 +52,9 @@ def change_blocks(data: bytes, change: Change, edit: Callable[[list[Segment]], l
         source, target = Path(folder, "source.jpg"), Path(folder, "target.jpg")
         source.write_bytes(data)
         jpeg = _read(source)
-        _check(jpeg, change)
+        _check(jpeg, change, space)
         with Image.open(source) as opened:
-            _paint(jpeg, change, sorted(opened.quantization))  # type: ignore[attr-defined]
+            _paint(jpeg, change, space or jpeg.jpeg_color_space, sorted(opened.quantization))  # type: ignore[attr-defined]
         segments = [(segment["type"], segment["data"]) for segment in jpeg.markers]
         jpeg.markers = [{"type": marker, "data": content} for marker, content in edit(segments)]
         _write(jpeg, target)
@@ -84,9 +72,9 @@ def coded_block(file: Image.Image) -> tuple[int, int]:
     return BLOCK * down, BLOCK * across
 
 
-def edit_segments(data: bytes, edit: Callable[[list[Segment]], list[Segment]]) -> bytes:
+def edit_segments(data: bytes, edit: Edit) -> bytes:
     """The JPEG ``data`` with the same coefficients, and its segments through ``edit``. Raises as above."""
-    nothing = Change(samples=np.empty((0, 0, 1), np.uint8), hole=np.empty((0, 0), bool), left=0, top=0)
+    nothing = Change(samples=np.empty((0, 0, 1), np.uint8), hole=np.empty((0, 0), bool))
     return change_blocks(data, nothing, edit)
 
 
@@ -114,9 +102,9 @@ def _has_standard_tables(jpeg: jpegio.DecompressedJpeg) -> bool:
     return bool(jpeg.dc_huff_tables) and tuple(jpeg.dc_huff_tables[0]["counts"]) == STANDARD_LUMINANCE_DC
 
 
-def _check(jpeg: jpegio.DecompressedJpeg, change: Change) -> None:
+def _check(jpeg: jpegio.DecompressedJpeg, change: Change, space: int | None) -> None:
     """Raises :class:`CannotKeepBlocksError` for what :func:`_paint` does not understand."""
-    channels = CHANNELS.get(jpeg.jpeg_color_space) if change.space is None else jpeg.num_components
+    channels = CHANNELS.get(jpeg.jpeg_color_space) if space is None else jpeg.num_components
     if channels != jpeg.num_components or (change.hole.size and channels != change.samples.shape[2]):
         raise CannotKeepBlocksError(f"its colours are coded in an unknown way, in {jpeg.num_components} components")
     for part in jpeg.comp_info:
@@ -124,7 +112,7 @@ def _check(jpeg: jpegio.DecompressedJpeg, change: Change) -> None:
             raise CannotKeepBlocksError("its components are sampled in fractions of each other")
 
 
-def _paint(jpeg: jpegio.DecompressedJpeg, change: Change, slots: list[int]) -> None:
+def _paint(jpeg: jpegio.DecompressedJpeg, change: Change, space: int, slots: list[int]) -> None:
     """Put ``change`` into the coefficients of the blocks that its hole touches.
 
     slots: the number by which components call each of the JPEG's quantisation tables.
@@ -138,7 +126,7 @@ def _paint(jpeg: jpegio.DecompressedJpeg, change: Change, slots: list[int]) -> N
     margins = ((top, -(top + height) % high), (left, -(left + width) % wide), (0, 0))
     ends = (change.top + height == jpeg.image_height, change.left + width == jpeg.image_width)
     hole = _padded(change.hole[..., None].astype(np.float32), margins, ends)
-    new = _padded(_components(change.samples, change.space or jpeg.jpeg_color_space), margins, ends) * hole
+    new = _padded(_components(change.samples, space), margins, ends) * hole
     hole = hole[..., 0]
     for i, part in enumerate(jpeg.comp_info):
         across, down = jpeg.max_h_samp_factor // part.h_samp_factor, jpeg.max_v_samp_factor // part.v_samp_factor

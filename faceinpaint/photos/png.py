@@ -19,10 +19,12 @@ from faceinpaint.errors import InputError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by colour type: grey, RGB, grey with alpha, RGB with alpha
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # as Pillow calls them
 COLOUR_TYPES = {channels: kind for kind, channels in CHANNELS.items()}
 LEVEL = 4  # libdeflate's; as small as zlib's 6, nine times as fast
 SUB, UP, PAETH = 1, 2, 4
 LONGEST_CHUNK = 2**31 - 1
+METRE = 0.0254  # metres of an inch
 
 Chunk = tuple[bytes, bytes]  # name, content
 
@@ -116,6 +118,20 @@ def encode(samples: np.ndarray) -> list[Chunk]:
     return [(b"IHDR", content), *deflated(rows), (b"IEND", b"")]
 
 
+def metadata(
+    head: Chunk, exif: bytes | None, profile: bytes | None, dpi: tuple[float, float] | None
+) -> list[Chunk]:
+    """A picture's header and what other formats say about it: EXIF from its TIFF header on, ICC profile, pixels/inch."""
+    parts = [head]
+    if profile:
+        parts.append((b"iCCP", b"icc\0\0" + zlib.compress(profile)))
+    if dpi:
+        parts.append((b"pHYs", struct.pack(">IIB", *(round(float(number) / METRE) for number in dpi), 1)))
+    if exif:
+        parts.append((b"eXIf", exif))
+    return parts
+
+
 def deflated(rows: np.ndarray) -> list[Chunk]:
     """Filtered rows as IDAT chunks."""
     data = imagecodecs.deflate_encode(np.ascontiguousarray(rows).reshape(-1), level=LEVEL)
@@ -132,6 +148,23 @@ def change_rows(rows: np.ndarray, samples: np.ndarray, top: int, bottom: int) ->
     pixel = samples.shape[2] * samples.dtype.itemsize
     above = _bytes(samples[top - 1 : top])[0] if top else np.zeros(samples.shape[1] * pixel, np.uint8)
     rows[top:end] = _refiltered(_bytes(samples[top:end]), above, pixel)
+
+
+def check_rows(rows: np.ndarray, samples: np.ndarray, top: int, bottom: int) -> None:
+    """Raises ``RuntimeError`` unless the filtered rows from ``top`` to ``bottom``, and the next, decode to ``samples``.
+
+    A decoder sees them as a picture of their own, below the row above them.
+    """
+    first, end = max(0, top - 1), min(bottom + 1, len(samples))
+    part = rows[first:end]
+    if top:
+        above = np.concatenate([np.zeros(1, np.uint8), _bytes(samples[first:top])[0]])  # no filter
+        part = np.concatenate([above[None], part[1:]])
+    _, width, channels = samples.shape
+    kind = COLOUR_TYPES[channels]
+    head = struct.pack(">IIBBBBB", width, len(part), 8 * samples.dtype.itemsize, kind, 0, 0, 0)
+    if not np.array_equal(decode([(b"IHDR", head), *deflated(part), (b"IEND", b"")]), samples[first:end]):
+        raise RuntimeError("the written PNG does not read back as it was")
 
 
 def _bytes(samples: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 
+import numpy as np
 from PIL import Image
 
 SMALLEST = 16  # pixels a side; less is no preview
@@ -19,22 +20,35 @@ SAME_SHAPE = 0.02  # previews of another shape, such as 4:3 of 3:2, have bars
 START = re.compile(rb"\xff\xd8\xff[\xc0-\xfe]")
 END = b"\xff\xd9"
 
+Samples = Callable[[], np.ndarray]
 Shown = Callable[[tuple[int, int]], Image.Image]  # the new picture, RGB, as stored, scaled to (width, height)
 
 
-def renewed(block: bytes, shown: Shown) -> tuple[bytes, list[str]]:
-    """The EXIF ``block`` (or any other metadata) with its previews made anew, and what was done; the length stays."""
+def renewed(block: bytes, whole: tuple[int, int], shown: Shown) -> tuple[bytes, list[str]]:
+    """The EXIF ``block`` (or any other metadata) with its previews made anew, and what was done; the length stays.
+
+    whole: width and height of the new picture.
+    """
     changed, notes = bytearray(block), []
     for start, end in _previews(block):
-        new = _fitting(block[start:end], shown)
+        new = _fitting(block[start:end], whole, shown)
         changed[start:end] = new.ljust(end - start, b"\0")
         notes.append("preview made anew" if new else "preview (a new one had no room)")
     return bytes(changed), notes
 
 
-def has_preview(block: bytes) -> bool:
-    """Whether a JPEG stands in the ``block``."""
-    return next(_previews(block), None) is not None
+def renewed_from(block: bytes, samples: Samples) -> tuple[bytes, list[str]]:
+    """:func:`renewed`, where all samples of the new picture are at hand: uint8 or uint16 (H, W, C)."""
+    if next(_previews(block), None) is None:
+        return block, []
+    picture = _rgb(samples())
+    return renewed(block, picture.size, lambda size: picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2))
+
+
+def _rgb(samples: np.ndarray) -> Image.Image:
+    levels = samples if samples.dtype == np.uint8 else (samples >> 8).astype(np.uint8)
+    colours = levels[..., :3] if levels.shape[2] >= 3 else np.repeat(levels[..., :1], 3, -1)
+    return Image.fromarray(np.ascontiguousarray(colours))
 
 
 def _previews(block: bytes) -> Iterator[tuple[int, int]]:
@@ -66,11 +80,11 @@ def _size(data: bytes) -> tuple[int, int] | None:
         return None
 
 
-def _fitting(old: bytes, shown: Shown) -> bytes:
+def _fitting(old: bytes, whole: tuple[int, int], shown: Shown) -> bytes:
     """A JPEG of the new picture of the size of ``old`` and at most as long; empty when there is no room for it."""
     size = _size(old)
     assert size is not None
-    picture = _boxed(shown, size)
+    picture = _boxed(size, whole, shown)
     for quality in QUALITIES:
         sink = io.BytesIO()
         picture.save(sink, "JPEG", quality=quality, optimize=True)
@@ -79,9 +93,8 @@ def _fitting(old: bytes, shown: Shown) -> bytes:
     return b""
 
 
-def _boxed(shown: Shown, size: tuple[int, int]) -> Image.Image:
+def _boxed(size: tuple[int, int], whole: tuple[int, int], shown: Shown) -> Image.Image:
     """The new picture scaled into ``size``, with black bars where the shapes differ."""
-    whole = shown((0, 0)).size
     scale = min(size[0] / whole[0], size[1] / whole[1])
     inner = (max(1, round(whole[0] * scale)), max(1, round(whole[1] * scale)))
     if all(abs(a - b) <= max(1, SAME_SHAPE * b) for a, b in zip(inner, size, strict=True)):

@@ -1,8 +1,8 @@
 """What describes the old picture does not survive it: each rule here leaves something out, and says so.
 
-Previews are made anew (see previews). Left out are: maps that belong to the old pixels (gain maps, depth maps), pictures
-and videos behind the picture (MPF, motion photos), copies of it inside XMP and Photoshop's resources, layers, and content
-credentials (C2PA), which would no longer verify. Everything else is copied as it stands.
+Previews are made anew (see previews). Left out are: maps that belong to the old pixels (gain maps, depth maps),
+pictures and videos behind the picture (MPF, motion photos), copies of it inside XMP and Photoshop's resources, layers,
+and content credentials (C2PA), which would no longer verify. Everything else is copied as it stands.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """TIFF of 8 and 16 bits a channel: only the strips and tiles that a hole touches are coded anew.
 
-tifffile decodes and encodes the samples; all else, tags and untouched segments, is carried as bytes (tiff_file). JPEGs
-inside keep the blocks that the hole does not touch (jpeg).
+tifffile decodes and encodes the samples; all else, tags and untouched segments, is carried as bytes (tiff_container).
+JPEGs inside keep the blocks that the hole does not touch (jpeg).
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ import tifffile
 
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.photos import jpeg
-from faceinpaint.photos.tiff_file import Page, Tiff, read_tiff, write_tiff
+from faceinpaint.photos.coding import Change
+from faceinpaint.photos.tiff_container import Tiff, read_tiff, write_tiff
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION = 256, 257, 258, 259, 262, 274
 CHANNELS, ROWS, PLANES, PREDICTOR, TILE_WIDTH, TILE_HEIGHT = 277, 278, 284, 317, 322, 323
 EXTRA_SAMPLES, SAMPLE_FORMAT, JPEG_TABLES = 338, 339, 347
 KIND, DNG_VERSION = 254, 50706
 PREVIEW_KIND, MASK_KIND = 1, 4  # bits of KIND
-GREY, RGB, INKS, YCC = 1, 2, 5, 6  # of PHOTOMETRIC: black is zero, RGB, separated, YCbCr
+WHITE_IS_ZERO, GREY, RGB, PALETTE, INKS, YCC = 0, 1, 2, 3, 5, 6  # of PHOTOMETRIC
 PREMULTIPLIED, ALPHA = 1, 2  # of EXTRA_SAMPLES
 JPEG = 7  # of COMPRESSION
 LOSSLESS = {1, 5, 8, 32773, 32946, 34925, 50000}  # none, LZW, deflate, PackBits, old deflate, LZMA, Zstandard
+DAMAGE = (ValueError, RuntimeError, OSError, TypeError, IndexError, KeyError, tifffile.TiffFileError)
 NAMES = {6: "JPEG of the old kind", 33003: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 50001: "WebP"}
-COLOURS = {GREY: 1, RGB: 3, INKS: 4, YCC: 3}
+COLOURS = {WHITE_IS_ZERO: 1, GREY: 1, RGB: 3, INKS: 4, YCC: 3}
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def pictures(tiff: Tiff) -> tuple[Tiff, list[str]]:
 def is_plain(tiff: Tiff, index: int = 0) -> bool:
     """Whether a page has whole channels of 8 or 16 bits, and not a palette or single bits."""
     bits, photometric = tiff.numbers(index, BITS), tiff.numbers(index, PHOTOMETRIC)
-    return bool(bits) and set(bits) <= {8, 16} and photometric != (3,)
+    return bool(bits) and set(bits) <= {8, 16} and photometric != (PALETTE,)
 
 
 def read_samples(tiff: Tiff, index: int = 0) -> Samples:
@@ -83,10 +85,10 @@ def read_samples(tiff: Tiff, index: int = 0) -> Samples:
         raise NoPhotographError("TIFF of YCbCr without JPEG: convert it to RGB first")
     if PREMULTIPLIED in extra:
         raise NoPhotographError("TIFF with premultiplied alpha would change: convert it first")
-    with _opened(tiff, index) as file:
+    with opened(tiff, index) as file:
         try:
             values = file.pages[0].asarray()
-        except (ValueError, RuntimeError, OSError, TypeError, IndexError, KeyError, tifffile.TiffFileError) as error:
+        except DAMAGE as error:
             raise InputError(f"not a readable picture: {error}") from None
     if _in_planes(tiff, index) and values.ndim == 3:
         values = np.moveaxis(values, 0, -1)
@@ -94,6 +96,8 @@ def read_samples(tiff: Tiff, index: int = 0) -> Samples:
     if values.shape[2] != channels or values.dtype not in (np.uint8, np.uint16):
         raise NoPhotographError("TIFF of an unknown kind: convert it first")
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if photometric == WHITE_IS_ZERO:
+        values = np.concatenate([~values[..., :1], values[..., 1:]], -1)
     return Samples(values, colours, extra[:1] == (ALPHA,), compression != JPEG)
 
 
@@ -102,6 +106,8 @@ def change(tiff: Tiff, new: np.ndarray, hole: np.ndarray, index: int = 0) -> Tif
 
     Raises :class:`faceinpaint.photos.jpeg.CannotKeepBlocksError`.
     """
+    if first(tiff, index, PHOTOMETRIC, 1) == WHITE_IS_ZERO:
+        new = np.concatenate([~new[..., :1], new[..., 1:]], -1)
     page = tiff.pages[index]
     segments = list(page.segments)
     for number, (y, x, height, width, planes) in enumerate(_layout(tiff, index)):
@@ -165,9 +171,9 @@ def _changed_jpeg(tiff: Tiff, index: int, old: bytes, samples: np.ndarray, hole:
     if isinstance(tables, tuple) and old.startswith(b"\xff\xd8"):
         whole = old[:2] + tables[2].removeprefix(b"\xff\xd8").removesuffix(b"\xff\xd9") + old[2:]
     space = jpeg.YCC if first(tiff, index, PHOTOMETRIC, 1) == YCC else jpeg.AS_STORED
-    return jpeg.change_blocks(whole, jpeg.Change(samples=samples, hole=hole, left=0, top=0, space=space))
+    return jpeg.change_blocks(whole, Change(samples=samples, hole=hole), space=space)
 
 
-def _opened(tiff: Tiff, index: int) -> Any:
+def opened(tiff: Tiff, index: int = 0) -> Any:
     """A page alone, as tifffile reads it."""
     return tifffile.TiffFile(io.BytesIO(write_tiff(replace(tiff, pages=[tiff.pages[index]]))))

@@ -61,7 +61,9 @@ def bmp(bits, masks=(), top_down=False, head=40, gap=b""):
     extra = struct.pack(f"<{len(masks)}I", *masks).ljust(size, b"\0")
     start = 54 + len(extra) + len(gap)
     compression = (6 if len(masks) == 4 and head == 40 else 3) if masks else 0
-    info = struct.pack("<IiiHHIIiiII", head, 31, -20 if top_down else 20, 1, bits, compression, lines.size, 3000, 3000, 0, 0)
+    info = struct.pack(
+        "<IiiHHIIiiII", head, 31, -20 if top_down else 20, 1, bits, compression, lines.size, 3000, 3000, 0, 0
+    )
     return b"BM" + struct.pack("<IHHI", start + lines.size, 1, 2, start) + info + extra + gap + lines.tobytes()
 
 

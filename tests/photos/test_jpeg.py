@@ -10,7 +10,8 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from faceinpaint.photos.jpeg import CannotKeepBlocksError, Change, change_blocks, coded_block, edit_segments
+from faceinpaint.photos.coding import Change
+from faceinpaint.photos.jpeg import CannotKeepBlocksError, change_blocks, coded_block, edit_segments
 
 FACE = np.ascontiguousarray(skimage.data.astronaut()[:150, 100:261])  # neither side a multiple of a block
 HOLE = np.zeros(FACE.shape[:2], bool)

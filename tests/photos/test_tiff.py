@@ -12,7 +12,7 @@ from PIL import Image
 
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.photos.tiff import change, is_plain, pictures, read_samples
-from faceinpaint.photos.tiff_file import read_tiff, write_tiff
+from faceinpaint.photos.tiff_container import read_tiff, write_tiff
 
 FACE = np.ascontiguousarray(skimage.data.astronaut()[:150, 100:261])
 HOLE = np.zeros(FACE.shape[:2], bool)
