@@ -5,7 +5,7 @@ Coordinates: pixel centres lie on whole numbers (OpenCV's convention); a ``matri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -99,6 +99,14 @@ def paste(
     view = result[top : y1 + margin, left : x1 + margin]
     view[hole > 0] = np.clip(np.rint(painted), 0, 255).astype(np.uint8)[hole > 0]
     return result
+
+
+def moved(patch: Patch, left: int, top: int) -> Patch:
+    """The patch in a part of its picture that begins at (left, top)."""
+    matrix = patch.matrix.copy()
+    matrix[:, 2] += patch.matrix[:, :2] @ [left, top]
+    x0, y0, x1, y1 = patch.box
+    return replace(patch, matrix=matrix, box=(x0 - left, y0 - top, x1 - left, y1 - top))
 
 
 def _bend(difference: np.ndarray, hole: np.ndarray, valid: np.ndarray, feather: float) -> np.ndarray:

@@ -6,7 +6,7 @@ import hashlib
 import pickle
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -15,16 +15,22 @@ import numpy as np
 
 from faceinpaint.data.faces import Alignment
 from faceinpaint.data.mask_spec import Alpha, MaskSpec, hole_for
-from faceinpaint.data.routing import Patch, cut, paste, route
+from faceinpaint.data.routing import Patch, cut, moved, paste, route
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.inference.row import LedgerRow, Status
-from faceinpaint.photos.photo import encode_photo, read_photo
+from faceinpaint.photos.coding import PhotoFile
+from faceinpaint.photos.photo import Part, Photo, encode_photo, open_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
+from faceinpaint.photos.stale import fresh_xmp, joined
 from faceinpaint.storage import PART, first_line, join, write_bytes
 
 RESERVED = ("ledger", "_job", "masks", "report.html", "dry-run.html")  # names of OUTPUT that no picture may take
+# Names that statements take beside pictures that have no place for one
+SIDECARS = tuple(f".{kind}.xmp" for kind in ("bmp", "gif", "tga", "pnm", "pgm", "ppm", "pbm", "j2k", "j2c", "jpc"))
 CLASSICAL_MARGIN = 16  # pixels of surroundings a classical fill sees
+PART_MARGIN, PART_SHARE = 128, 1 / 16  # surroundings of all holes that filling them sees: pixels, share of a patch
+MOST_PART = 1 / 4  # of a picture; a larger part is not carried along, but decoded again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +58,15 @@ class Settings:
 class Examined:
     """A picture before the model. A status in ``row`` means that it is done with: nothing else is set then.
 
-    data: the input's bytes; patches: parts for the model, with ``crops`` uint8 (P, S, S, 3) and ``holes`` uint8
-    (P, S, S), 1 in the hole; fills: parts that get a classical fill.
+    data: the input's bytes; part: of the picture, with all holes, None where it is to be decoded again; thumbnails: of
+    the picture (before) and its hole; patches: parts for the model, with ``crops`` uint8 (P, S, S, 3) and ``holes``
+    uint8 (P, S, S), 1 in the hole; fills: parts that get a classical fill.
     """
 
     row: LedgerRow
     data: bytes = b""
+    part: Part | None = None
+    thumbnails: dict[str, np.ndarray] = field(default_factory=dict)
     patches: list[Patch] = field(default_factory=list)
     fills: list[Patch] = field(default_factory=list)
     crops: np.ndarray | None = None
@@ -152,10 +161,25 @@ def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
         raise NoPhotographError("no face at a hole")
     if settings.no_face == "classical":
         fills, patches = without, [patch for patch in patches if patch.kind != "none"]
+    part = _part_of(photo, rgb, patches + fills)
+    thumbnails = {"before": _thumbnail(rgb), "hole": _thumbnail(hole * 255)}
+    examined = Examined(row=row, data=data, part=part, thumbnails=thumbnails, patches=patches, fills=fills)
     if not patches:
-        return Examined(row=row, data=data, fills=fills)
+        return examined
     crops, holes = zip(*(cut(rgb, hole, patch) for patch in patches), strict=True)
-    return Examined(row=row, data=data, patches=patches, fills=fills, crops=np.stack(crops), holes=np.stack(holes))
+    return replace(examined, crops=np.stack(crops), holes=np.stack(holes))
+
+
+def _part_of(photo: Photo, rgb: np.ndarray, patches: list[Patch]) -> Part | None:
+    """What filling the holes of all patches sees; None where that is much of the picture."""
+    height, width = rgb.shape[:2]
+    x0, y0 = (min(patch.box[i] for patch in patches) for i in (0, 1))
+    x1, y1 = (max(patch.box[i] for patch in patches) for i in (2, 3))
+    side = max(patch.size / np.sqrt(abs(np.linalg.det(patch.matrix[:, :2]))) for patch in patches)
+    margin = max(PART_MARGIN, round(side * PART_SHARE))
+    box = (max(0, x0 - margin), max(0, y0 - margin), min(width, x1 + margin), min(height, y1 + margin))
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return photo.part(box, rgb) if area <= MOST_PART * height * width else None
 
 
 def check_key(key: str, settings: Settings) -> None:
@@ -165,49 +189,68 @@ def check_key(key: str, settings: Settings) -> None:
     parts = key.split("/")
     if {"", ".", ".."} & set(parts) or "\0" in key:
         raise InputError("the name is no plain path below the output folder")
-    if key.endswith(".bmp.xmp") or parts[-1].startswith(PART):
-        raise InputError("the name is that of a BMP's sidecar or of a half-written file: rename the input")
+    if key.lower().endswith(SIDECARS) or parts[-1].startswith(PART):
+        raise InputError("the name is that of a picture's sidecar or of a half-written file: rename the input")
     if parts[0] in RESERVED:
         raise InputError(f"the name {parts[0]!r} is the job's own under OUTPUT: rename the input")
 
 
 def _complete(painted: Painted, settings: Settings) -> Finished:
     examined, row = painted.examined, painted.examined.row
-    photo = read_photo(examined.data)
-    before = photo.rgb
-    hole = np.zeros(before.shape[:2], np.uint8)
-    for patch in examined.patches + examined.fills:
+    file, part, decoded = open_photo(examined.data), examined.part, None
+    if part is None:
+        photo = read_photo(examined.data)
+        file, decoded, part = photo.file, photo.decoded, photo.whole()
+    hole = np.zeros(part.rgb.shape[:2], np.uint8)
+    patches, fills = ([moved(patch, *part.box[:2]) for patch in kind] for kind in (examined.patches, examined.fills))
+    for patch in patches + fills:
         _part(hole, patch)[:] |= patch.hole
-    after = _filled(painted, before, hole)
+    after = _filled(part.rgb, hole, patches, painted.patches, fills)
     row.seam_error, row.status, row.reason = seam_error(after, hole), _status(examined), _reason(examined)
-    samples = photo.with_hole(after, hole, opaque=isinstance(settings.masks, Alpha))
-    statement = {"Hole": f"{row.hole_ratio:.4f}", "Status": row.status, "Model": settings.model_sha256}
-    xmp = with_provenance(photo.file.info.get("xmp"), statement | {"Mask": row.mask_sha256 or ""})
-    # A row has no sidecar for a BMP's statement, and keeps nothing lossy.
-    as_png = settings.as_png or (settings.as_rows and (not photo.lossless or photo.format == "BMP"))
-    data = encode_photo(photo, samples, xmp, as_png)
+    old_xmp, stale = fresh_xmp(file.xmp)
+    xmp = _statement(old_xmp, row, settings)
+    as_png = settings.as_png or (settings.as_rows and not _stays_in_rows(file))
+    change = part.change(after, hole, opaque=isinstance(settings.masks, Alpha))
+    written = encode_photo(file, change, xmp, as_png, decoded)
+    data = written.data
+    row.fidelity, row.dropped = written.fidelity, joined(stale + written.dropped)
     row.output_sha256 = hashlib.sha256(data).hexdigest()
-    sheet = _sheet(painted, before, hole, after)
+    sheet = _sheet(painted, part, after)
     if settings.as_rows:
         return Finished(row=row, picture=data, sheet=sheet)
     row.output = f"{row.key}.png" if settings.as_png else row.key
     write_bytes(join(settings.output, row.output), data)
-    if photo.format == "BMP" and not as_png:  # has no place for it inside
+    if not (file.holds_xmp or as_png):
         write_bytes(join(settings.output, f"{row.output}.xmp"), xmp)
     if settings.keep_masks:
-        png = cv2.imencode(".png", hole * 255)[1].tobytes()
+        x0, y0, x1, y1 = part.box
+        whole = np.zeros(part.size, np.uint8)
+        whole[y0:y1, x0:x1] = hole * 255
+        png = cv2.imencode(".png", whole)[1].tobytes()
         write_bytes(join(settings.output, "masks", f"{row.key}.png"), png)
     return Finished(row=row, sheet=sheet)
 
 
-def _filled(painted: Painted, before: np.ndarray, hole: np.ndarray) -> np.ndarray:
+def _statement(xmp: bytes | None, row: LedgerRow, settings: Settings) -> bytes:
+    values = {"Hole": f"{row.hole_ratio:.4f}", "Status": str(row.status), "Model": settings.model_sha256}
+    return with_provenance(xmp, values | {"Mask": row.mask_sha256 or ""})
+
+
+def _stays_in_rows(file: PhotoFile) -> bool:
+    """Whether a row of Parquet keeps the file's format: it has no sidecar for a statement, and keeps nothing lossy."""
+    return file.lossless and file.holds_xmp
+
+
+def _filled(
+    before: np.ndarray, hole: np.ndarray, patches: list[Patch], painted: np.ndarray | None, fills: list[Patch]
+) -> np.ndarray:
     """``before`` with all patches pasted and all fills made; none looks at damage that another has yet to fill."""
     after, damage = before, hole.copy()
-    for i, patch in enumerate(painted.examined.patches):
-        assert painted.patches is not None
-        after = paste(after, painted.patches[i], patch, damage, feather=0 if patch.kind == "aligned" else None)
+    for i, patch in enumerate(patches):
+        assert painted is not None
+        after = paste(after, painted[i], patch, damage, feather=0 if patch.kind == "aligned" else None)
         _part(damage, patch)[:] -= patch.hole
-    for patch in painted.examined.fills:
+    for patch in fills:
         after = classical_fill(after, patch, damage)
         _part(damage, patch)[:] -= patch.hole
     return after
@@ -264,13 +307,23 @@ def doubt(row: LedgerRow) -> float:
     return (row.hole_ratio or 0.0) + (row.seam_error or 0.0) / 64
 
 
-def _sheet(painted: Painted, before: np.ndarray, hole: np.ndarray, after: np.ndarray) -> dict[str, np.ndarray]:
+def _sheet(painted: Painted, part: Part, after: np.ndarray) -> dict[str, np.ndarray]:
     """Thumbnails of the picture, and the first face as the model saw (face, face_hole) and painted it (face_after)."""
-    sheet = {"before": _thumbnail(before), "hole": _thumbnail(hole * 255), "after": _thumbnail(after)}
+    sheet = dict(painted.examined.thumbnails)
+    sheet["after"] = _with_part(sheet["before"], part, after)
     crops, holes = painted.examined.crops, painted.examined.holes
     if painted.examined.row.faces and crops is not None and holes is not None and painted.patches is not None:
         sheet |= {"face": crops[0], "face_hole": holes[0], "face_after": painted.patches[0]}
     return sheet
+
+
+def _with_part(thumbnail: np.ndarray, part: Part, after: np.ndarray) -> np.ndarray:
+    """A picture's thumbnail with the new pixels of its part."""
+    result, scale = thumbnail.copy(), thumbnail.shape[0] / part.size[0]
+    x0, y0, x1, y1 = (round(side * scale) for side in part.box)
+    if x1 > x0 and y1 > y0:
+        result[y0:y1, x0:x1] = cv2.resize(after, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
+    return result
 
 
 def _thumbnail(picture: np.ndarray, side: int = 192) -> np.ndarray:

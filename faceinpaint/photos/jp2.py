@@ -63,7 +63,7 @@ def write_jp2(data: bytes, samples: np.ndarray, xmp: bytes) -> tuple[bytes, list
     """The JP2 or codestream ``data`` with other samples and, in a JP2, XMP; and what was left out."""
     bare = data.startswith(CODESTREAM)
     bits = _bits(_stream(_parts(data)))
-    stream = imagecodecs.jpeg2k_encode(
+    coded = imagecodecs.jpeg2k_encode(
         samples.squeeze(-1) if samples.shape[2] == 1 else samples,
         level=0,
         codecformat="j2k",
@@ -71,6 +71,7 @@ def write_jp2(data: bytes, samples: np.ndarray, xmp: bytes) -> tuple[bytes, list
         bitspersample=bits,
         mct=samples.shape[2] in (3, 4),
     )
+    stream = bytes(coded)
     if bare:
         return stream, []
     parts, dropped, written = [], [], False

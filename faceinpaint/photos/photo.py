@@ -89,6 +89,11 @@ class Photo:
         high, wide = self.file.block
         return (wide, high) if self.file.orientation >= 5 else (high, wide)
 
+    def whole(self) -> Part:
+        """All of the picture."""
+        rgb = self.rgb
+        return self.part((0, 0, rgb.shape[1], rgb.shape[0]), rgb)
+
     def part(self, box: Box, rgb: np.ndarray | None = None) -> Part:
         """What lies in ``box`` of the upright picture. ``rgb``: :attr:`rgb`, if it is at hand."""
         x0, y0, x1, y1 = box

@@ -73,7 +73,9 @@ class PillowFile(PhotoFile):
         if self.format == "BMP":
             return ({"dpi": info["dpi"]} if info.get("dpi") else {}), []
         if self.format == "TGA":
-            kept = {name: info[name] for name in ("orientation", "id_section", "compression") if name in info}
+            kept: dict[str, Any] = {
+                name: info[name] for name in ("orientation", "id_section", "compression") if name in info
+            }
             return kept, ["extension area"] if b"TRUEVISION-XFILE" in self.data[-26:] else []
         if not self.holds_xmp:
             return {}, []

@@ -86,7 +86,7 @@ def read_rows(parts: list[Chunk]) -> np.ndarray:
     deflated = b"".join(content for name, content in parts if name == b"IDAT")
     rows = np.empty(head.height * stride, np.uint8)
     try:
-        inflated = imagecodecs.deflate_decode(deflated, out=rows)
+        inflated = imagecodecs.deflate_decode(deflated, out=rows)  # type: ignore[arg-type]  # arrays are buffers too
     except (imagecodecs.DeflateError, ValueError, RuntimeError) as error:
         raise InputError(f"not a readable picture: {error}") from None
     if len(inflated) != rows.size:
@@ -118,10 +118,8 @@ def encode(samples: np.ndarray) -> list[Chunk]:
     return [(b"IHDR", content), *deflated(rows), (b"IEND", b"")]
 
 
-def metadata(
-    head: Chunk, exif: bytes | None, profile: bytes | None, dpi: tuple[float, float] | None
-) -> list[Chunk]:
-    """A picture's header and what other formats say about it: EXIF from its TIFF header on, ICC profile, pixels/inch."""
+def metadata(head: Chunk, exif: bytes | None, profile: bytes | None, dpi: tuple[float, float] | None) -> list[Chunk]:
+    """A picture's header and what others say about it: EXIF from its TIFF header on, ICC profile, pixels an inch."""
     parts = [head]
     if profile:
         parts.append((b"iCCP", b"icc\0\0" + zlib.compress(profile)))
@@ -134,7 +132,8 @@ def metadata(
 
 def deflated(rows: np.ndarray) -> list[Chunk]:
     """Filtered rows as IDAT chunks."""
-    data = imagecodecs.deflate_encode(np.ascontiguousarray(rows).reshape(-1), level=LEVEL)
+    flat = np.ascontiguousarray(rows).reshape(-1)
+    data = bytes(imagecodecs.deflate_encode(flat, level=LEVEL))  # type: ignore[arg-type]  # arrays are buffers too
     return [(b"IDAT", data[place : place + LONGEST_CHUNK]) for place in range(0, len(data), LONGEST_CHUNK)]
 
 

@@ -62,7 +62,8 @@ def read_tiff(data: bytes) -> Tiff:
     big = struct.unpack(f"{order}H", data[2:4])[0] == 43
     reader = _Reader(data, order, big)
     place = struct.unpack_from(f"{order}{'Q' if big else 'I'}", data, 8 if big else 4)[0]
-    pages, seen, dropped = [], set[int](), []
+    pages: list[Page] = []
+    seen, dropped = set[int](), list[str]()
     while place and place not in seen and len(pages) < MOST_PAGES:
         seen.add(place)
         tags, place = reader.directory(place)

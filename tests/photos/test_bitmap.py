@@ -92,8 +92,8 @@ def test_bmp(name):
     assert np.array_equal(read_bmp(after).values, new)
     changed = np.flatnonzero(np.frombuffer(data, np.uint8) != np.frombuffer(after, np.uint8))
     assert 0 < len(changed) <= HOLE.sum() * 4  # headers, padding and unused bits stay
-    seen = np.asarray(Image.open(io.BytesIO(data)))
-    if "4444" not in name and "another" not in name:
+    if "4444" not in name and "another" not in name:  # Pillow does not know those
+        seen = np.asarray(Image.open(io.BytesIO(data)))
         assert np.abs(seen[..., :3].astype(int) - found.values[..., :3]).max() <= 1  # scaling of few bits
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from faceinpaint.errors import InputError, NoPhotographError
-from faceinpaint.photos.photo import encode_photo, read_photo
+from faceinpaint.photos.photo import encode_photo, open_photo, read_photo
 from faceinpaint.photos.pillow_file import is_deep_avif
 from faceinpaint.photos.provenance import SOURCE_TYPE, with_provenance
 
@@ -217,7 +217,7 @@ LARGE = Image.new("1", (16_000, 8_000))
     ("data", "why"),
     [
         (b"no picture", "not a picture"),
-            (encoded(FRAMES[0], "TIFF", save_all=True, append_images=FRAMES[1:]), "several pictures"),
+        (encoded(FRAMES[0], "TIFF", save_all=True, append_images=FRAMES[1:]), "several pictures"),
         (encoded(FRAMES[0], "WEBP", save_all=True, append_images=FRAMES[1:]), "several pictures"),
         (encoded(FRAMES[0].resize((15, 40)), "PNG"), "15x40 pixels"),
         (encoded(LARGE, "PNG"), "megapixels"),
@@ -261,3 +261,27 @@ def test_an_existing_xmp_packet_is_added_to():
     assert SOURCE_TYPE.encode() in after
     assert b"&quot;" in after or b"'a \"quote\"'" in after
     assert with_provenance(b"damaged", {"Hole": "1"}).startswith(b"<?xpacket")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF", "WEBP", "BMP"])
+def test_a_part_is_enough_to_write_the_same_file(name, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = Image.fromarray(COLOUR).resize((93, 70), Image.Resampling.BICUBIC)
+    data = encoded(picture, name, exif=exif, **CODINGS.get(name, {}))
+    photo = read_photo(data)
+    height, width = photo.rgb.shape[:2]
+    hole = np.zeros((height, width), np.uint8)
+    hole[30:41, 22:39] = 1
+    hole[-5:, 50:] = 1
+    new = RNG.integers(0, 256, photo.rgb.shape, np.uint8)
+    box = (13, 24, width, height)
+    cut = np.s_[24:height, 13:width]
+    whole, part = photo.whole().change(new, hole), photo.part(box).change(new[cut], hole[cut])
+    xmp = with_provenance(None, {"Hole": "0.1"})
+    assert encode_photo(photo.file, whole, xmp, decoded=photo.decoded) == encode_photo(open_photo(data), part, xmp)
+    again = read_photo(encode_photo(open_photo(data), part, xmp).data)
+    if photo.file.lossless:
+        assert np.array_equal(again.rgb[hole == 0], photo.rgb[hole == 0])
+        assert np.array_equal(again.rgb[hole == 1], new[hole == 1])

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from faceinpaint.photos import png
-from faceinpaint.photos.png import chunks as png_chunks
-from faceinpaint.photos.png import file_of as png_file
 from PIL import Image
 
 from faceinpaint.errors import InputError, NoPhotographError
+from faceinpaint.photos import png
 from faceinpaint.photos.photo import encode_photo, read_photo
+from faceinpaint.photos.png import chunks as png_chunks
+from faceinpaint.photos.png import file_of as png_file
 from faceinpaint.photos.provenance import SOURCE_TYPE, with_provenance
 
 RNG = np.random.default_rng(5)
@@ -85,7 +85,7 @@ def test_a_transparent_colour_becomes_alpha():
     chunks = list(png_chunks(encode_deep(samples(3))))
     key = (b"tRNS", RGBA[0, 0, :3].astype(">u2").tobytes())
     photo = read_photo(png_file([chunks[0], key, *chunks[1:]]))
-    assert photo.mode == "RGBA"
+    assert photo.decoded.mode == "RGBA"
     assert (photo.alpha == 0).sum() == 1
     assert photo.alpha[0, 0] == 0
     after = png.decode(list(png_chunks(restored(photo.file.data))))
