@@ -84,6 +84,10 @@ class PhotoFile(ABC):
     def __init__(self, data: bytes):
         self.data = data
 
+    def left_behind(self) -> list[str]:
+        """What the file holds beside its picture and no other format takes along."""
+        return []
+
     @abstractmethod
     def decode(self) -> Decoded:
         """Raises :class:`NoPhotographError` for what is not restored, :class:`InputError` for damage."""

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from faceinpaint.errors import InputError, NoPhotographError
-from faceinpaint.photos import png, stale
+from faceinpaint.photos import png
 from faceinpaint.photos.bitmap import is_bare_bmp, is_pnm
 from faceinpaint.photos.bitmap_file import BmpFile, PnmFile
 from faceinpaint.photos.coding import EXACT, Change, Decoded, PhotoFile, Written, check_same
@@ -114,6 +114,8 @@ class Photo:
 def seen(samples: np.ndarray, mode: str, largest: int) -> np.ndarray:
     """Samples (H, W, C) of a file -> uint8 RGB (H, W, 3), as the model is to see them."""
     channels = len(mode)
+    if mode == "RGB" and largest == 255:
+        return samples[..., :channels]
     return np.asarray(as_image(to_8_bits(samples[..., :channels], largest), mode).convert("RGB"))
 
 
@@ -230,5 +232,4 @@ def encode_photo(
     own = png.metadata(coded[0], file.exif, profile, file.dpi)
     data, dropped = framed(coded, own, xmp, lambda: samples)
     check_same(png.decode(list(png.chunks(data))), samples, "PNG")
-    tail = stale.jpeg_tail(file.data) if file.format == "JPEG" else []
-    return Written(data=data, fidelity=EXACT, dropped=dropped + tail)
+    return Written(data=data, fidelity=EXACT, dropped=dropped + file.left_behind())
