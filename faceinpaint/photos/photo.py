@@ -20,13 +20,14 @@ from faceinpaint.photos.jp2 import is_jp2
 from faceinpaint.photos.jp2_file import Jp2File
 from faceinpaint.photos.jpeg_file import JpegFile
 from faceinpaint.photos.opening import DAMAGE, as_array, as_image
+from faceinpaint.photos.pages import TIFF_STARTS
 from faceinpaint.photos.pillow_file import PillowFile
 from faceinpaint.photos.png_file import PngFile, framed
 from faceinpaint.photos.tiff_file import TiffFile
 
 SMALLEST_SIDE = 16  # pixels
 LARGEST_AREA = 120_000_000  # pixels
-TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1
 
