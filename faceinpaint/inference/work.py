@@ -39,7 +39,7 @@ class Settings:
 
     masks and polarity: where holes come from; image_size, alignment: of the model; no_face: what happens to a hole
     without a face; as_png: every output is a PNG named after its input; as_rows: outputs are rows of Parquet, not
-    files; keep_masks: holes are kept as OUTPUT/masks/KEY.png.
+    files; apart: finished pictures are handed back, not written; keep_masks: holes are kept as OUTPUT/masks/KEY.png.
     """
 
     output: str
@@ -50,6 +50,7 @@ class Settings:
     no_face: Literal["skip", "classical", "crop"] = "classical"
     as_png: bool = False
     as_rows: bool = False
+    apart: bool = False
     keep_masks: bool = False
     model_sha256: str = ""
 
@@ -112,7 +113,7 @@ def examine(key: str, data: bytes | None, error: str | None, settings: Settings)
     """Decode, find hole and faces, and cut out what the model has to see; trouble becomes the row's status."""
     began = time.perf_counter()
     row = LedgerRow(key=key, model_sha256=settings.model_sha256)
-    examined = Examined(row=row)
+    examined = Examined(row=row, data=data or b"" if settings.apart else b"")
     if data is None:
         row.status, row.reason = "failed", error or "no picture"
     else:
@@ -209,14 +210,14 @@ def _complete(painted: Painted, settings: Settings) -> Finished:
     row.seam_error, row.status, row.reason = seam_error(after, hole), _status(examined), _reason(examined)
     old_xmp, stale = fresh_xmp(file.xmp)
     xmp = _statement(old_xmp, row, settings)
-    as_png = settings.as_png or (settings.as_rows and not _stays_in_rows(file))
+    as_png = not settings.apart and (settings.as_png or (settings.as_rows and not _stays_in_rows(file)))
     change = part.change(after, hole, opaque=isinstance(settings.masks, Alpha))
     written = encode_photo(file, change, xmp, as_png, decoded)
     data = written.data
     row.fidelity, row.dropped = written.fidelity, joined(stale + written.dropped)
     row.output_sha256 = hashlib.sha256(data).hexdigest()
     sheet = _sheet(painted, part, after)
-    if settings.as_rows:
+    if settings.as_rows or settings.apart:
         return Finished(row=row, picture=data, sheet=sheet)
     row.output = f"{row.key}.png" if settings.as_png else row.key
     write_bytes(join(settings.output, row.output), data)
