@@ -85,7 +85,7 @@ def _row(picture: Image.Image, name: str, options: dict[str, Any], rounds: int) 
 
 def _finished(examined: Examined, settings: Settings) -> None:
     row = replace(examined.row)
-    finish(Painted(examined=replace(examined, row=row), patches=examined.crops), settings)
+    finish(Painted(examined=replace(examined, row=row), patches=examined.plan.crops), settings)
     assert row.status == "restored", row
 
 

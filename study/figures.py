@@ -21,7 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from faceinpaint import restore
 from faceinpaint.commands.demo import sample_faces, write_case
-from faceinpaint.data.faces import find_faces
+from faceinpaint.data.search import find_faces
 from faceinpaint.data.routing import cut, route
 from faceinpaint.data.user_masks import Polarity, user_hole
 from faceinpaint.errors import InputError

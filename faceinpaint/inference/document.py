@@ -14,6 +14,7 @@ import numpy as np
 
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.inference import work
+from faceinpaint.inference.compose import Plan
 from faceinpaint.inference.row import LedgerRow
 from faceinpaint.inference.work import Examined, Finished, Painted, Settings
 from faceinpaint.photos.pages import bound, pages_of
@@ -25,8 +26,8 @@ NO_HOLE = ("empty mask", "no transparency")  # starts of reasons that leave a pa
 
 @dataclass(frozen=True, kw_only=True)
 class Document(Examined):
-    """A file of several pages. pages: each examined by itself; ``patches``, ``crops`` and ``holes`` are those of all
-    pages, in order; dropped: what taking the file apart left out."""
+    """A file of several pages. pages: each examined by itself; ``plan`` has the patches, crops and holes of all pages,
+    in order; dropped: what taking the file apart left out."""
 
     pages: list[Examined] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
@@ -55,9 +56,13 @@ def finish(painted: Painted, settings: Settings) -> Finished:
     if not isinstance(document, Document) or document.row.status is not None:
         return work.finish(painted, settings)
     began = time.perf_counter()
-    ends = np.cumsum([len(page.patches) for page in document.pages])
-    parts = [None] * len(ends) if painted.patches is None else np.split(painted.patches, ends[:-1])
-    finished = [_page(page, part, settings) for page, part in zip(document.pages, parts, strict=True)]
+    finished, first = [], 0
+    for page in document.pages:
+        own = slice(first, first + len(page.plan.patches))
+        first = own.stop
+        patches = None if painted.patches is None else painted.patches[own]
+        guides = None if painted.guides is None else painted.guides[own]
+        finished.append(_page(Painted(examined=page, patches=patches, guides=guides), settings))
     row = document.row
     _fill_in(row, [page.row for page in finished], document.dropped)
     row.seconds += time.perf_counter() - began
@@ -86,18 +91,27 @@ def _together(row: LedgerRow, pages: list[Examined], dropped: list[str]) -> Docu
         if page.row.status is not None and not _has_no_hole(page):
             row.status, row.reason = page.row.status, f"page {number}: {page.row.reason}"
             return Document(row=row)
-    with_crops = [page for page in pages if page.crops is not None]
-    crops = np.concatenate([page.crops for page in with_crops]) if with_crops else None  # type: ignore[misc]
-    holes = np.concatenate([page.holes for page in with_crops]) if with_crops else None  # type: ignore[misc]
-    patches = [patch for page in pages for patch in page.patches]
-    return Document(row=row, patches=patches, crops=crops, holes=holes, pages=pages, dropped=dropped)
+    plans = [page.plan for page in pages]
+    plan = Plan(
+        patches=[patch for each in plans for patch in each.patches],
+        crops=_joined([each.crops for each in plans]),
+        holes=_joined([each.holes for each in plans]),
+    )
+    row.faces = sum(each.routes.faces for each in plans)
+    return Document(row=row, plan=plan, pages=pages, dropped=dropped)
 
 
-def _page(page: Examined, patches: np.ndarray | None, settings: Settings) -> Finished:
+def _joined(parts: list[np.ndarray | None]) -> np.ndarray | None:
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if known else None
+
+
+def _page(painted: Painted, settings: Settings) -> Finished:
     """One page; without a hole it is its own bytes."""
+    page = painted.examined
     if _has_no_hole(page):
         return Finished(row=page.row, picture=page.data)
-    return work.finish(Painted(examined=page, patches=patches), replace(settings, apart=True))
+    return work.finish(painted, replace(settings, apart=True))
 
 
 def _has_no_hole(page: Examined) -> bool:
@@ -117,7 +131,8 @@ def _fill_in(row: LedgerRow, pages: list[LedgerRow], dropped: list[str]) -> None
     row.reason = "; ".join(reasons) or None
     row.mask_sha256 = hashlib.sha256("".join(str(page.mask_sha256) for page in pages).encode()).hexdigest()
     row.hole_ratio = sum(page.hole_ratio or 0.0 for page in pages) / len(pages)
-    row.faces = sum(page.faces or 0 for page in pages)
+    row.confidence = min(page.confidence or 0.0 for page in restored)
+    row.route = "; ".join(f"page {n}: {page.route}" for n, page in enumerate(pages, 1) if page in restored)
     row.seam_error = max(page.seam_error or 0.0 for page in restored)
     row.fidelity = max((str(page.fidelity) for page in restored), key=_doubt_of)
     row.dropped = joined(dropped + [note for page in restored for note in (page.dropped or "").split("; ") if note])

@@ -15,10 +15,13 @@ import numpy as np
 
 from faceinpaint.data.faces import Alignment
 from faceinpaint.data.mask_spec import Alpha, MaskSpec, hole_for
-from faceinpaint.data.routing import Patch, cut, moved, paste, route
+from faceinpaint.data.routing import cut, route
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError, NoPhotographError
-from faceinpaint.inference.row import LedgerRow, Status
+from faceinpaint.inference.compose import Plan, compose
+from faceinpaint.inference.confidence import confidence
+from faceinpaint.inference.guide import Guide
+from faceinpaint.inference.row import LedgerRow
 from faceinpaint.photos.coding import PhotoFile
 from faceinpaint.photos.photo import Part, Photo, encode_photo, open_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
@@ -28,8 +31,6 @@ from faceinpaint.storage import PART, first_line, join, write_bytes
 RESERVED = ("ledger", "_job", "masks", "report.html", "dry-run.html")  # names of OUTPUT that no picture may take
 # Names that statements take beside pictures that have no place for one
 SIDECARS = tuple(f".{kind}.xmp" for kind in ("bmp", "gif", "tga", "pnm", "pgm", "ppm", "pbm", "j2k", "j2c", "jpc"))
-CLASSICAL_MARGIN = 16  # pixels of surroundings a classical fill sees
-PART_MARGIN, PART_SHARE = 128, 1 / 16  # surroundings of all holes that filling them sees: pixels, share of a patch
 MOST_PART = 1 / 4  # of a picture; a larger part is not carried along, but decoded again
 
 
@@ -59,27 +60,27 @@ class Settings:
 class Examined:
     """A picture before the model. A status in ``row`` means that it is done with: nothing else is set then.
 
-    data: the input's bytes; part: of the picture, with all holes, None where it is to be decoded again; thumbnails: of
-    the picture (before) and its hole; patches: parts for the model, with ``crops`` uint8 (P, S, S, 3) and ``holes``
-    uint8 (P, S, S), 1 in the hole; fills: parts that get a classical fill.
+    data: the input's bytes; plan: how its holes are to be filled; part: what filling them looks at, None where that is
+    to be decoded again; thumbnails: of the picture (before) and its hole.
     """
 
     row: LedgerRow
     data: bytes = b""
+    plan: Plan = field(default_factory=Plan)
     part: Part | None = None
     thumbnails: dict[str, np.ndarray] = field(default_factory=dict)
-    patches: list[Patch] = field(default_factory=list)
-    fills: list[Patch] = field(default_factory=list)
-    crops: np.ndarray | None = None
-    holes: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Painted:
-    """A picture after the model. patches: what it made of each of ``examined.crops``, uint8 (P, S, S, 3)."""
+    """A picture after the model.
+
+    patches: what it made of each of the plan's crops, uint8 (P, S, S, 3); guides: its attention, where it is known.
+    """
 
     examined: Examined
     patches: np.ndarray | None = None
+    guides: list[Guide | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,32 +156,33 @@ def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
     hole = hole_for(settings.masks, row.key, rgb, photo.alpha, settings.polarity, settings.image_size)
     row.mask_sha256 = hashlib.sha256(repr(hole.shape).encode() + np.packbits(hole).tobytes()).hexdigest()
     row.hole_ratio = float(hole.mean())
-    patches, fills = route(rgb, hole, settings.image_size, settings.alignment), []
-    without = [patch for patch in patches if patch.kind == "none"]
-    row.faces = len(patches) - len(without)
-    if without and settings.no_face == "skip":
-        raise NoPhotographError("no face at a hole")
-    if settings.no_face == "classical":
-        fills, patches = without, [patch for patch in patches if patch.kind != "none"]
-    part = _part_of(photo, rgb, patches + fills)
+    plan = _routed(rgb, hole, settings)
+    row.faces = plan.routes.faces
     thumbnails = {"before": _thumbnail(rgb), "hole": _thumbnail(hole * 255)}
-    examined = Examined(row=row, data=data, part=part, thumbnails=thumbnails, patches=patches, fills=fills)
-    if not patches:
-        return examined
-    crops, holes = zip(*(cut(rgb, hole, patch) for patch in patches), strict=True)
-    return replace(examined, crops=np.stack(crops), holes=np.stack(holes))
+    return Examined(row=row, data=data, plan=plan, part=_part_of(photo, rgb, plan), thumbnails=thumbnails)
 
 
-def _part_of(photo: Photo, rgb: np.ndarray, patches: list[Patch]) -> Part | None:
-    """What filling the holes of all patches sees; None where that is much of the picture."""
+def _part_of(photo: Photo, rgb: np.ndarray, plan: Plan) -> Part | None:
+    """What filling the holes looks at; None where that is much of the picture."""
     height, width = rgb.shape[:2]
-    x0, y0 = (min(patch.box[i] for patch in patches) for i in (0, 1))
-    x1, y1 = (max(patch.box[i] for patch in patches) for i in (2, 3))
-    side = max(patch.size / np.sqrt(abs(np.linalg.det(patch.matrix[:, :2]))) for patch in patches)
-    margin = max(PART_MARGIN, round(side * PART_SHARE))
-    box = (max(0, x0 - margin), max(0, y0 - margin), min(width, x1 + margin), min(height, y1 + margin))
+    box = plan.reach(height, width)
     area = (box[2] - box[0]) * (box[3] - box[1])
     return photo.part(box, rgb) if area <= MOST_PART * height * width else None
+
+
+def _routed(rgb: np.ndarray, hole: np.ndarray, settings: Settings) -> Plan:
+    """How the holes are to be filled, with what the model has to see."""
+    routes = route(rgb, hole, settings.image_size, settings.alignment)
+    plan = Plan(patches=routes.patches, routes=replace(routes, patches=[]))
+    if plan.without_face and settings.no_face == "skip":
+        raise NoPhotographError("no face at a hole")
+    if settings.no_face == "classical":
+        by_face = [patch for patch in plan.patches if patch.kind != "none"]
+        plan = replace(plan, patches=by_face, fills=[patch for patch in plan.patches if patch.kind == "none"])
+    if not plan.patches:
+        return plan
+    crops, holes = zip(*(cut(rgb, hole, patch) for patch in plan.patches), strict=True)
+    return replace(plan, crops=np.stack(crops), holes=np.stack(holes))
 
 
 def check_key(key: str, settings: Settings) -> None:
@@ -202,12 +204,11 @@ def _complete(painted: Painted, settings: Settings) -> Finished:
     if part is None:
         photo = read_photo(examined.data)
         file, decoded, part = photo.file, photo.decoded, photo.whole()
-    hole = np.zeros(part.rgb.shape[:2], np.uint8)
-    patches, fills = ([moved(patch, *part.box[:2]) for patch in kind] for kind in (examined.patches, examined.fills))
-    for patch in patches + fills:
-        _part(hole, patch)[:] |= patch.hole
-    after = _filled(part.rgb, hole, patches, painted.patches, fills)
-    row.seam_error, row.status, row.reason = seam_error(after, hole), _status(examined), _reason(examined)
+    plan = examined.plan.moved(*part.box[:2])
+    before = part.rgb
+    hole = plan.mask(before.shape)
+    after = compose(before, hole, plan, painted.patches, painted.guides)
+    _describe(row, painted, part, hole, after, settings)
     old_xmp, stale = fresh_xmp(file.xmp)
     xmp = _statement(old_xmp, row, settings)
     as_png = not settings.apart and (settings.as_png or (settings.as_rows and not _stays_in_rows(file)))
@@ -224,16 +225,13 @@ def _complete(painted: Painted, settings: Settings) -> Finished:
     if not (file.holds_xmp or as_png):
         write_bytes(join(settings.output, f"{row.output}.xmp"), xmp)
     if settings.keep_masks:
-        x0, y0, x1, y1 = part.box
-        whole = np.zeros(part.size, np.uint8)
-        whole[y0:y1, x0:x1] = hole * 255
-        png = cv2.imencode(".png", whole)[1].tobytes()
+        png = cv2.imencode(".png", examined.plan.mask(part.size) * 255)[1].tobytes()
         write_bytes(join(settings.output, "masks", f"{row.key}.png"), png)
     return Finished(row=row, sheet=sheet)
 
 
 def _statement(xmp: bytes | None, row: LedgerRow, settings: Settings) -> bytes:
-    values = {"Hole": f"{row.hole_ratio:.4f}", "Status": str(row.status), "Model": settings.model_sha256}
+    values = {"Hole": f"{row.hole_ratio:.4f}", "Status": row.status or "", "Model": settings.model_sha256}
     return with_provenance(xmp, values | {"Mask": row.mask_sha256 or ""})
 
 
@@ -242,50 +240,19 @@ def _stays_in_rows(file: PhotoFile) -> bool:
     return file.lossless and file.holds_xmp
 
 
-def _filled(
-    before: np.ndarray, hole: np.ndarray, patches: list[Patch], painted: np.ndarray | None, fills: list[Patch]
-) -> np.ndarray:
-    """``before`` with all patches pasted and all fills made; none looks at damage that another has yet to fill."""
-    after, damage = before, hole.copy()
-    for i, patch in enumerate(patches):
-        assert painted is not None
-        after = paste(after, painted[i], patch, damage, feather=0 if patch.kind == "aligned" else None)
-        _part(damage, patch)[:] -= patch.hole
-    for patch in fills:
-        after = classical_fill(after, patch, damage)
-        _part(damage, patch)[:] -= patch.hole
-    return after
-
-
-def _part(mask: np.ndarray, patch: Patch) -> np.ndarray:
-    x0, y0, x1, y1 = patch.box
-    return mask[y0:y1, x0:x1]
-
-
-def _status(examined: Examined) -> Status:
-    no_face = examined.fills or any(patch.kind == "none" for patch in examined.patches)
-    return "restored-fallback" if no_face else "restored"
-
-
-def _reason(examined: Examined) -> str | None:
-    if examined.fills:
-        return f"no face at {len(examined.fills)} hole(s): filled from the edges"
-    crops = sum(patch.kind == "none" for patch in examined.patches)
-    return f"no face at {crops} hole(s): the model saw their surroundings" if crops else None
-
-
-def classical_fill(picture: np.ndarray, patch: Patch, damage: np.ndarray) -> np.ndarray:
-    """A copy of ``picture`` with the patch's hole filled from its edges (Telea 2004).
-
-    ``damage``: uint8 (H, W), 1 where the picture is not valid, this hole included.
-    """
-    x0, y0, x1, y1 = patch.box
-    top, left = max(0, y0 - CLASSICAL_MARGIN), max(0, x0 - CLASSICAL_MARGIN)
-    area = (slice(top, y1 + CLASSICAL_MARGIN), slice(left, x1 + CLASSICAL_MARGIN))
-    filled = cv2.inpaint(np.ascontiguousarray(picture[area]), damage[area], 3, cv2.INPAINT_TELEA)
-    result = picture.copy()
-    result[y0:y1, x0:x1][patch.hole > 0] = filled[y0 - top : y1 - top, x0 - left : x1 - left][patch.hole > 0]
-    return result
+def _describe(
+    row: LedgerRow, painted: Painted, part: Part, hole: np.ndarray, after: np.ndarray, settings: Settings
+) -> None:
+    """What the row says of the restored ``part``, which is now ``after``."""
+    plan = painted.examined.plan
+    row.seam_error, row.route = seam_error(after, hole), plan.described()
+    row.confidence = confidence(plan, painted.patches, part.size[0] * part.size[1], settings.alignment)
+    row.status = "restored-fallback" if plan.without_face else "restored"
+    crops = sum(patch.kind == "none" for patch in plan.patches)
+    filled = plan.without_face - crops
+    reasons = [f"no face at {filled} hole(s): filled from the edges"] if filled else []
+    reasons += [f"no face at {crops} hole(s): the model saw their surroundings"] if crops else []
+    row.reason = "; ".join(reasons) or None
 
 
 def seam_error(picture: np.ndarray, hole: np.ndarray) -> float:
@@ -293,28 +260,31 @@ def seam_error(picture: np.ndarray, hole: np.ndarray) -> float:
 
     picture uint8 (H, W, 3), hole uint8 (H, W).
     """
-    x, y, width, height = cv2.boundingRect(hole)
-    box = (slice(max(0, y - 1), y + height + 1), slice(max(0, x - 1), x + width + 1))
-    levels, inside = picture[box].astype(np.int16), hole[box]
-    steps = [
-        np.abs(np.diff(levels, axis=axis)).mean(-1)[np.diff(inside.astype(np.int8), axis=axis) != 0] for axis in (0, 1)
-    ]
+    y, x = np.nonzero(hole)
+    steps = []
+    for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+        row, column = y + dy, x + dx
+        edge = np.flatnonzero((row >= 0) & (row < hole.shape[0]) & (column >= 0) & (column < hole.shape[1]))
+        edge = edge[hole[row[edge], column[edge]] == 0]
+        there, here = picture[row[edge], column[edge]].astype(np.int16), picture[y[edge], x[edge]]
+        steps.append(np.abs(there - here).mean(-1))
     joined = np.concatenate(steps)
     return float(joined.mean()) if joined.size else 0.0
 
 
 def doubt(row: LedgerRow) -> float:
-    """How much a restored row deserves a look before the report knows more: large holes and visible seams do."""
-    return (row.hole_ratio or 0.0) + (row.seam_error or 0.0) / 64
+    """How much a restored row deserves a look before the report knows more: what is not trusted, and a visible seam."""
+    return 1 - (row.confidence or 0.0) + (row.seam_error or 0.0) / 256
 
 
 def _sheet(painted: Painted, part: Part, after: np.ndarray) -> dict[str, np.ndarray]:
     """Thumbnails of the picture, and the first face as the model saw (face, face_hole) and painted it (face_after)."""
     sheet = dict(painted.examined.thumbnails)
     sheet["after"] = _with_part(sheet["before"], part, after)
-    crops, holes = painted.examined.crops, painted.examined.holes
-    if painted.examined.row.faces and crops is not None and holes is not None and painted.patches is not None:
-        sheet |= {"face": crops[0], "face_hole": holes[0], "face_after": painted.patches[0]}
+    plan = painted.examined.plan
+    faces = bool(plan.patches) and plan.patches[0].kind != "none"  # faces come first
+    if faces and plan.crops is not None and plan.holes is not None and painted.patches is not None:
+        sheet |= {"face": plan.crops[0], "face_hole": plan.holes[0], "face_after": painted.patches[0]}
     return sheet
 
 

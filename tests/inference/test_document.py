@@ -43,7 +43,8 @@ def settings(tmp_path):
 
 def restored(data, settings, key="scan.tif"):
     examined = examine(key, data, None, settings)
-    grey = None if examined.crops is None else np.full_like(examined.crops, 128)  # what a model may have painted
+    crops = examined.plan.crops
+    grey = None if crops is None else np.full_like(crops, 128)  # what a model may have painted
     return finish(Painted(examined=examined, patches=grey), settings)
 
 
@@ -51,8 +52,7 @@ def test_pages_are_restored_each_and_those_without_a_hole_stay(settings):
     data = tiff(marked(FACE), LETTER, marked(FACE[::-1], np.s_[40:60, 40:80]), previews=[FACE[::4, ::4]])
     examined = examine("a/scan.tif", data, None, settings)
     assert isinstance(examined, Document)
-    assert examined.crops is not None
-    assert len(examined.crops) == len(examined.patches)
+    assert len(examined.plan.crops) == len(examined.plan.patches)
     row = restored(data, settings, "a/scan.tif").row
     assert row.status in ("restored", "restored-fallback")
     assert (row.fidelity, row.dropped, row.output) == ("exact", "smaller pictures of it (pages)", "a/scan.tif")
