@@ -220,6 +220,7 @@ def encode_photo(
     Its own packet is to be taken into ``xmp``: see :func:`faceinpaint.photos.stale.fresh_xmp`. ``decoded``: of the
     file, if it is at hand. Raises ``RuntimeError`` when the new file does not read back as it should.
     """
+    change = change.trimmed()
     if not as_png or file.format == "PNG":
         return file.encode(decoded, change, xmp)
     decoded = decoded or file.decode()
