@@ -5,14 +5,14 @@ Coordinates: pixel centres lie on whole numbers (OpenCV's convention); a ``matri
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import cv2
 import numpy as np
 
 from faceinpaint.data.faces import Alignment, Face, align, alignment_of
-from faceinpaint.data.holes import Holes
+from faceinpaint.data.components import Holes
 from faceinpaint.data.search import SURE, find_faces
 
 ALIGNED_WITHIN = 0.12  # a picture whose corners lie this near to the crop's (shares of its side) is an aligned face
@@ -49,6 +49,22 @@ class Patch:
     def scale(self) -> float:
         """Pixels of the patch in one of the picture."""
         return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
+
+    def footprint(self) -> tuple[int, int, int, int]:
+        """Box x0, y0, x1, y1 of what the patch and its hole show of the picture, and beyond it."""
+        corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], float) * (self.size - 1)
+        inverse = cv2.invertAffineTransform(self.matrix)
+        corners = corners @ inverse[:, :2].T + inverse[:, 2]
+        x0, y0 = np.floor(np.minimum(corners.min(0), self.box[:2])).astype(int)
+        x1, y1 = np.ceil(np.maximum(corners.max(0) + 1, self.box[2:])).astype(int)
+        return int(x0), int(y0), int(x1), int(y1)
+
+    def moved(self, left: int, top: int) -> Patch:
+        """The patch in a part of its picture that begins at (left, top)."""
+        matrix = self.matrix.copy()
+        matrix[:, 2] += matrix[:, :2] @ [left, top]
+        x0, y0, x1, y1 = self.box
+        return replace(self, matrix=matrix, box=(x0 - left, y0 - top, x1 - left, y1 - top))
 
 
 @dataclass(frozen=True, kw_only=True)

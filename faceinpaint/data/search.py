@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from faceinpaint.data.faces import Face, detect
-from faceinpaint.data.holes import Holes
+from faceinpaint.data.components import Holes
 
 SURE = 0.92  # a detection from here on needs no second look
 PLAUSIBLE = 0.7  # below, a detection is none

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from faceinpaint.inference.grain import carry_grain
 from faceinpaint.inference.guide import Guide, guide_from_pixels
 from faceinpaint.inference.paste import paste
 
+PART_MARGIN = 128  # pixels of surroundings that filling any hole sees beyond its patch, at most
 FILL_MARGIN = 16  # pixels of surroundings a classical fill sees
 CELLS = 16  # on a side of a patch, to look for likenesses in
 
@@ -46,6 +48,28 @@ class Plan:
             "edges": self.routes.thin + self.routes.thin_apart,
         }
         return ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()) if count)
+
+    def reach(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Box x0, y0, x1, y1 of what filling the holes of a picture looks at.
+
+        Its corner lies where all whole factors that a fill shrinks the picture by divide, so that it is shrunk as the
+        whole picture would be.
+        """
+        boxes = [patch.footprint() for patch in self.patches + self.fills]
+        y, x = self.routes.thin_y, self.routes.thin_x
+        if len(y):
+            boxes.append((int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1))
+        x0, y0, x1, y1 = (pick(side) for pick, side in zip((min, min, max, max), zip(*boxes, strict=True), strict=True))
+        beyond = max(0, -x0, -y0, x1 - width, y1 - height)  # is mirrored
+        margin, step = PART_MARGIN + beyond, math.lcm(*(max(1, int(1 / patch.scale)) for patch in self.fills))
+        left, top = (max(0, corner - margin) // step * step for corner in (x0, y0))
+        return left, top, min(width, x1 + margin), min(height, y1 + margin)
+
+    def moved(self, left: int, top: int) -> Plan:
+        """The plan for a part of its picture that begins at (left, top)."""
+        routes = replace(self.routes, thin_y=self.routes.thin_y - top, thin_x=self.routes.thin_x - left)
+        patches, fills = ([patch.moved(left, top) for patch in kind] for kind in (self.patches, self.fills))
+        return replace(self, patches=patches, fills=fills, routes=routes)
 
     def mask(self, shape: tuple[int, ...]) -> np.ndarray:
         """The holes of a picture of ``shape``: uint8 (H, W), 1 in the hole."""

@@ -22,11 +22,16 @@ from faceinpaint.inference.compose import Plan, compose
 from faceinpaint.inference.confidence import confidence
 from faceinpaint.inference.guide import Guide
 from faceinpaint.inference.row import LedgerRow
-from faceinpaint.photos.photo import encode_photo, read_photo
+from faceinpaint.photos.coding import PhotoFile
+from faceinpaint.photos.photo import Part, Photo, encode_photo, open_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
+from faceinpaint.photos.stale import fresh_xmp, joined
 from faceinpaint.storage import PART, first_line, join, write_bytes
 
 RESERVED = ("ledger", "_job", "masks", "report.html", "dry-run.html")  # names of OUTPUT that no picture may take
+# Names that statements take beside pictures that have no place for one
+SIDECARS = tuple(f".{kind}.xmp" for kind in ("bmp", "gif", "tga", "pnm", "pgm", "ppm", "pbm", "j2k", "j2c", "jpc"))
+MOST_PART = 1 / 4  # of a picture; a larger part is not carried along, but decoded again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +40,7 @@ class Settings:
 
     masks and polarity: where holes come from; image_size, alignment: of the model; no_face: what happens to a hole
     without a face; as_png: every output is a PNG named after its input; as_rows: outputs are rows of Parquet, not
-    files; keep_masks: holes are kept as OUTPUT/masks/KEY.png.
+    files; apart: finished pictures are handed back, not written; keep_masks: holes are kept as OUTPUT/masks/KEY.png.
     """
 
     output: str
@@ -46,6 +51,7 @@ class Settings:
     no_face: Literal["skip", "classical", "crop"] = "classical"
     as_png: bool = False
     as_rows: bool = False
+    apart: bool = False
     keep_masks: bool = False
     model_sha256: str = ""
 
@@ -54,12 +60,15 @@ class Settings:
 class Examined:
     """A picture before the model. A status in ``row`` means that it is done with: nothing else is set then.
 
-    data: the input's bytes; plan: how its holes are to be filled.
+    data: the input's bytes; plan: how its holes are to be filled; part: what filling them looks at, None where that is
+    to be decoded again; thumbnails: of the picture (before) and its hole.
     """
 
     row: LedgerRow
     data: bytes = b""
     plan: Plan = field(default_factory=Plan)
+    part: Part | None = None
+    thumbnails: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +114,7 @@ def examine(key: str, data: bytes | None, error: str | None, settings: Settings)
     """Decode, find hole and faces, and cut out what the model has to see; trouble becomes the row's status."""
     began = time.perf_counter()
     row = LedgerRow(key=key, model_sha256=settings.model_sha256)
-    examined = Examined(row=row)
+    examined = Examined(row=row, data=data or b"" if settings.apart else b"")
     if data is None:
         row.status, row.reason = "failed", error or "no picture"
     else:
@@ -149,7 +158,16 @@ def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
     row.hole_ratio = float(hole.mean())
     plan = _routed(rgb, hole, settings)
     row.faces = plan.routes.faces
-    return Examined(row=row, data=data, plan=plan)
+    thumbnails = {"before": _thumbnail(rgb), "hole": _thumbnail(hole * 255)}
+    return Examined(row=row, data=data, plan=plan, part=_part_of(photo, rgb, plan), thumbnails=thumbnails)
+
+
+def _part_of(photo: Photo, rgb: np.ndarray, plan: Plan) -> Part | None:
+    """What filling the holes looks at; None where that is much of the picture."""
+    height, width = rgb.shape[:2]
+    box = plan.reach(height, width)
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return photo.part(box, rgb) if area <= MOST_PART * height * width else None
 
 
 def _routed(rgb: np.ndarray, hole: np.ndarray, settings: Settings) -> Plan:
@@ -174,44 +192,61 @@ def check_key(key: str, settings: Settings) -> None:
     parts = key.split("/")
     if {"", ".", ".."} & set(parts) or "\0" in key:
         raise InputError("the name is no plain path below the output folder")
-    if key.endswith(".bmp.xmp") or parts[-1].startswith(PART):
-        raise InputError("the name is that of a BMP's sidecar or of a half-written file: rename the input")
+    if key.lower().endswith(SIDECARS) or parts[-1].startswith(PART):
+        raise InputError("the name is that of a picture's sidecar or of a half-written file: rename the input")
     if parts[0] in RESERVED:
         raise InputError(f"the name {parts[0]!r} is the job's own under OUTPUT: rename the input")
 
 
 def _complete(painted: Painted, settings: Settings) -> Finished:
     examined, row = painted.examined, painted.examined.row
-    photo = read_photo(examined.data)
-    before = photo.rgb
-    hole = examined.plan.mask(before.shape)
-    after = compose(before, hole, examined.plan, painted.patches, painted.guides)
-    _describe(row, painted, hole, after, settings)
-    samples = photo.with_hole(after, hole, opaque=isinstance(settings.masks, Alpha))
-    statement = {"Hole": f"{row.hole_ratio:.4f}", "Status": row.status or "", "Model": settings.model_sha256}
-    xmp = with_provenance(photo.file.info.get("xmp"), statement | {"Mask": row.mask_sha256 or ""})
-    # A row has no sidecar for a BMP's statement, and keeps nothing lossy.
-    as_png = settings.as_png or (settings.as_rows and (not photo.lossless or photo.format == "BMP"))
-    data = encode_photo(photo, samples, xmp, as_png)
+    file, part, decoded = open_photo(examined.data), examined.part, None
+    if part is None:
+        photo = read_photo(examined.data)
+        file, decoded, part = photo.file, photo.decoded, photo.whole()
+    plan = examined.plan.moved(*part.box[:2])
+    before = part.rgb
+    hole = plan.mask(before.shape)
+    after = compose(before, hole, plan, painted.patches, painted.guides)
+    _describe(row, painted, part, hole, after, settings)
+    old_xmp, stale = fresh_xmp(file.xmp)
+    xmp = _statement(old_xmp, row, settings)
+    as_png = not settings.apart and (settings.as_png or (settings.as_rows and not _stays_in_rows(file)))
+    change = part.change(after, hole, opaque=isinstance(settings.masks, Alpha))
+    written = encode_photo(file, change, xmp, as_png, decoded)
+    data = written.data
+    row.fidelity, row.dropped = written.fidelity, joined(stale + written.dropped)
     row.output_sha256 = hashlib.sha256(data).hexdigest()
-    sheet = _sheet(painted, before, hole, after)
-    if settings.as_rows:
+    sheet = _sheet(painted, part, after)
+    if settings.as_rows or settings.apart:
         return Finished(row=row, picture=data, sheet=sheet)
     row.output = f"{row.key}.png" if settings.as_png else row.key
     write_bytes(join(settings.output, row.output), data)
-    if photo.format == "BMP" and not as_png:  # has no place for it inside
+    if not (file.holds_xmp or as_png):
         write_bytes(join(settings.output, f"{row.output}.xmp"), xmp)
     if settings.keep_masks:
-        png = cv2.imencode(".png", hole * 255)[1].tobytes()
+        png = cv2.imencode(".png", examined.plan.mask(part.size) * 255)[1].tobytes()
         write_bytes(join(settings.output, "masks", f"{row.key}.png"), png)
     return Finished(row=row, sheet=sheet)
 
 
-def _describe(row: LedgerRow, painted: Painted, hole: np.ndarray, after: np.ndarray, settings: Settings) -> None:
-    """What the row says of the restored picture ``after``."""
+def _statement(xmp: bytes | None, row: LedgerRow, settings: Settings) -> bytes:
+    values = {"Hole": f"{row.hole_ratio:.4f}", "Status": row.status or "", "Model": settings.model_sha256}
+    return with_provenance(xmp, values | {"Mask": row.mask_sha256 or ""})
+
+
+def _stays_in_rows(file: PhotoFile) -> bool:
+    """Whether a row of Parquet keeps the file's format: it has no sidecar for a statement, and keeps nothing lossy."""
+    return file.lossless and file.holds_xmp
+
+
+def _describe(
+    row: LedgerRow, painted: Painted, part: Part, hole: np.ndarray, after: np.ndarray, settings: Settings
+) -> None:
+    """What the row says of the restored ``part``, which is now ``after``."""
     plan = painted.examined.plan
     row.seam_error, row.route = seam_error(after, hole), plan.described()
-    row.confidence = confidence(plan, painted.patches, hole.size, settings.alignment)
+    row.confidence = confidence(plan, painted.patches, part.size[0] * part.size[1], settings.alignment)
     row.status = "restored-fallback" if plan.without_face else "restored"
     crops = sum(patch.kind == "none" for patch in plan.patches)
     filled = plan.without_face - crops
@@ -243,14 +278,24 @@ def doubt(row: LedgerRow) -> float:
     return unsure + (row.seam_error or 0.0) / 256
 
 
-def _sheet(painted: Painted, before: np.ndarray, hole: np.ndarray, after: np.ndarray) -> dict[str, np.ndarray]:
+def _sheet(painted: Painted, part: Part, after: np.ndarray) -> dict[str, np.ndarray]:
     """Thumbnails of the picture, and the first face as the model saw (face, face_hole) and painted it (face_after)."""
-    sheet = {"before": _thumbnail(before), "hole": _thumbnail(hole * 255), "after": _thumbnail(after)}
+    sheet = dict(painted.examined.thumbnails)
+    sheet["after"] = _with_part(sheet["before"], part, after)
     plan = painted.examined.plan
     faces = bool(plan.patches) and plan.patches[0].kind != "none"  # faces come first
     if faces and plan.crops is not None and plan.holes is not None and painted.patches is not None:
         sheet |= {"face": plan.crops[0], "face_hole": plan.holes[0], "face_after": painted.patches[0]}
     return sheet
+
+
+def _with_part(thumbnail: np.ndarray, part: Part, after: np.ndarray) -> np.ndarray:
+    """A picture's thumbnail with the new pixels of its part."""
+    result, scale = thumbnail.copy(), thumbnail.shape[0] / part.size[0]
+    x0, y0, x1, y1 = (round(side * scale) for side in part.box)
+    if x1 > x0 and y1 > y0:
+        result[y0:y1, x0:x1] = cv2.resize(after, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
+    return result
 
 
 def _thumbnail(picture: np.ndarray, side: int = 192) -> np.ndarray:
