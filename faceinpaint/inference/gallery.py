@@ -44,8 +44,9 @@ class Gallery:
     def add_plans(self, examined: list[Examined]) -> None:
         """Show examined pictures of a dry run: the first ones, with the hole over the crop that the model would see."""
         for each in examined:
-            if each.crops is not None and each.holes is not None and len(self.entries) < SHOWN:
-                self.entries.append(Entry(each.row, {"before": each.crops[0], "hole": each.holes[0] * 255}))
+            crops, holes = each.plan.crops, each.plan.holes
+            if crops is not None and holes is not None and len(self.entries) < SHOWN:
+                self.entries.append(Entry(each.row, {"before": crops[0], "hole": holes[0] * 255}))
 
     def save(self) -> None:
         """Make the gallery durable."""

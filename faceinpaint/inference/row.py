@@ -8,7 +8,7 @@ from typing import Literal, get_args, get_type_hints
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Status = Literal["restored", "restored-fallback", "skipped", "failed"]
 ARROW = {str: pa.string(), Status: pa.string(), float: pa.float64(), int: pa.int32()}
 
@@ -29,7 +29,11 @@ class LedgerRow:
     output_sha256: str | None = None  # of the picture's encoded bytes
     hole_ratio: float | None = None
     faces: int | None = None
+    route: str | None = None  # how its holes were filled, and how many each way
+    confidence: float | None = None  # 0 to 1, see faceinpaint.inference.confidence
     seam_error: float | None = None  # mean step across the hole's edge, levels of 255
+    fidelity: str | None = None  # exact, blocks, or "recoded: " and why: what else than the hole moved
+    dropped: str | None = None  # what the file no longer says, and why
     seconds: float = 0.0
     model_sha256: str | None = None
     schema: int = SCHEMA_VERSION

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 import ray
 
 from faceinpaint import telemetry
+from faceinpaint.inference.document import examine, finish
 from faceinpaint.inference.ledger import contains
-from faceinpaint.inference.work import Finished, doubt, examine, finish, pack, unpack
+from faceinpaint.inference.work import Finished, doubt, pack, unpack
 from faceinpaint.storage import join, write_bytes
 
 SHEETS = 2  # of a batch's pictures, the most doubtful ones, bring thumbnails for the report

@@ -10,7 +10,7 @@ from faceinpaint.inference.gallery import SHOWN, Gallery
 from faceinpaint.inference.ledger import Ledger
 from faceinpaint.inference.report import write_report
 from faceinpaint.inference.row import LedgerRow
-from faceinpaint.inference.work import Finished
+from faceinpaint.inference.work import Finished, doubt
 from tests.browser import opened
 
 RNG = np.random.default_rng(2)
@@ -51,6 +51,12 @@ def test_the_most_doubtful_come_first_and_each_once(page):
     assert keys[0] == "&lt;b&gt;&amp;&#39;&#34;.png"
     assert keys[1:] == [f"dir/{i:02d}.png" for i in range(59, 59 - SHOWN + 1, -1)]
     assert "61 inputs, 12.5 pictures/s" in html
+
+
+def test_low_confidence_comes_before_a_large_hole():
+    sure, unsure = work("sure.png", 0.6, seam=9).row, work("unsure.png", 0.02).row
+    sure.confidence, unsure.confidence = 0.9, 0.3
+    assert doubt(unsure) > doubt(sure)
 
 
 def test_a_lost_identity_outweighs_a_larger_hole(tmp_path, monkeypatch):
