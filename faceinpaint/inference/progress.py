@@ -8,7 +8,7 @@ from collections import Counter
 import ray
 
 from faceinpaint import telemetry
-from faceinpaint.data.source import count_pictures
+from faceinpaint.data.places import count_pictures
 from faceinpaint.inference.ledger import Ledger
 
 EVERY = 5.0  # seconds

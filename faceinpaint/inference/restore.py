@@ -21,9 +21,12 @@ from ray.data import ActorPoolStrategy, Dataset
 from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
+from faceinpaint.data.growth import Grow
+from faceinpaint.data.holes import Reading
 from faceinpaint.data.mask_spec import absolute_masks, parse_masks
-from faceinpaint.data.source import is_parquet, is_small, read_pictures
-from faceinpaint.data.user_masks import Polarity
+from faceinpaint.data.places import is_parquet, is_small
+from faceinpaint.data.source import read_pictures
+from faceinpaint.data.user_masks import Frame, Polarity
 from faceinpaint.errors import InputError
 from faceinpaint.inference.gallery import Gallery
 from faceinpaint.inference.ledger import DIGESTS, Ledger
@@ -55,6 +58,8 @@ class Options:
     gpus_per_worker: float = 0
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     mask_polarity: Polarity = "white-is-hole"
+    mask_frame: Frame = "auto"
+    grow_holes: Grow = "auto"  # pixels
     no_face: Literal["skip", "classical", "crop"] = "classical"
     format: Literal["keep", "png"] = "keep"
     keep_masks: bool = False
@@ -98,7 +103,7 @@ def _check(options: Options) -> Settings:
     settings = Settings(
         output=options.output,
         masks=parse_masks(absolute_masks(options.masks)),
-        polarity=options.mask_polarity,
+        reading=Reading(polarity=options.mask_polarity, frame=options.mask_frame, grow=options.grow_holes),
         image_size=inpainter.image_size,
         alignment=inpainter.config.alignment,
         no_face=options.no_face,
@@ -117,7 +122,7 @@ def _check(options: Options) -> Settings:
 
 def _identity(options: Options, settings: Settings) -> dict[str, Any]:
     """What decides a job's results: another job on the same output is refused."""
-    names = ("input", "masks", "mask_polarity", "no_face", "format", "keep_masks", "precision")
+    names = ("input", "masks", "mask_polarity", "mask_frame", "grow_holes", "no_face", "format", "keep_masks", "precision")
     return {name: getattr(options, name) for name in names} | {"model_sha256": settings.model_sha256}
 
 

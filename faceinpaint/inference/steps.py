@@ -5,21 +5,17 @@ They run in many processes, so nothing here imports torch: each starts in a seco
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import ray
 
 from faceinpaint import telemetry
 from faceinpaint.inference.ledger import contains
+from faceinpaint.inference.outputs import write_pictures
 from faceinpaint.inference.work import Finished, doubt, examine, finish, pack, unpack
-from faceinpaint.storage import join, write_bytes
 
 SHEETS = 2  # of a batch's pictures, the most doubtful ones, bring thumbnails for the report
 
@@ -31,9 +27,9 @@ def missing(known: ray.ObjectRef, keys: list[str]) -> np.ndarray:
 
 def examine_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
     shared = ray.get(settings)
-    rows = zip(batch["key"], batch["image"], batch["error"], strict=True)
+    rows = zip(*(batch[name] for name in ("key", "image", "error", "stamp")), strict=True)
     with telemetry.step("examine", len(batch["key"])):
-        return {"work": pack([examine(str(key), image, error, shared) for key, image, error in rows])}
+        return {"work": pack([examine(str(key), image, error, shared, stamp) for key, image, error, stamp in rows])}
 
 
 def finish_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
@@ -49,11 +45,8 @@ def write_rows(batch: dict[str, np.ndarray], output: str) -> dict[str, Any]:
     pictures: list[Finished] = unpack(batch["work"])
     good = [finished for finished in pictures if finished.picture]
     if good:
-        keys = [finished.row.key for finished in good]
-        name = f"restored-{hashlib.sha256(json.dumps(keys).encode()).hexdigest()[:16]}.parquet"
-        sink = io.BytesIO()
-        pq.write_table(pa.table({"key": keys, "image": [finished.picture for finished in good]}), sink)
-        write_bytes(join(output, name), sink.getvalue())
+        table = {"key": [finished.row.key for finished in good], "image": [finished.picture for finished in good]}
+        name = write_pictures(output, pa.table(table))
         for finished in good:
             finished.row.output = name
     return {"work": pack([replace(finished, picture=b"") for finished in pictures])}

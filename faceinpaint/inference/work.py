@@ -14,15 +14,17 @@ import cv2
 import numpy as np
 
 from faceinpaint.data.faces import Alignment
-from faceinpaint.data.mask_spec import Alpha, MaskSpec, hole_for
+from faceinpaint.data.holes import Reading, Subject, bring_mask, find_hole
+from faceinpaint.data.mask_spec import Alpha, MaskSpec
 from faceinpaint.data.routing import Patch, cut, moved, paste, route
-from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError, NoPhotographError
+from faceinpaint.images import upright
 from faceinpaint.inference.row import LedgerRow, Status
 from faceinpaint.photos.coding import PhotoFile
 from faceinpaint.photos.photo import Part, Photo, encode_photo, open_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
 from faceinpaint.photos.stale import fresh_xmp, joined
+from faceinpaint.photos.view import View
 from faceinpaint.storage import PART, first_line, join, write_bytes
 
 RESERVED = ("ledger", "_job", "masks", "report.html", "dry-run.html")  # names of OUTPUT that no picture may take
@@ -37,14 +39,14 @@ MOST_PART = 1 / 4  # of a picture; a larger part is not carried along, but decod
 class Settings:
     """What decides the result for a picture.
 
-    masks and polarity: where holes come from; image_size, alignment: of the model; no_face: what happens to a hole
+    masks and reading: where holes come from; image_size, alignment: of the model; no_face: what happens to a hole
     without a face; as_png: every output is a PNG named after its input; as_rows: outputs are rows of Parquet, not
     files; keep_masks: holes are kept as OUTPUT/masks/KEY.png.
     """
 
     output: str
     masks: MaskSpec
-    polarity: Polarity = "white-is-hole"
+    reading: Reading = Reading(grow="auto")
     image_size: int
     alignment: Alignment
     no_face: Literal["skip", "classical", "crop"] = "classical"
@@ -108,10 +110,12 @@ def unpack(column: np.ndarray) -> list[Any]:
     return [pickle.loads(step) for step in column]
 
 
-def examine(key: str, data: bytes | None, error: str | None, settings: Settings) -> Examined:
+def examine(
+    key: str, data: bytes | None, error: str | None, settings: Settings, stamp: str | None = None
+) -> Examined:
     """Decode, find hole and faces, and cut out what the model has to see; trouble becomes the row's status."""
     began = time.perf_counter()
-    row = LedgerRow(key=key, model_sha256=settings.model_sha256)
+    row = LedgerRow(key=key, model_sha256=settings.model_sha256, input_stamp=stamp)
     examined = Examined(row=row)
     if data is None:
         row.status, row.reason = "failed", error or "no picture"
@@ -150,10 +154,14 @@ def _guarded(row: LedgerRow, step: Callable[[], Step], otherwise: Step) -> Step:
 def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
     check_key(row.key, settings)
     photo = read_photo(data)
-    rgb = photo.rgb
-    hole = hole_for(settings.masks, row.key, rgb, photo.alpha, settings.polarity, settings.image_size)
+    brought = bring_mask(settings.masks, row.key)
+    row.mask_stamp = brought and brought.stamp
+    found = find_hole(settings.masks, subject_of(row.key, photo), settings.reading, settings.image_size, brought)
+    hole = found.pixels
+    view = photo.view(hole)
+    rgb = upright(view.rgb, photo.file.orientation)
     row.mask_sha256 = hashlib.sha256(repr(hole.shape).encode() + np.packbits(hole).tobytes()).hexdigest()
-    row.hole_ratio = float(hole.mean())
+    row.hole_ratio, row.hole_grown = float(hole.mean()), found.grown
     patches, fills = route(rgb, hole, settings.image_size, settings.alignment), []
     without = [patch for patch in patches if patch.kind == "none"]
     row.faces = len(patches) - len(without)
@@ -161,7 +169,7 @@ def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
         raise NoPhotographError("no face at a hole")
     if settings.no_face == "classical":
         fills, patches = without, [patch for patch in patches if patch.kind != "none"]
-    part = _part_of(photo, rgb, patches + fills)
+    part = _part_of(photo, view, rgb.shape[:2], patches + fills)
     thumbnails = {"before": _thumbnail(rgb), "hole": _thumbnail(hole * 255)}
     examined = Examined(row=row, data=data, part=part, thumbnails=thumbnails, patches=patches, fills=fills)
     if not patches:
@@ -170,16 +178,22 @@ def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
     return replace(examined, crops=np.stack(crops), holes=np.stack(holes))
 
 
-def _part_of(photo: Photo, rgb: np.ndarray, patches: list[Patch]) -> Part | None:
-    """What filling the holes of all patches sees; None where that is much of the picture."""
-    height, width = rgb.shape[:2]
+def subject_of(key: str, photo: Photo) -> Subject:
+    """A photo as the search for its hole wants it."""
+    file = photo.file
+    return Subject(key=key, picture=photo.rgb, alpha=photo.alpha, orientation=file.orientation, block=file.block)
+
+
+def _part_of(photo: Photo, view: View, size: tuple[int, int], patches: list[Patch]) -> Part | None:
+    """What filling the holes of all patches sees; None where that is much of the picture of ``size`` (H, W)."""
+    height, width = size
     x0, y0 = (min(patch.box[i] for patch in patches) for i in (0, 1))
     x1, y1 = (max(patch.box[i] for patch in patches) for i in (2, 3))
     side = max(patch.size / np.sqrt(abs(np.linalg.det(patch.matrix[:, :2]))) for patch in patches)
     margin = max(PART_MARGIN, round(side * PART_SHARE))
     box = (max(0, x0 - margin), max(0, y0 - margin), min(width, x1 + margin), min(height, y1 + margin))
     area = (box[2] - box[0]) * (box[3] - box[1])
-    return photo.part(box, rgb) if area <= MOST_PART * height * width else None
+    return photo.part(box, view) if area <= MOST_PART * height * width else None
 
 
 def check_key(key: str, settings: Settings) -> None:
@@ -198,13 +212,14 @@ def check_key(key: str, settings: Settings) -> None:
 def _complete(painted: Painted, settings: Settings) -> Finished:
     examined, row = painted.examined, painted.examined.row
     file, part, decoded = open_photo(examined.data), examined.part, None
-    if part is None:
-        photo = read_photo(examined.data)
-        file, decoded, part = photo.file, photo.decoded, photo.whole()
-    hole = np.zeros(part.rgb.shape[:2], np.uint8)
-    patches, fills = ([moved(patch, *part.box[:2]) for patch in kind] for kind in (examined.patches, examined.fills))
+    x0, y0, x1, y1 = (0, 0, *file.upright_size[::-1]) if part is None else part.box
+    hole = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    patches, fills = ([moved(patch, x0, y0) for patch in kind] for kind in (examined.patches, examined.fills))
     for patch in patches + fills:
         _part(hole, patch)[:] |= patch.hole
+    if part is None:
+        photo = read_photo(examined.data)
+        file, decoded, part = photo.file, photo.decoded, photo.part((x0, y0, x1, y1), photo.view(hole))
     after = _filled(part.rgb, hole, patches, painted.patches, fills)
     row.seam_error, row.status, row.reason = seam_error(after, hole), _status(examined), _reason(examined)
     old_xmp, stale = fresh_xmp(file.xmp)
@@ -223,7 +238,6 @@ def _complete(painted: Painted, settings: Settings) -> Finished:
     if not (file.holds_xmp or as_png):
         write_bytes(join(settings.output, f"{row.output}.xmp"), xmp)
     if settings.keep_masks:
-        x0, y0, x1, y1 = part.box
         whole = np.zeros(part.size, np.uint8)
         whole[y0:y1, x0:x1] = hole * 255
         png = cv2.imencode(".png", whole)[1].tobytes()
