@@ -86,10 +86,16 @@ class Photo:
             inside = np.ascontiguousarray(stored(hole, self.file.orientation))
         return view_of(decoded.samples, decoded.mode, decoded.profile, inside, decoded.largest)
 
-    def part(self, box: Box, view: View) -> Part:
-        """What lies in ``box`` of the upright picture. ``view``: with all of its holes."""
+    def whole(self, view: View | None = None) -> Part:
+        """All of the picture."""
+        height, width = self.file.upright_size
+        return self.part((0, 0, width, height), view)
+
+    def part(self, box: Box, view: View | None = None) -> Part:
+        """What lies in ``box`` of the upright picture. ``view``: with all of its holes, if they are known."""
         orientation, size = self.file.orientation, self.file.upright_size
-        return Part(view=view.part(stored_box(box, size, orientation)), box=box, size=size, orientation=orientation)
+        view = (view or self.view()).part(stored_box(box, size, orientation))
+        return Part(view=view, box=box, size=size, orientation=orientation)
 
 
 def stored_box(box: Box, size: tuple[int, int], orientation: int) -> Box:

@@ -11,8 +11,8 @@ from PIL import Image
 from faceinpaint.data.growth import Damage, grow_by, grow_to_damage
 from faceinpaint.data.holes import Reading, Subject, find_hole
 from faceinpaint.data.mask_spec import Alpha, parse_masks
+from faceinpaint.inference.work import subject_of
 from faceinpaint.photos.photo import read_photo
-from faceinpaint.photos.spread import block_of
 
 FACE = np.ascontiguousarray(skimage.data.astronaut()[:320, 60:380])
 PLACE = np.hypot(*(np.mgrid[:320, :320] - np.array([134, 160])[:, None, None]) / np.array([0.75, 1])[:, None, None])
@@ -39,10 +39,7 @@ def saved(picture, kind, **options):
 
 def hole_in(data, spec, **how):
     photo = read_photo(data)
-    subject = Subject(
-        key="a", picture=photo.rgb, alpha=photo.alpha, orientation=photo.orientation,
-        block=block_of(photo.file, photo.lossless),
-    )  # fmt: skip
+    subject = subject_of("a", photo)
     return photo.rgb, find_hole(parse_masks(spec), subject, Reading(**{"grow": "auto", **how}), 64)
 
 
@@ -115,7 +112,7 @@ def test_a_mask_on_a_jpeg_grows_within_the_blocks_that_it_touches():
     blocks[112:160, 128:192] = 1  # of 16 x 16
     data = saved(damaged, "JPEG", quality=60, subsampling=2)
     photo = read_photo(data)
-    grown = grow_to_damage(mask // 255, Damage(picture=photo.rgb, block=block_of(photo.file, False), within=True))
+    grown = grow_to_damage(mask // 255, Damage(picture=photo.rgb, block=photo.file.block, within=True))
     assert (mask // 255 <= grown).all()
     assert (grown <= blocks).all()
     off = np.abs(photo.rgb.astype(int) - FACE).max(-1) > 15
