@@ -52,10 +52,13 @@ def parse_grow(text: str) -> int | str:
 
 def main(arguments: list[str]) -> int:
     args = parse_args(arguments)
-    from faceinpaint.inference.restore import Options, restore
-    from faceinpaint.ray_session import disconnect
+    from faceinpaint.inference.options import Options, check_options
 
     options = Options(**vars(args))
+    check_options(options.with_full_paths())  # before Ray and torch are imported: a wrong path is told at once
+    from faceinpaint.inference.restore import restore
+    from faceinpaint.ray_session import disconnect
+
     restore(options)
     disconnect()
     print(f"next: open {options.output}/{'dry-run' if options.dry_run else 'report'}.html")

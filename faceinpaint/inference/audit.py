@@ -39,6 +39,10 @@ class Changes:
     back: frozenset[str]
     stamps: dict[str, str | None]
 
+    def __str__(self) -> str:
+        parts = {"changed: done again": self.changed, "gone: their rows stay": self.gone, "back as they were": self.back}
+        return "inputs since the last run: " + "; ".join(f"{len(keys)} {what}" for what, keys in parts.items() if keys)
+
     def __bool__(self) -> bool:
         return bool(self.changed or self.gone or self.back or self.stamps)
 

@@ -15,9 +15,10 @@ import ray
 from faceinpaint import telemetry
 from faceinpaint.inference.ledger import contains
 from faceinpaint.inference.outputs import write_pictures
-from faceinpaint.inference.work import Finished, doubt, examine, finish, pack, unpack
+from faceinpaint.inference.thumbs import DRY_THUMBS, THUMBS, shaded, write_thumb
+from faceinpaint.inference.work import Finished, doubt, examine, finish, pack, planned, unpack
 
-SHEETS = 2  # of a batch's pictures, the most doubtful ones, bring thumbnails for the report
+SHEETS = 2  # of a batch's pictures, the most doubtful ones, bring their faces to the report
 
 
 def missing(known: ray.ObjectRef, keys: list[str]) -> np.ndarray:
@@ -36,8 +37,28 @@ def finish_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[
     shared = ray.get(settings)
     with telemetry.step("finish", len(batch["work"])):
         pictures = [finish(painted, shared) for painted in unpack(batch["work"])]
+        for finished in pictures:
+            if finished.sheet:
+                shown = [finished.sheet[name] for name in ("before", "hole", "after")]
+                write_thumb(shared.output, THUMBS, finished.row.key, shown)
     pictures.sort(key=lambda finished: doubt(finished.row), reverse=True)
     return {"work": pack(pictures[:SHEETS] + [replace(finished, sheet={}) for finished in pictures[SHEETS:]])}
+
+
+def plan_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
+    """A dry run's end of examined pictures: their rows, and what the model would see as thumbnails."""
+    shared = ray.get(settings)
+    plans = []
+    for examined in unpack(batch["work"]):
+        row = examined.row
+        if row.status is None:
+            row.status, row.reason = planned(examined)
+            seen = [shaded(examined.thumbnails["before"], examined.thumbnails["hole"])]
+            if examined.crops is not None:
+                seen.append(shaded(examined.crops[0], examined.holes[0]))
+            write_thumb(shared.output, DRY_THUMBS, row.key, seen)
+        plans.append(Finished(row=row))
+    return {"work": pack(plans)}
 
 
 def write_rows(batch: dict[str, np.ndarray], output: str) -> dict[str, Any]:

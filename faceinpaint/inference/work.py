@@ -20,6 +20,7 @@ from faceinpaint.data.routing import Patch, cut, moved, paste, route
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.images import upright
 from faceinpaint.inference.row import LedgerRow, Status
+from faceinpaint.inference.thumbs import thumbnail
 from faceinpaint.photos.coding import PhotoFile
 from faceinpaint.photos.photo import Part, Photo, encode_photo, open_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
@@ -170,7 +171,7 @@ def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
     if settings.no_face == "classical":
         fills, patches = without, [patch for patch in patches if patch.kind != "none"]
     part = _part_of(photo, view, rgb.shape[:2], patches + fills)
-    thumbnails = {"before": _thumbnail(rgb), "hole": _thumbnail(hole * 255)}
+    thumbnails = {"before": thumbnail(rgb), "hole": thumbnail(hole * 255)}
     examined = Examined(row=row, data=data, part=part, thumbnails=thumbnails, patches=patches, fills=fills)
     if not patches:
         return examined
@@ -221,7 +222,7 @@ def _complete(painted: Painted, settings: Settings) -> Finished:
         photo = read_photo(examined.data)
         file, decoded, part = photo.file, photo.decoded, photo.part((x0, y0, x1, y1), photo.view(hole))
     after = _filled(part.rgb, hole, patches, painted.patches, fills)
-    row.seam_error, row.status, row.reason = seam_error(after, hole), _status(examined), _reason(examined)
+    row.seam_error, (row.status, row.reason) = seam_error(after, hole), planned(examined)
     old_xmp, stale = fresh_xmp(file.xmp)
     xmp = _statement(old_xmp, row, settings)
     as_png = settings.as_png or (settings.as_rows and not _stays_in_rows(file))
@@ -273,6 +274,11 @@ def _filled(
 def _part(mask: np.ndarray, patch: Patch) -> np.ndarray:
     x0, y0, x1, y1 = patch.box
     return mask[y0:y1, x0:x1]
+
+
+def planned(examined: Examined) -> tuple[Status, str | None]:
+    """Status and reason of a picture whose restoration goes as it should."""
+    return _status(examined), _reason(examined)
 
 
 def _status(examined: Examined) -> Status:
@@ -338,11 +344,3 @@ def _with_part(thumbnail: np.ndarray, part: Part, after: np.ndarray) -> np.ndarr
     if x1 > x0 and y1 > y0:
         result[y0:y1, x0:x1] = cv2.resize(after, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
     return result
-
-
-def _thumbnail(picture: np.ndarray, side: int = 192) -> np.ndarray:
-    scale = side / max(picture.shape[:2])
-    if scale >= 1:
-        return picture
-    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
