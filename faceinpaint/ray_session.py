@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from faceinpaint.storage import first_line
 
 # Resumed Ray Data runs need a CPU beside the pipeline for the checkpoint filter; with two they starve.
 LEAST_LOGICAL_CPUS = 4
+PATIENCE = 10  # seconds, for a cluster to answer
 STDERR = 2
 LEVEL_LINE = b"Set ray log level from environment variable"
 
@@ -33,6 +35,8 @@ def connect() -> None:
     # A killed driver's autoscaling reservation must not starve the next run on a long-lived head.
     os.environ.setdefault("RAY_DATA_AUTOSCALING_REQUEST_EXPIRE_TIME_S", "20")
     address = os.environ.get("RAY_ADDRESS")
+    if address:
+        _check_reachable(address)
     try:
         with _quiet_core():
             if address:
@@ -47,6 +51,17 @@ def connect() -> None:
     except Exception as error:  # of many classes: wrong addresses, full disks, no memory, processes that die at once
         raise JobError(f"Ray could not start: {first_line(error)}; {_advice(address)}") from None
     quiet_ray_data()
+
+
+def _check_reachable(address: str) -> None:
+    """Raises :class:`JobError` at once where Ray would try for minutes."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if not colon or not port.isdecimal():  # "auto"
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise JobError(f"Ray could not start: nothing answers: {first_line(error)}; {_advice(address)}") from None
 
 
 @contextmanager

@@ -54,8 +54,22 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def check_places(args: argparse.Namespace) -> None:
+    """Raises :class:`InputError` for paths where nothing is, before torch and Ray are imported."""
+    from faceinpaint.data.mask_spec import parse_masks
+    from faceinpaint.data.places import check_source
+    from faceinpaint.storage import exists, join
+
+    check_source(args.data)
+    parse_masks(args.masks)
+    if args.weights and not exists(join(args.weights, "config.yaml")):
+        raise InputError(f"no configuration at {args.weights}/config.yaml: give a weights folder")
+
+
 def main(arguments: list[str]) -> int:
     args = parse_args(arguments)
+    if not args.sweep:
+        check_places(args)
     from faceinpaint.evaluation.compare import read_other
     from faceinpaint.evaluation.driver import evaluate
     from faceinpaint.evaluation.methods import available
