@@ -22,7 +22,7 @@ from faceinpaint.storage import delete, exists, join, open_uri, top_names, write
 
 ROWS_A_SCRIPT = 1000
 EXAMPLES = 3  # names that a group is introduced by
-VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d.,x]*")  # parts of a reason that differ from picture to picture
+VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\d+(?:[.,x]\d+)*")  # parts of a reason that differ from picture to picture
 LONGEST_HEAD = 60  # characters before a colon that name a reason's kind
 WANTED = ("key", "status", "reason", "output", "hole_ratio", "hole_grown", "faces", "seam_error", "confidence")
 SHOWN = [name for name in (*WANTED, "fidelity", "route", "dropped") if name in ROW.names]

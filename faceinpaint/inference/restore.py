@@ -117,10 +117,11 @@ def _run(options: Options, settings: Settings) -> dict[str, int]:
             break
         print("inputs came or went meanwhile: looking again", flush=True)
     groups = write_report(options.output, ledger, gallery, progress.rate(ledger), settings.alignment)
-    print(*told(groups, dry=False), sep="\n", end="\n" if len(groups) > 1 else "", flush=True)
+    for line in told(groups, dry=False):
+        print(line, flush=True)
     progress.close(ledger)
     if ledger.rows != progress.total():
-        raise RuntimeError(f"{progress.total()} inputs, but {ledger.rows} ledger rows: they change all the time; run again")
+        raise RuntimeError(f"{progress.total()} inputs, but {ledger.rows} ledger rows: they keep changing; run again")
     return {status: count for status, count in ledger.counts.items() if count}
 
 
@@ -224,6 +225,7 @@ def _dry_run(options: Options, settings: Settings) -> dict[str, int]:
         progress.show(ledger)
     ledger.flush()
     groups = write_report(options.output, ledger, gallery, progress.rate(ledger), settings.alignment)
-    print(*told(groups, dry=True), sep="\n", end="\n" if len(groups) > 1 else "", flush=True)
+    for line in told(groups, dry=True):
+        print(line, flush=True)
     progress.close(ledger)
     return {status: count for status, count in ledger.counts.items() if count}
