@@ -7,13 +7,15 @@ of a URI, so no log or ledger can show them. All failures of storage are ``OSErr
 from __future__ import annotations
 
 import functools
+import io
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow.fs as pafs
 
@@ -101,16 +103,22 @@ def write_bytes(uri: str, data: bytes) -> None:
 
     Parent folders are made. Raises ``OSError``.
     """
+    write_from(uri, io.BytesIO(data))
+
+
+def write_from(uri: str, source: IO[bytes]) -> None:
+    """As :func:`write_bytes`, all that an open file holds, from its start on."""
+    source.seek(0)
     if is_s3(uri):
         with _as_os_error(uri):
-            s3_client().put_object(Body=data, **_bucket_key(uri))
+            s3_client().put_object(Body=source, **_bucket_key(uri))
         return
     target = Path(uri)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=PART)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            shutil.copyfileobj(source, file)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)  # mkstemp's files are private

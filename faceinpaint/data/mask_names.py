@@ -89,7 +89,7 @@ def _folder(uri: str, place: list[str]) -> list[str] | None:
         # A folder's listing may hold folders alone, and their names no suffix.
         below = _names(join(uri, *found)).by_form
         same = [name for name in below.get(_form(part), ()) if name.endswith("/") or is_s3(uri)]
-        same = same or [name for name in below.get(_form(part + "/"), ())]
+        same = same or list(below.get(_form(part + "/"), ()))
         if not same:
             return None
         found.append((part + "/" if part + "/" in same else same[0]).rstrip("/"))
@@ -123,7 +123,8 @@ def _reason(uri: str, name: str, stem: str, names: Names) -> str:
     near = _nearest(name, stem, names)
     if near is None:
         return reason
-    why = "differs in capitals" if near.rpartition(".")[0].casefold() in (stem.casefold(), name.casefold()) else "is like it"
+    same = near.rpartition(".")[0].casefold() in (stem.casefold(), name.casefold())
+    why = "differs in capitals" if same else "is like it"
     return f"{reason}; {as_text(near)} is there, which {why}: rename it to {stem}.png"
 
 

@@ -77,9 +77,7 @@ def _of_image(image: Image.Image) -> MaskPicture:
         found = _of_colours(np.asarray(image.convert("RGBA")))
     if found.levels.shape != (image.height, image.width):  # the decoder has turned it
         orientation = 1
-    return MaskPicture(
-        levels=found.levels, orientation=orientation, lossy=lossy, marked=found.marked, seen=found.seen
-    )
+    return MaskPicture(levels=found.levels, orientation=orientation, lossy=lossy, marked=found.marked, seen=found.seen)
 
 
 def _orientation(image: Image.Image) -> int:

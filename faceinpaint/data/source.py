@@ -34,7 +34,7 @@ Wanted = Callable[[list[str]], np.ndarray]  # keys -> bool array
 
 
 def read_pictures(uri: str, wanted: Wanted | None = None) -> Dataset:
-    """Pictures of any source: ``key``, ``image`` (encoded bytes), ``error``, ``stamp``; ``mask`` of Parquet that has it.
+    """Pictures of any source: ``key``, ``image`` (encoded bytes), ``error``, ``stamp``; ``mask`` of Parquet with one.
 
     ``key`` is the path relative to ``uri`` (bytes that are not UTF-8 escaped as ``\\xNN``), the file's own name for a
     single file, the path in an archive, or Parquet's ``key``. Every regular file is a row, in a fixed order. A row

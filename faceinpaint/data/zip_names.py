@@ -11,12 +11,14 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterable
+from itertools import pairwise
 
 UTF8_FLAG = 0x800  # of a member whose name is UTF-8
 UNICODE_PATH = 0x7075  # extra field of Info-ZIP's: the name again, as UTF-8
 MADE_BY_DOS = 0  # whose tools may write backslashes between folders
 # Commonest first: the order decides between equals. Python's names.
-CODE_PAGES = ("cp437", "cp932", "cp936", "cp866", "cp850", "cp852", "cp949", "cp950", "cp1252", "cp1251", "cp737", "cp862")
+CODE_PAGES = ("cp437", "cp932", "cp936", "cp866", "cp850", "cp852", "cp949", "cp950")
+CODE_PAGES += ("cp1252", "cp1251", "cp737", "cp862")
 WIDE = ("cp932", "cp936", "cp949", "cp950")  # of two bytes a letter
 SAMPLE = 2_000  # names that are judged
 RARE, COMMON = -2.0, 1.0  # points of a character
@@ -32,7 +34,8 @@ def member_names(members: Iterable[zipfile.ZipInfo]) -> list[str]:
     raw = [_raw(member) for member in members]
     unclear = [name for name in raw if isinstance(name, bytes) and not name.isascii()]
     page = code_page(unclear[:SAMPLE]) if unclear else "ascii"
-    return [_slashed(name if isinstance(name, str) else _decoded(name, page), m) for name, m in zip(raw, members, strict=True)]
+    names = (name if isinstance(name, str) else _decoded(name, page) for name in raw)
+    return [_slashed(name, member) for name, member in zip(names, members, strict=True)]
 
 
 def code_page(names: list[bytes]) -> str:
@@ -103,7 +106,7 @@ def _points(name: bytes, page: str) -> float:
     letters = sum(letter.isalpha() for letter in text.rpartition(".")[0] or text)
     if page not in WIDE and strange and "LATIN" in unicodedata.name(strange[0], "") and len(strange) > MOST * letters:
         points += MIXED
-    pairs = [(a, b) for a, b in zip(text, text[1:], strict=False) if a.isalpha() and b.isalpha()]
+    pairs = [(a, b) for a, b in pairwise(text) if a.isalpha() and b.isalpha()]
     breaks = sum(_script(a) != _script(b) or (a.islower() and b.isupper()) for a, b in pairs)
     return points + MIXED * breaks / max(len(pairs), 1)
 

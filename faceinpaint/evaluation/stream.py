@@ -34,14 +34,14 @@ def picture_batches(plan: Plan) -> ray.data.Dataset:
     if plan.keys is not None:
         pictures = pictures.filter(lambda row, keys=plan.keys: matching_entry(row["key"], keys) is not None)
     reading = Reading(polarity=plan.mask_polarity, frame=plan.mask_frame)
-    rows = pictures.map(partial(prepare, masks=parse_masks(plan.masks), reading=reading, size=plan.size, crop=plan.crop))
+    rows = pictures.map(
+        partial(prepare, masks=parse_masks(plan.masks), reading=reading, size=plan.size, crop=plan.crop)
+    )
     rows.context.execution_options.preserve_order = True
     return rows.sort("key").repartition(target_num_rows_per_block=BATCH, strict=True)
 
 
-def prepare(
-    row: dict[str, Any], masks: MaskSpec, reading: Reading, size: int, crop: Crop | None
-) -> dict[str, Any]:
+def prepare(row: dict[str, Any], masks: MaskSpec, reading: Reading, size: int, crop: Crop | None) -> dict[str, Any]:
     """Decode one picture, give it its hole, cut and scale both to (size, size); ``error`` is empty or says what failed.
 
     Generated holes are drawn on the scaled picture; mask pictures belong to the whole picture.

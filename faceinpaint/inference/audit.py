@@ -40,7 +40,11 @@ class Changes:
     stamps: dict[str, str | None]
 
     def __str__(self) -> str:
-        parts = {"changed: done again": self.changed, "gone: their rows stay": self.gone, "back as they were": self.back}
+        parts = {
+            "changed: done again": self.changed,
+            "gone: their rows stay": self.gone,
+            "back as they were": self.back,
+        }
         return "inputs since the last run: " + "; ".join(f"{len(keys)} {what}" for what, keys in parts.items() if keys)
 
     def __bool__(self) -> bool:
@@ -68,7 +72,7 @@ def bring_up_to_date(output: str, source: str, masks: MaskSpec, ledger: Ledger, 
 
 
 def _compare_names(source: str, masks: MaskSpec, ledger: Ledger) -> tuple[set[str], set[str], dict[str, Any]]:
-    """Keys that are gone; those whose mask is another; and (row, stamp) by key of inputs whose bytes must be compared."""
+    """Keys that are gone; those whose mask is another; (row, stamp) by key of inputs whose bytes must be compared."""
     rows = {}
     mask_changed: set[str] = set()
     known_masks = _mask_stamps(masks)

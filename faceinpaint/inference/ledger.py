@@ -124,7 +124,9 @@ def _read_table(data: bytes, columns: list[str]) -> pa.Table:
     there = [name for name in columns if name in file.schema_arrow.names]
     table = file.read(columns=there)
     rows = {
-        name: table[name].cast(ROW.field(name).type) if name in there else pa.nulls(table.num_rows, ROW.field(name).type)
+        name: table[name].cast(ROW.field(name).type)
+        if name in there
+        else pa.nulls(table.num_rows, ROW.field(name).type)
         for name in columns
     }
     return pa.table(rows)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ import pyarrow.csv as pacsv
 from faceinpaint.inference.ledger import GONE, GONE_NOTE, Ledger
 from faceinpaint.inference.row import ROW
 from faceinpaint.inference.thumbs import thumb_name
-from faceinpaint.storage import delete, exists, join, open_uri, top_names, write_bytes
+from faceinpaint.storage import delete, join, top_names, write_bytes, write_from
 
 ROWS_A_SCRIPT = 1000
 EXAMPLES = 3  # names that a group is introduced by
@@ -120,9 +121,8 @@ def _script(name: str, rows: pa.Table) -> str:
 
 
 def _write_csv(folder: str, ledger: Ledger) -> None:
-    filesystem, root = open_uri(folder)
-    if not exists(folder):
-        filesystem.create_dir(root, recursive=True)
-    with filesystem.open_output_stream(f"{root}/ledger.csv") as sink, pacsv.CSVWriter(sink, ROW) as writer:
-        for _, table in ledger.tables():
-            writer.write_table(table)
+    with tempfile.TemporaryFile() as file:
+        with pacsv.CSVWriter(file, ROW) as writer:
+            for _, table in ledger.tables():
+                writer.write_table(table)
+        write_from(join(folder, "ledger.csv"), file)

@@ -111,9 +111,7 @@ def unpack(column: np.ndarray) -> list[Any]:
     return [pickle.loads(step) for step in column]
 
 
-def examine(
-    key: str, data: bytes | None, error: str | None, settings: Settings, stamp: str | None = None
-) -> Examined:
+def examine(key: str, data: bytes | None, error: str | None, settings: Settings, stamp: str | None = None) -> Examined:
     """Decode, find hole and faces, and cut out what the model has to see; trouble becomes the row's status."""
     began = time.perf_counter()
     row = LedgerRow(key=key, model_sha256=settings.model_sha256, input_stamp=stamp)

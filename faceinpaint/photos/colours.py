@@ -27,8 +27,12 @@ STRIP = 1 << 20  # pixels converted at a time
 
 @dataclass(frozen=True, kw_only=True)
 class Colours:
-    """A file's colours. mode: L, LA, RGB, RGBA, CMYK or LAB, channels behind it having no say; top: the sample that is white; alpha_top: the opaque one;
-    profile: ICC bytes or None; inks: (N, 4) of the picture's own pixels, where new ones take after them (CMYK)."""
+    """A file's colours.
+
+    mode: L, LA, RGB, RGBA, CMYK or LAB, channels behind it having no say; top: the sample that is white; alpha_top: the
+    opaque one; profile: ICC bytes or None; inks: (N, 4) of the picture's own pixels, where new ones take after them
+    (CMYK).
+    """
 
     mode: str
     top: float = 255

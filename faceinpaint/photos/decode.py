@@ -96,7 +96,9 @@ def _with_tifffile(data: bytes) -> Picture:
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
         page = tiff.pages.first
         if page.imagewidth * page.imagelength > LARGEST_AREA:
-            raise InputError(f"{page.imagewidth}x{page.imagelength} pixels are more than {LARGEST_AREA // 10**6} million")
+            raise InputError(
+                f"{page.imagewidth}x{page.imagelength} pixels are more than {LARGEST_AREA // 10**6} million"
+            )
         samples = page.asarray()
         inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
         ink = page.photometric == tifffile.PHOTOMETRIC.SEPARATED

@@ -113,7 +113,7 @@ def _is_tint(colours: np.ndarray, luma: np.ndarray) -> bool:
 
 
 def _filled(own: np.ndarray, luma: np.ndarray) -> np.ndarray:
-    """The middle sample of each grey. Greys that do not occur take a near one's, or lie between two; beyond is the last."""
+    """The middle sample of each grey. One that does not occur takes a near one's, or lies between two."""
     order = np.argsort(luma, kind="stable")
     sorted_own, levels = own[order], luma[order]
     greys, starts = np.unique(levels, return_index=True)

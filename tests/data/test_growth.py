@@ -54,7 +54,7 @@ def test_no_pixel_of_the_marker_is_left(brush, kind):
     marked = np.abs(picture.astype(int) - [255, 0, 255]).max(-1) <= 16
     assert hole.grown == hole.pixels.sum() - marked.sum()
     # What no brush and no block of the coding touched stays.
-    touched = grow_by((PLACE < 26 + brush / 2).astype(np.uint8), 24)
+    touched = grow_by((26 + brush / 2 > PLACE).astype(np.uint8), 24)
     assert not (hole.pixels > touched).any()
 
 

@@ -55,7 +55,7 @@ def test_the_full_name_wins_then_png(root):
 )
 def test_what_only_looks_like_it_is_named(root, name, why):
     write_bytes(f"{root}/{name}", b"")
-    with pytest.raises(InputError, match=f"no mask: neither a.jpg.png nor a.png.*; {name} is there, which {why}: rename"):
+    with pytest.raises(InputError, match=rf"neither a.jpg.png nor a.png.*; {name} is there, which {why}: rename"):
         find_mask(root, "a.jpg")
 
 

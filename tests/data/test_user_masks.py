@@ -123,18 +123,20 @@ def test_what_a_person_understands_is_understood_from_files_and_in_memory(kind):
         assert np.array_equal(user_hole(mask, "white-is-hole", 20, 30), HOLE)
 
 
-@pytest.mark.parametrize("array", [HOLE > 0, HOLE, HOLE * 255, HOLE.astype(float), HOLE[..., None] * 255, HOLE * 65535.0])
+@pytest.mark.parametrize(
+    "array", [HOLE > 0, HOLE, HOLE * 255, HOLE.astype(float), HOLE[..., None] * 255, HOLE * 65535.0]
+)
 def test_arrays_of_every_type_mean_the_same(array):
     assert np.array_equal(user_hole(mask_of(array), "white-is-hole", 20, 30), HOLE)
 
 
 def test_what_cannot_be_told_says_what_was_seen():
     halves = np.where(np.arange(30)[None, :, None] < 8, painted((255, 0, 0), 0), painted((0, 255, 0), 0))
-    with pytest.raises(InputError, match="several colours, such as #FF0000 and #00FF00|#00FF00 and #FF0000"):
+    with pytest.raises(InputError, match=r"several colours, such as #(FF0000 and #00FF00|00FF00 and #FF0000)"):
         decode_mask(encoded(Image.fromarray(halves)))
     classes = HOLE.copy()
     classes[0, 0] = 2
-    with pytest.raises(InputError, match="empty mask.*levels 0 to 2, 3 different"):
+    with pytest.raises(InputError, match=r"empty mask.*levels 0 to 2, 3 different"):
         user_hole(classes, "white-is-hole", 20, 30)
     with pytest.raises(InputError, match="transparent all over"):
         decode_mask(encoded(Image.fromarray(np.zeros((20, 30, 4), np.uint8))))

@@ -30,7 +30,9 @@ def mask(top=5, left=5, side=9):
 
 
 def ledger(output):
-    tables = [pq.read_table(io.BytesIO(read_bytes(join(output, "ledger", n)))) for n, _ in list_files(join(output, "ledger"))]
+    tables = [
+        pq.read_table(io.BytesIO(read_bytes(join(output, "ledger", n)))) for n, _ in list_files(join(output, "ledger"))
+    ]
     rows = [row for table in tables for row in table.to_pylist()]
     assert len({row["key"] for row in rows}) == len(rows)
     return {row["key"]: row for row in rows}
@@ -47,7 +49,13 @@ def job(request, ray_local, tmp_path, tiny_weights):
 
 
 def test_a_run_that_goes_on_brings_the_ledger_up_to_date(job, capfd):
-    for name, data in {"a.png": png(0), "zero.png": b"", "other.png": png(1), "goes.png": png(2), "stays.png": png(3)}.items():
+    for name, data in {
+        "a.png": png(0),
+        "zero.png": b"",
+        "other.png": png(1),
+        "goes.png": png(2),
+        "stays.png": png(3),
+    }.items():
         write_bytes(f"{job.input}/{name}", data)
         write_bytes(f"{job.masks}/{name}", mask())
     assert restore(job) == {"restored": 4, "skipped": 1}
@@ -105,7 +113,9 @@ def test_a_new_date_alone_costs_nothing(job, tmp_path):
 
 def test_pictures_of_parquet_are_replaced_in_their_files(ray_local, tmp_path, tiny_weights):
     def write(seeds):
-        pq.write_table(pa.table({"key": list(seeds), "image": [png(seed) for seed in seeds.values()]}), tmp_path / "in.parquet")
+        pq.write_table(
+            pa.table({"key": list(seeds), "image": [png(seed) for seed in seeds.values()]}), tmp_path / "in.parquet"
+        )
 
     write({"a": 0, "b": 1, "c": 2})
     output = tmp_path / "out"

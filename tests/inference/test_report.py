@@ -1,4 +1,4 @@
-"""The report is for the person who decides: every problem with its reason, every result reachable, doubtful ones first."""
+"""The report is for the person who decides: every problem has its reason, every result can be reached."""
 
 import csv
 import json
@@ -68,7 +68,10 @@ def few(tmp_path_factory):
     for each in works:
         write_thumb(str(output), THUMBS, each.row.key, [each.sheet[name] for name in ("before", "hole", "after")])
         each.row.output = each.row.key
-    problems = [LedgerRow(key=f"bad/{i}.jpg", status="failed", reason=f"the mask is {i}x20, the picture 30x23") for i in range(7)]
+    problems = [
+        LedgerRow(key=f"bad/{i}.jpg", status="failed", reason=f"the mask is {i}x20, the picture 30x23")
+        for i in range(7)
+    ]
     problems += [LedgerRow(key=f"bad/m{i}.jpg", status="failed", reason=f"no mask: neither m{i}.png") for i in range(3)]
     problems += [LedgerRow(key="note.txt", status="skipped", reason="not a picture of a known format and kind")]
     problems += [LedgerRow(key="left.png", status="restored", gone=True, reason="the input is no longer there")]
@@ -186,7 +189,9 @@ def test_a_browser_shows_ten_results_and_the_problems(few, width):
 
 @pytest.mark.parametrize("count", [1_000, 100_000])
 def test_a_browser_reaches_every_page_of_a_large_archive(tmp_path, count):
-    rows = [LedgerRow(key=f"{i:06d}.jpg", status="restored", hole_ratio=i / count, seam_error=0.0) for i in range(count)]
+    rows = [
+        LedgerRow(key=f"{i:06d}.jpg", status="restored", hole_ratio=i / count, seam_error=0.0) for i in range(count)
+    ]
     rows += [LedgerRow(key=f"f{i}.jpg", status="failed", reason="no mask: none") for i in range(count // 10)]
     written(tmp_path, rows)
     last = -(-count // ROWS_A_PAGE)
