@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from faceinpaint.inference.inpainter import Inpainter
-    from faceinpaint.inference.restore import Options, restore
+    from faceinpaint.inference.options import Options
+    from faceinpaint.inference.restore import restore
 
 __all__ = ["Inpainter", "Options", "restore"]
 
@@ -21,8 +22,12 @@ def __getattr__(name: str) -> Any:
         from faceinpaint.inference.inpainter import Inpainter
 
         return Inpainter
-    if name in ("Options", "restore"):
-        from faceinpaint.inference import restore
+    if name == "Options":
+        from faceinpaint.inference.options import Options
 
-        return getattr(restore, name)
+        return Options
+    if name == "restore":
+        from faceinpaint.inference.restore import restore
+
+        return restore
     raise AttributeError(name)

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from faceinpaint.errors import InputError
+from faceinpaint.errors import InputError, JobError
 
 # Ray reads these when it is imported, so this module comes first in every job.
 # Told that there are no clusters here, a Ray of this job's own listens on loopback only; else it would everywhere.
@@ -23,7 +23,8 @@ os.environ.setdefault("RAY_TRAIN_ENABLE_PRINT_PATCH", "0")  # it shows each line
 
 
 def exit_code(main: Callable[[], int | None]) -> int:
-    """Run a job's ``main``: 0 when it is done, 2 with one line on stderr for an :class:`InputError`.
+    """Run a job's ``main``: 0 when it is done, one line on stderr and 2 for an :class:`InputError`, 1 for a
+    :class:`JobError`.
 
     Anything else propagates with its traceback, which Python turns into exit code 1.
     """
@@ -32,6 +33,9 @@ def exit_code(main: Callable[[], int | None]) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except JobError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     finally:
         gc.freeze()  # else Python looks through all of torch once more before it ends: most of a second
 

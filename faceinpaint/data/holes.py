@@ -42,7 +42,8 @@ class Holes:
         y, x = np.nonzero(part)
         label = labels[y, x] - 1
         radius = np.zeros(count - 1, np.float32)
-        np.maximum.at(radius, label, cv2.distanceTransform(part, cv2.DIST_L2, 3)[y, x])
+        depth: np.ndarray = cv2.distanceTransform(part, cv2.DIST_L2, 3)[y, x]
+        np.maximum.at(radius, label.astype(np.intp), depth)
         corner = boxes[1:, :2] + [left, top]
         return cls(
             y=y + top,
@@ -50,7 +51,7 @@ class Holes:
             label=label,
             boxes=np.concatenate([corner, corner + boxes[1:, 2:4]], 1),
             radius=radius,
-            centre=centre[1:] + [left, top],
+            centre=centre[1:] + np.array([left, top]),
         )
 
     def __len__(self) -> int:
