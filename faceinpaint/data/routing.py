@@ -12,13 +12,14 @@ import cv2
 import numpy as np
 
 from faceinpaint.data.faces import Alignment, Face, align, alignment_of
-from faceinpaint.data.holes import Holes
+from faceinpaint.data.components import Holes
 from faceinpaint.data.search import SURE, find_faces
 
 ALIGNED_WITHIN = 0.12  # a picture whose corners lie this near to the crop's (shares of its side) is an aligned face
 TAKEN_AS_IT_IS = 128  # no face is looked for in pictures of the model's size up to this
 SURROUNDINGS = 2.0  # a patch without a face is this many times as large as its hole
-THIN = 2.0  # pixels of the model: a hole on a face whose largest circle has this radius is filled from its edges
+THIN = 2.5  # pixels of the model: a hole on a face whose largest circle is no larger (radius) is filled from its edges;
+# python -m study.routes measures it
 THIN_APART = 8.0  # pixels of the picture: likewise, where there is no face
 SPECK = 3.0  # pixels: no small face is looked for at holes of up to this radius
 MOST = 0.5  # a hole that lies in crops of faces by this share is theirs as a whole
@@ -84,10 +85,12 @@ class Routes:
     faces: int = 0
 
 
-def route(picture: np.ndarray, mask: np.ndarray, size: int, alignment: Alignment | None = None) -> Routes:
+def route(
+    picture: np.ndarray, mask: np.ndarray, size: int, alignment: Alignment | None = None, thin: float = THIN
+) -> Routes:
     """Routes for all holes; none for an empty mask.
 
-    picture uint8 RGB (H, W, 3); mask uint8 (H, W), 1 in the hole; ``size``: the model's picture. Thin holes (THIN,
+    picture uint8 RGB (H, W, 3); mask uint8 (H, W), 1 in the hole; ``size``: the model's picture. Thin holes (``thin``,
     THIN_APART) are filled from their edges. Of the others, the pixels inside a face's crop go to that face (the surest,
     where crops overlap); what such a hole has outside every crop follows on a crop moved there, unless it is the larger
     part; other holes go with their surroundings. A picture that is itself an aligned face goes whole.
@@ -101,13 +104,13 @@ def route(picture: np.ndarray, mask: np.ndarray, size: int, alignment: Alignment
     else:
         faces = find_faces(picture, mask, holes, SPECK)
     matrices = [align(face, size, alignment or alignment_of(size)) for face in faces]
-    whole = [face for face, matrix in zip(faces, matrices, strict=True) if _is_whole_picture(matrix, *mask.shape, size)]
+    pairs = list(zip(matrices, [face.score for face in faces], strict=True))
+    whole = [score for matrix, score in pairs if _is_whole_picture(matrix, height, width, size)]
     exact = (height, width) == (size, size) and not (faces and faces[0].score >= SURE)
     if whole or exact:
         matrix = np.array([[size / width, 0, size / width / 2 - 0.5], [0, size / height, size / height / 2 - 0.5]])
-        return _shared_out(holes, size, [(matrix, max((face.score for face in whole), default=0.0))], "aligned")
-    scores = [face.score for face in faces]
-    return _shared_out(holes, size, list(zip(matrices, scores, strict=True)), "face")
+        return _shared_out(holes, size, [(matrix, max(whole, default=0.0))], "aligned", thin)
+    return _shared_out(holes, size, pairs, "face", thin)
 
 
 def cut(picture: np.ndarray, mask: np.ndarray, patch: Patch) -> tuple[np.ndarray, np.ndarray]:
@@ -119,15 +122,15 @@ def cut(picture: np.ndarray, mask: np.ndarray, patch: Patch) -> tuple[np.ndarray
     return _warp(picture, patch), (touched > 0).astype(np.uint8)
 
 
-def _shared_out(holes: Holes, size: int, crops: list[tuple[np.ndarray, float]], kind: Kind) -> Routes:
-    """Routes when the faces' crops are known: (matrix, score), surest first."""
+def _shared_out(holes: Holes, size: int, crops: list[tuple[np.ndarray, float]], kind: Kind, least: float) -> Routes:
+    """Routes for known crops of faces, (matrix, score), surest first. ``least``: radius of a hole for a model."""
     owner = _owners(holes, size, [matrix for matrix, _ in crops])
     tally = np.zeros((len(holes), len(crops) + 1), int)  # pixels of each hole without an owner, and by owner
     np.add.at(tally, (holes.label, owner + 1), 1)
     best = tally[:, 1:].argmax(1) if crops else np.zeros(len(holes), int)
     share = 1 - tally[:, 0] / tally.sum(1)
     scales = np.array([np.sqrt(abs(np.linalg.det(matrix[:, :2]))) for matrix, _ in crops] or [1.0])
-    thin = np.where(share >= MOST, holes.radius * scales[best] <= THIN, (share == 0) & (holes.radius <= THIN_APART))
+    thin = np.where(share >= MOST, holes.radius * scales[best] <= least, (share == 0) & (holes.radius <= THIN_APART))
     wide = ~thin[holes.label]
     patches = []
     for i, (matrix, score) in enumerate(crops):
@@ -140,7 +143,7 @@ def _shared_out(holes: Holes, size: int, crops: list[tuple[np.ndarray, float]], 
         chosen = reaching & (best[holes.label] == i)
         if chosen.any():
             box, part = holes.mask(chosen)
-            if cv2.distanceTransform(np.pad(part, 1), cv2.DIST_L2, 3).max() * scales[i] <= THIN:
+            if cv2.distanceTransform(np.pad(part, 1), cv2.DIST_L2, 3).max() * scales[i] <= least:
                 edges |= chosen
             else:
                 patches.append(Patch(_moved(matrix, box, size), size, box, part, "beyond", score))
@@ -149,7 +152,7 @@ def _shared_out(holes: Holes, size: int, crops: list[tuple[np.ndarray, float]], 
         patches=patches,
         thin_y=holes.y[edges].astype(np.int32),
         thin_x=holes.x[edges].astype(np.int32),
-        thin_radius=np.where(thin, holes.radius, THIN / scales[best])[holes.label[edges]].astype(np.float32),
+        thin_radius=np.where(thin, holes.radius, least / scales[best])[holes.label[edges]].astype(np.float32),
         thin=int((thin & (share >= MOST)).sum()),
         thin_apart=int((thin & (share < MOST)).sum()),
         faces=len(np.unique(owner[owner >= 0])),

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from faceinpaint.data.faces import Face, detect
-from faceinpaint.data.holes import Holes
+from faceinpaint.data.components import Holes
 
 SURE = 0.92  # a detection from here on needs no second look
 PLAUSIBLE = 0.7  # below, a detection is none
@@ -36,9 +36,9 @@ def find_faces(picture: np.ndarray, mask: np.ndarray, holes: Holes | None = None
     The landmarks say which way up a face lies: :func:`faceinpaint.data.faces.align` turns it.
     """
     found = _as_it_lies(picture, mask, DETECTION_SIDES, PLAUSIBLE)
-    for x0, y0, x1, y1 in _windows(*mask.shape, holes or Holes.of(mask), found, thin):
+    for x0, y0, x1, y1 in _windows(picture.shape[:2], holes or Holes.of(mask), found, thin):
         near = _as_it_lies(picture[y0:y1, x0:x1], mask[y0:y1, x0:x1], (WINDOW_SIDE, WINDOW_SIDE), PLAUSIBLE_NEARBY)
-        found += [Face(face.landmarks + [x0, y0], face.score) for face in near]
+        found += [Face(face.landmarks + np.array([x0, y0]), face.score) for face in near]
     return _distinct(found)
 
 
@@ -85,11 +85,12 @@ def _distinct(faces: Iterable[Face]) -> list[Face]:
     return kept
 
 
-def _windows(height: int, width: int, holes: Holes, faces: list[Face], thin: float) -> list[tuple[int, int, int, int]]:
+def _windows(shape: tuple[int, ...], holes: Holes, faces: list[Face], thin: float) -> list[tuple[int, int, int, int]]:
     """Boxes (x0, y0, x1, y1) about holes that are far from all ``faces`` and small in the picture, largest hole first.
 
     Holes that share a window are looked at once, so that their number does not count.
     """
+    height, width = shape
     chosen: dict[tuple[int, int, int], tuple[int, int, int, int]] = {}
     sizes = (holes.boxes[:, 2:] - holes.boxes[:, :2]).max(1, initial=0) * (holes.radius > thin)
     for i in np.argsort(-sizes, kind="stable"):

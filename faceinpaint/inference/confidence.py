@@ -16,7 +16,7 @@ SCORE = ([0.70, 0.80, 0.88, 0.92], [0.05, 0.2, 0.5, 1.0])  # of the detector, be
 AFTER = ([0.60, 0.80, 0.90], [0.2, 0.6, 1.0])  # of the detector, on the painted face
 ASTRAY = ([0.12, 0.35], [1.0, 0.2])  # landmarks of the painted face from their place, eye-to-mouth distances
 HIDDEN = ([0.2, 0.5, 0.8], [1.0, 0.5, 0.1])  # share of the face that is hole
-SEEN = ([0, 2, 4], [0.3, 0.8, 1.0])  # landmarks outside the hole
+SEEN = ([0.0, 2.0, 4.0], [0.3, 0.8, 1.0])  # landmarks outside the hole
 ELSEWHERE = ([0.0, 0.02, 0.3], [0.6, 0.4, 0.1])  # share of the picture in wide holes without a face
 BEYOND = 0.6  # part of a hole outside its face's crop
 

@@ -7,8 +7,6 @@ which is duller than each of them; here it gets as much energy as its parts have
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 

@@ -17,8 +17,8 @@ def carry_grain(picture: np.ndarray, y: np.ndarray, x: np.ndarray, thickness: np
     """Add detail to the filled pixels (y, x), (P,) each, of ``picture`` uint8 (H, W, 3), in place.
 
     Each cell of a hole looks around in a circle, a little further than the hole is wide, for the place whose blurred
-    version is most like its own, and takes what that place has beyond it, as much as the fill lacks. thickness: (P,) radius of the pixel's hole;
-    damage: uint8 (H, W), 1 where the photograph was not valid.
+    version is most like its own, and takes what that place has beyond it, as much as the fill lacks.
+    thickness: (P,) radius of the pixel's hole; damage: uint8 (H, W), 1 where the photograph was not valid.
     """
     if not len(y):
         return

@@ -13,8 +13,8 @@ SMALLEST = 4  # pixels of a side that is not halved any more
 def harmonic(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     """float32 (H, W, C) that equals ``values`` where ``known`` (bool (H, W)) and has no Laplacian elsewhere.
 
-    Solved from coarse to fine: half the size first, then a few sweeps of Jacobi's method, which is exact to the eye (the
-    rest that remains is smooth). Without any known pixel the result is zero.
+    Solved from coarse to fine: half the size first, then a few sweeps of Jacobi's method, which is exact to the eye.
+    Without any known pixel the result is zero.
     """
     height, width = known.shape
     weight = known.astype(np.float32)

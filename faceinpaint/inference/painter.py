@@ -79,5 +79,7 @@ def paint_with_guides(
             painted[chosen] = result[: len(chosen)]
             for k, i in enumerate(chosen):
                 if sources is not None and wanted[i]:
-                    guides[i] = guide_from_attention(*(part[k] for part in sources), crops.shape[1])
+                    guides[i] = guide_from_attention(
+                        sources.holes[k], sources.cells[k], sources.weights[k], crops.shape[1]
+                    )
     return painted, guides

@@ -293,7 +293,8 @@ def seam_error(picture: np.ndarray, hole: np.ndarray) -> float:
 
 def doubt(row: LedgerRow) -> float:
     """How much a restored row deserves a look before the report knows more: what is not trusted, and a visible seam."""
-    return 1 - (row.confidence or 0.0) + (row.seam_error or 0.0) / 256
+    unsure = (row.hole_ratio or 0.0) if row.confidence is None else 1 - row.confidence
+    return unsure + (row.seam_error or 0.0) / 256
 
 
 def _sheet(painted: Painted, part: Part, after: np.ndarray) -> dict[str, np.ndarray]:

@@ -76,7 +76,7 @@ def test_a_hole_larger_than_the_face_is_shared_out_without_rest():
 
 
 def test_a_hole_that_reaches_a_little_beyond_the_crop_is_one_hole():
-    """Nose, mouth, chin and neck: what the face's crop does not show goes on a crop moved there, as part of the face."""
+    """Nose, mouth, chin and neck: what the face's crop does not show goes on a crop moved there."""
     mask = hole_at(slice(100, 190), slice(200, 245))
     routes = route(astronaut(), mask, 64)
     assert kinds(routes) == ["face", "beyond"]
