@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from faceinpaint.inference.inpainter import Inpainter
-    from faceinpaint.inference.restore import Options, restore
+    from faceinpaint.inference.options import Options
+    from faceinpaint.inference.restore import restore
 
 __all__ = ["Inpainter", "Options", "__version__", "restore"]
 __version__ = "0.2.0"
@@ -34,8 +35,12 @@ def __getattr__(name: str) -> Any:
         from faceinpaint.inference.inpainter import Inpainter
 
         return Inpainter
-    if name in ("Options", "restore"):
-        from faceinpaint.inference import restore
+    if name == "Options":
+        from faceinpaint.inference.options import Options
 
-        return getattr(restore, name)
+        return Options
+    if name == "restore":
+        from faceinpaint.inference.restore import restore
+
+        return restore
     raise AttributeError(name)

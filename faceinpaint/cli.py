@@ -7,13 +7,14 @@ import gc
 import sys
 from collections.abc import Callable
 
-from faceinpaint.errors import InputError
+from faceinpaint.errors import InputError, JobError
 
 WEIGHTS_HELP = "weights folder, s3://bucket/folder or hf://owner/name; default: what $FACEINPAINT_WEIGHTS names"
 
 
 def exit_code(main: Callable[[], int | None]) -> int:
-    """Run a job's ``main``: 0 when it is done, 2 with one line on stderr for an :class:`InputError`.
+    """Run a job's ``main``: 0 when it is done, one line on stderr and 2 for an :class:`InputError`, 1 for a
+    :class:`JobError`.
 
     Anything else propagates with its traceback, which Python turns into exit code 1.
     """
@@ -22,6 +23,9 @@ def exit_code(main: Callable[[], int | None]) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except JobError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     finally:
         gc.freeze()  # else Python looks through all of torch once more before it ends: most of a second
 

@@ -8,5 +8,9 @@ class InputError(ValueError):
     """
 
 
+class JobError(RuntimeError):
+    """A job cannot run, through no fault of its arguments; the message is one line. Jobs exit with code 1."""
+
+
 class NoPhotographError(InputError):
     """A file is not one that this package restores; the message says why."""

@@ -10,6 +10,8 @@ import argparse
 import os
 
 from faceinpaint.cli import WEIGHTS_HELP, at_least, parse_crop
+from faceinpaint.data.user_masks import FRAMES, POLARITIES
+from faceinpaint.errors import InputError
 from faceinpaint.names import Backbone, Convention, FixedPrecision, choices
 
 
@@ -23,6 +25,8 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--masks", default="squares", metavar="SPEC", help="squares[:SIDE] (default), freeform:LOW-HIGH, masks URI"
     )
+    parser.add_argument("--mask-polarity", choices=POLARITIES, default="white-is-hole", help="what mask pictures mean")
+    parser.add_argument("--mask-frame", choices=FRAMES, default="auto", help="how masks of turned pictures lie")
     parser.add_argument(
         "--methods",
         metavar="A,B,...",
@@ -51,8 +55,22 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def check_places(args: argparse.Namespace) -> None:
+    """Raises :class:`InputError` for paths where nothing is, before torch and Ray are imported."""
+    from faceinpaint.data.mask_spec import parse_masks
+    from faceinpaint.data.places import check_source
+    from faceinpaint.storage import exists, join
+
+    check_source(args.data)
+    parse_masks(args.masks)
+    if args.weights and not exists(join(args.weights, "config.yaml")):
+        raise InputError(f"no configuration at {args.weights}/config.yaml: give a weights folder")
+
+
 def main(arguments: list[str]) -> int:
     args = parse_args(arguments)
+    if not args.sweep:
+        check_places(args)
     from faceinpaint.evaluation.compare import read_other
     from faceinpaint.evaluation.driver import evaluate
     from faceinpaint.evaluation.methods import available
@@ -69,6 +87,8 @@ def main(arguments: list[str]) -> int:
     common = {
         "data": args.data,
         "masks": args.masks,
+        "mask_polarity": args.mask_polarity,
+        "mask_frame": args.mask_frame,
         "methods": args.methods.split(",") if args.methods is not None else available(weights),
         "output": args.output,
         "weights": weights,

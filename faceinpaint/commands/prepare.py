@@ -30,6 +30,9 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
 
 def main(arguments: list[str]) -> int:
     args = parse_args(arguments)
+    from faceinpaint.data.places import check_source
+
+    check_source(args.source)  # before Ray is imported: a wrong path is told at once
     from faceinpaint.data.prepare import prepare
     from faceinpaint.ray_session import connect
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 
 from faceinpaint.cli import WEIGHTS_HELP, at_least
-from faceinpaint.data.user_masks import POLARITIES
+from faceinpaint.data.user_masks import FRAMES, POLARITIES
 from faceinpaint.names import FixedPrecision, choices
 
 
@@ -33,6 +33,8 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     add("--gpus-per-worker", type=float, default=0, help="GPUs of each")
     add("--precision", choices=choices(FixedPrecision), default="fp32", help="of the model")
     add("--mask-polarity", choices=POLARITIES, default="white-is-hole", help="what mask pictures mean")
+    add("--mask-frame", choices=FRAMES, default="auto", help="how masks of turned pictures lie; auto: by their size")
+    add("--grow-holes", type=parse_grow, default="auto", metavar="N|auto", help="pixels; auto: what the damage touches")
     add("--no-face", choices=["skip", "classical", "crop"], default="classical", help="what a hole without a face gets")
     add("--format", choices=["keep", "png"], default="keep", help="of the outputs; png: KEY.png, lossless")
     add("--keep-masks", action="store_true", help="write each hole to OUTPUT/masks/KEY.png (not for Parquet)")
@@ -41,12 +43,24 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def parse_grow(text: str) -> int | str:
+    """A number of pixels, or "auto"."""
+    if text == "auto":
+        return text
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of pixels nor auto")
+    return int(text)
+
+
 def main(arguments: list[str]) -> int:
     args = parse_args(arguments)
-    from faceinpaint.inference.restore import Options, restore
-    from faceinpaint.ray_session import disconnect
+    from faceinpaint.inference.options import Options, check_options
 
     options = Options(**vars(args))
+    check_options(options.with_full_paths())  # before Ray and torch are imported: a wrong path is told at once
+    from faceinpaint.inference.restore import restore
+    from faceinpaint.ray_session import disconnect
+
     restore(options)
     disconnect()
     print(f"next: open {options.output}/{'dry-run' if options.dry_run else 'report'}.html")

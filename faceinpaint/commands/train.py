@@ -13,6 +13,7 @@ import sys
 
 from faceinpaint.cli import at_least, parse_crop
 from faceinpaint.config import STAGES, load_preset, preset_names
+from faceinpaint.errors import InputError
 
 METHOD_STAGES = ("generator", "structure", "texture")
 TEXTURE_STAGES = ("texture", "variant-1", "variant-2")  # their networks are alike
@@ -64,10 +65,20 @@ def parse_workers(text: str) -> int | tuple[int, int]:
 
 def main(arguments: list[str]) -> int:
     args = parse_args(arguments)
+    check_places(args)
     for stage in METHOD_STAGES if args.stage == "all" else (args.stage,):
         if train_stage(stage, args):
             return 1
     return 0
+
+
+def check_places(args: argparse.Namespace) -> None:
+    """Raises :class:`InputError` for paths where nothing is, before torch and Ray are imported."""
+    from faceinpaint.storage import exists
+
+    for flag, uri in (("data", args.data), ("val", args.val), ("init", args.init)):
+        if uri and not exists(uri):
+            raise InputError(f"no {'weights' if flag == 'init' else 'data'} at {uri}: see --{flag}")
 
 
 def train_stage(stage: str, args: argparse.Namespace) -> int:

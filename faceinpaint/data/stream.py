@@ -22,7 +22,8 @@ from faceinpaint.config import HoleConfig
 from faceinpaint.data.masks import training_hole
 from faceinpaint.errors import InputError
 from faceinpaint.hashing import stable_hash
-from faceinpaint.images import Crop, crop_to, decode_rgb
+from faceinpaint.images import Crop, crop_to
+from faceinpaint.photos.decode import decode_rgb
 from faceinpaint.storage import list_files, open_uri
 
 BLOCK_SAMPLES = 512  # global samples that are read together

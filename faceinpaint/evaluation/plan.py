@@ -9,6 +9,7 @@ from typing import Any
 
 from faceinpaint.data.mask_spec import Alpha, Colour, absolute_masks, parse_masks
 from faceinpaint.data.splits import read_split
+from faceinpaint.data.user_masks import Frame, Polarity
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.methods import check_names, weights_sha256
 from faceinpaint.evaluation.metrics import LEAST_SIDE
@@ -33,6 +34,8 @@ class Plan:
     methods: tuple[str, ...]
     output: str
     size: int  # side of the pictures judged, pixels
+    mask_polarity: Polarity = "white-is-hole"
+    mask_frame: Frame = "auto"
     weights: str | None = None
     crop: Crop | None = None
     keys: frozenset[str] | None = None  # entries of a split: judge these pictures only
@@ -78,7 +81,8 @@ def make_plan(
 ) -> Plan:
     """Check everything that can be checked before work begins.
 
-    ``running``: how it is run, fields of :class:`Plan` (precision, workers, gpus_per_worker).
+    ``running``: how it is run, and masks are read, fields of :class:`Plan` (precision, workers, gpus_per_worker,
+    mask_polarity, mask_frame).
 
     Raises :class:`InputError` for unknown methods, masks or splits, missing or damaged weights, a size that does not
     fit, and an output that cannot be written.

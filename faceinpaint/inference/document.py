@@ -33,7 +33,7 @@ class Document(Examined):
     dropped: list[str] = field(default_factory=list)
 
 
-def examine(key: str, data: bytes | None, error: str | None, settings: Settings) -> Examined:
+def examine(key: str, data: bytes | None, error: str | None, settings: Settings, stamp: str | None = None) -> Examined:
     """:func:`faceinpaint.inference.work.examine`, for files of one page or several."""
     began = time.perf_counter()
     try:
@@ -41,10 +41,11 @@ def examine(key: str, data: bytes | None, error: str | None, settings: Settings)
     except NoPhotographError:  # the single step says the same, in a row
         pages, dropped = [], []
     if len(pages) < 2:
-        return work.examine(key, data, error, settings)
-    row = LedgerRow(key=key, model_sha256=settings.model_sha256)
+        return work.examine(key, data, error, settings, stamp)
+    row = LedgerRow(key=key, model_sha256=settings.model_sha256, input_stamp=stamp)
     row.input_sha256 = hashlib.sha256(data or b"").hexdigest()
     examined = [work.examine(key, page, None, replace(settings, apart=True)) for page in pages]
+    row.mask_stamp = examined[0].row.mask_stamp
     document = _together(row, examined, dropped)
     row.seconds = time.perf_counter() - began
     return document
@@ -98,7 +99,8 @@ def _together(row: LedgerRow, pages: list[Examined], dropped: list[str]) -> Docu
         holes=_joined([each.holes for each in plans]),
     )
     row.faces = sum(each.routes.faces for each in plans)
-    return Document(row=row, plan=plan, pages=pages, dropped=dropped)
+    thumbnails = next(page.thumbnails for page in pages if page.thumbnails)
+    return Document(row=row, plan=plan, thumbnails=thumbnails, pages=pages, dropped=dropped)
 
 
 def _joined(parts: list[np.ndarray | None]) -> np.ndarray | None:
@@ -131,6 +133,7 @@ def _fill_in(row: LedgerRow, pages: list[LedgerRow], dropped: list[str]) -> None
     row.reason = "; ".join(reasons) or None
     row.mask_sha256 = hashlib.sha256("".join(str(page.mask_sha256) for page in pages).encode()).hexdigest()
     row.hole_ratio = sum(page.hole_ratio or 0.0 for page in pages) / len(pages)
+    row.hole_grown = sum(page.hole_grown or 0 for page in pages)
     row.confidence = min(page.confidence or 0.0 for page in restored)
     row.route = "; ".join(f"page {n}: {page.route}" for n, page in enumerate(pages, 1) if page in restored)
     row.seam_error = max(page.seam_error or 0.0 for page in restored)

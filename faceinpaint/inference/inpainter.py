@@ -11,6 +11,9 @@ from PIL import Image
 from torch import nn
 
 from faceinpaint.config import Config, Precision
+from faceinpaint.data.growth import Grow
+from faceinpaint.data.marked_holes import Reading, hole_of_mask
+from faceinpaint.data.user_masks import Polarity
 from faceinpaint.device import DTYPES, resolve_precision
 from faceinpaint.errors import InputError
 from faceinpaint.models import build
@@ -107,20 +110,28 @@ class Inpainter:
             restored = self.model(x, mask_to_float(masks).to(self.device), **where)
         return np.where(masks[..., None] > 0, to_uint8(restored), images)
 
-    def __call__(self, image: Picture, mask: Image.Image | np.ndarray) -> Picture:
+    def __call__(
+        self,
+        image: Picture,
+        mask: Image.Image | np.ndarray,
+        *,
+        mask_polarity: Polarity = "white-is-hole",
+        grow_holes: Grow = "auto",
+    ) -> Picture:
         """Restore one face picture of any size.
 
-        image: RGB, PIL or uint8 (H, W, 3), an aligned face; mask: of the same size, PIL or uint8 (H, W), hole where it
-        is not zero. Returns the kind and size that came in; outside the hole it is the input. Pictures of another size
-        than the model's are scaled to it and the filled hole is scaled back.
+        image: RGB, PIL or uint8 (H, W, 3), an aligned face; mask: of the same size, PIL of any mode or an array (H, W),
+        read as bulk restoration reads masks (levels from 128 up, or the larger of two, are white). mask_polarity:
+        white-is-hole, black-is-hole or auto; grow_holes: pixels, or auto: to soft edges and mixed pixels. Returns the
+        kind and size that came in; outside the hole it is the input. Pictures of another size than the model's are
+        scaled to it and the filled hole is scaled back.
 
-        Raises :class:`InputError` when the sizes differ or the image is not RGB.
+        Raises :class:`InputError` when the sizes differ, the image is not RGB, or the mask has no usable hole.
         """
-        pixels, hole = np.asarray(image), (np.asarray(mask) > 0).astype(np.uint8)
+        pixels = np.asarray(image)
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
             raise InputError(f"the image is {pixels.dtype} {pixels.shape}: need 8-bit RGB, (H, W, 3)")
-        if hole.shape != pixels.shape[:2]:
-            raise InputError(f"the mask is {hole.shape}, the image {pixels.shape[:2]}: need one size, one channel")
+        hole = hole_of_mask(mask, pixels, Reading(polarity=mask_polarity, grow=grow_holes)).pixels
         small, small_hole = self._scale(pixels), self._scale_hole(hole)
         restored = self.restore_batch(small[None], small_hole[None])[0]
         if restored.shape != pixels.shape:

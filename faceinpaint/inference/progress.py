@@ -8,7 +8,7 @@ from collections import Counter
 import ray
 
 from faceinpaint import telemetry
-from faceinpaint.data.source import count_pictures
+from faceinpaint.data.places import count_pictures
 from faceinpaint.inference.ledger import Ledger
 
 EVERY = 5.0  # seconds
@@ -19,6 +19,7 @@ class Progress:
 
     def __init__(self, source: str):
         self.began = self._shown = time.monotonic()
+        self._source = source
         self.already = 0  # ledger rows of earlier runs
         self._counting = ray.remote(num_cpus=0)(count_pictures).remote(source)
         self._total: int | None = None
@@ -32,6 +33,11 @@ class Progress:
         """The number of inputs; waits for the count."""
         self._total = ray.get(self._counting)
         return self._total
+
+    def count_again(self) -> int:
+        """The number of inputs as it is now."""
+        self._counting = ray.remote(num_cpus=0)(count_pictures).remote(self._source)
+        return self.total()
 
     def rate(self, ledger: Ledger) -> float:
         """Pictures/s of this run."""

@@ -24,15 +24,16 @@ def examine_apart(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict
     pool = _pool()
     try:
         with telemetry.step("examine", len(batch["key"])):
-            for key, image, error in zip(batch["key"], batch["image"], batch["error"], strict=True):
+            rows = zip(*(batch[name] for name in ("key", "image", "error", "stamp")), strict=True)
+            for key, image, error, stamp in rows:
                 for _ in range(DEATHS):
                     try:
-                        examined.append(pool.submit(examine, str(key), image, error, shared).result())
+                        examined.append(pool.submit(examine, str(key), image, error, shared, stamp).result())
                         break
                     except BrokenProcessPool:
                         pool = _pool()
                 else:
-                    examined.append(_given_up(str(key), shared))
+                    examined.append(_given_up(str(key), shared, stamp))
     finally:
         pool.shutdown()
     return {"work": pack(examined)}
@@ -42,5 +43,5 @@ def _pool() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
-def _given_up(key: str, settings: Settings) -> Examined:
-    return examine(key, None, f"killed its process {DEATHS} times: quarantined", settings)
+def _given_up(key: str, settings: Settings, stamp: str | None) -> Examined:
+    return examine(key, None, f"killed its process {DEATHS} times: quarantined", settings, stamp)

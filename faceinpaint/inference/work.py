@@ -14,18 +14,21 @@ import cv2
 import numpy as np
 
 from faceinpaint.data.faces import Alignment
-from faceinpaint.data.mask_spec import Alpha, MaskSpec, hole_for
+from faceinpaint.data.marked_holes import Reading, Subject, bring_mask, find_hole
+from faceinpaint.data.mask_spec import Alpha, MaskSpec
 from faceinpaint.data.routing import cut, route
-from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError, NoPhotographError
+from faceinpaint.images import upright
 from faceinpaint.inference.compose import Plan, compose
 from faceinpaint.inference.confidence import confidence
 from faceinpaint.inference.guide import Guide
-from faceinpaint.inference.row import LedgerRow
+from faceinpaint.inference.row import LedgerRow, Status
+from faceinpaint.inference.thumbs import thumbnail
 from faceinpaint.photos.coding import PhotoFile
 from faceinpaint.photos.photo import Part, Photo, encode_photo, open_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
 from faceinpaint.photos.stale import fresh_xmp, joined
+from faceinpaint.photos.view import View
 from faceinpaint.storage import PART, first_line, join, write_bytes
 
 RESERVED = ("ledger", "_job", "masks", "report.html", "dry-run.html")  # names of OUTPUT that no picture may take
@@ -38,14 +41,14 @@ MOST_PART = 1 / 4  # of a picture; a larger part is not carried along, but decod
 class Settings:
     """What decides the result for a picture.
 
-    masks and polarity: where holes come from; image_size, alignment: of the model; no_face: what happens to a hole
+    masks and reading: where holes come from; image_size, alignment: of the model; no_face: what happens to a hole
     without a face; as_png: every output is a PNG named after its input; as_rows: outputs are rows of Parquet, not
     files; apart: finished pictures are handed back, not written; keep_masks: holes are kept as OUTPUT/masks/KEY.png.
     """
 
     output: str
     masks: MaskSpec
-    polarity: Polarity = "white-is-hole"
+    reading: Reading = Reading(grow="auto")
     image_size: int
     alignment: Alignment
     no_face: Literal["skip", "classical", "crop"] = "classical"
@@ -110,10 +113,10 @@ def unpack(column: np.ndarray) -> list[Any]:
     return [pickle.loads(step) for step in column]
 
 
-def examine(key: str, data: bytes | None, error: str | None, settings: Settings) -> Examined:
+def examine(key: str, data: bytes | None, error: str | None, settings: Settings, stamp: str | None = None) -> Examined:
     """Decode, find hole and faces, and cut out what the model has to see; trouble becomes the row's status."""
     began = time.perf_counter()
-    row = LedgerRow(key=key, model_sha256=settings.model_sha256)
+    row = LedgerRow(key=key, model_sha256=settings.model_sha256, input_stamp=stamp)
     examined = Examined(row=row, data=data or b"" if settings.apart else b"")
     if data is None:
         row.status, row.reason = "failed", error or "no picture"
@@ -152,22 +155,32 @@ def _guarded(row: LedgerRow, step: Callable[[], Step], otherwise: Step) -> Step:
 def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
     check_key(row.key, settings)
     photo = read_photo(data)
-    rgb = photo.rgb
-    hole = hole_for(settings.masks, row.key, rgb, photo.alpha, settings.polarity, settings.image_size)
+    brought = bring_mask(settings.masks, row.key)
+    row.mask_stamp = brought and brought.stamp
+    found = find_hole(settings.masks, subject_of(row.key, photo), settings.reading, settings.image_size, brought)
+    hole = found.pixels
+    view = photo.view(hole)
+    rgb = upright(view.rgb, photo.file.orientation)
     row.mask_sha256 = hashlib.sha256(repr(hole.shape).encode() + np.packbits(hole).tobytes()).hexdigest()
-    row.hole_ratio = float(hole.mean())
+    row.hole_ratio, row.hole_grown = float(hole.mean()), found.grown
     plan = _routed(rgb, hole, settings)
     row.faces = plan.routes.faces
-    thumbnails = {"before": _thumbnail(rgb), "hole": _thumbnail(hole * 255)}
-    return Examined(row=row, data=data, plan=plan, part=_part_of(photo, rgb, plan), thumbnails=thumbnails)
+    thumbnails = {"before": thumbnail(rgb), "hole": thumbnail(hole * 255)}
+    return Examined(row=row, data=data, plan=plan, part=_part_of(photo, view, plan), thumbnails=thumbnails)
 
 
-def _part_of(photo: Photo, rgb: np.ndarray, plan: Plan) -> Part | None:
+def subject_of(key: str, photo: Photo) -> Subject:
+    """A photo as the search for its hole wants it."""
+    file = photo.file
+    return Subject(key=key, picture=photo.rgb, alpha=photo.alpha, orientation=file.orientation, block=file.block)
+
+
+def _part_of(photo: Photo, view: View, plan: Plan) -> Part | None:
     """What filling the holes looks at; None where that is much of the picture."""
-    height, width = rgb.shape[:2]
+    height, width = photo.file.upright_size
     box = plan.reach(height, width)
     area = (box[2] - box[0]) * (box[3] - box[1])
-    return photo.part(box, rgb) if area <= MOST_PART * height * width else None
+    return photo.part(box, view) if area <= MOST_PART * height * width else None
 
 
 def _routed(rgb: np.ndarray, hole: np.ndarray, settings: Settings) -> Plan:
@@ -203,7 +216,8 @@ def _complete(painted: Painted, settings: Settings) -> Finished:
     file, part, decoded = open_photo(examined.data), examined.part, None
     if part is None:
         photo = read_photo(examined.data)
-        file, decoded, part = photo.file, photo.decoded, photo.whole()
+        hole = examined.plan.mask(file.upright_size)
+        file, decoded, part = photo.file, photo.decoded, photo.whole(photo.view(hole))
     plan = examined.plan.moved(*part.box[:2])
     before = part.rgb
     hole = plan.mask(before.shape)
@@ -247,12 +261,17 @@ def _describe(
     plan = painted.examined.plan
     row.seam_error, row.route = seam_error(after, hole), plan.described()
     row.confidence = confidence(plan, painted.patches, part.size[0] * part.size[1], settings.alignment)
-    row.status = "restored-fallback" if plan.without_face else "restored"
+    row.status, row.reason = planned(painted.examined)
+
+
+def planned(examined: Examined) -> tuple[Status, str | None]:
+    """Status and reason of a picture whose restoration goes as it should."""
+    plan = examined.plan
     crops = sum(patch.kind == "none" for patch in plan.patches)
     filled = plan.without_face - crops
     reasons = [f"no face at {filled} hole(s): filled from the edges"] if filled else []
     reasons += [f"no face at {crops} hole(s): the model saw their surroundings"] if crops else []
-    row.reason = "; ".join(reasons) or None
+    return "restored-fallback" if plan.without_face else "restored", "; ".join(reasons) or None
 
 
 def seam_error(picture: np.ndarray, hole: np.ndarray) -> float:
@@ -296,11 +315,3 @@ def _with_part(thumbnail: np.ndarray, part: Part, after: np.ndarray) -> np.ndarr
     if x1 > x0 and y1 > y0:
         result[y0:y1, x0:x1] = cv2.resize(after, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
     return result
-
-
-def _thumbnail(picture: np.ndarray, side: int = 192) -> np.ndarray:
-    scale = side / max(picture.shape[:2])
-    if scale >= 1:
-        return picture
-    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)

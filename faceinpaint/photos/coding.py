@@ -97,6 +97,11 @@ class PhotoFile(ABC):
         """What the file holds beside its picture and no other format takes along."""
         return []
 
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """(H, W) as it is shown."""
+        return self.size[::-1] if self.orientation >= 5 else self.size  # type: ignore[return-value]
+
     @abstractmethod
     def decode(self) -> Decoded:
         """Raises :class:`NoPhotographError` for what is not restored, :class:`InputError` for damage."""

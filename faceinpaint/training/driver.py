@@ -53,9 +53,15 @@ def train(job: Job, resources: Resources) -> dict[str, Any]:
 
 
 def is_finished(job: Job) -> bool:
-    """Whether the run has reached its last step and its weights are exported."""
+    """Whether the run has reached its last step and its weights are exported.
+
+    Raises :class:`InputError` when it was a run of other arguments that did.
+    """
     notes = job.checkpoints.notes()
-    return bool(notes) and notes[-1]["step"] >= job.settings.steps and has_weights(job.output, job.stage)
+    if not notes or notes[-1]["step"] < job.settings.steps or not has_weights(job.output, job.stage):
+        return False
+    _check_same_run(job)
+    return True
 
 
 def _bring_earlier_stage(job: Job) -> None:
@@ -67,8 +73,8 @@ def _bring_earlier_stage(job: Job) -> None:
         copy_weights(source, "structure", job.output)
 
 
-def _note_run(job: Job, resources: Resources) -> None:
-    """Write ``run.json``; refuse when the folder holds a run that this one cannot go on with."""
+def _check_same_run(job: Job) -> dict[str, Any]:
+    """What decides a run's result. Raises :class:`InputError` when the folder holds a run of which it is another."""
     path = join(job.folder, "run.json")
     fixed = {
         "stage": job.stage,
@@ -81,6 +87,12 @@ def _note_run(job: Job, resources: Resources) -> None:
         changed = differences(before["fixed"], json.loads(json.dumps(fixed)))
         if changed:
             raise InputError(f"{job.folder} holds a run with another {', '.join(changed)}: choose another --output")
+    return fixed
+
+
+def _note_run(job: Job, resources: Resources) -> None:
+    """Write ``run.json``; refuse when the folder holds a run that this one cannot go on with."""
+    path, fixed = join(job.folder, "run.json"), _check_same_run(job)
     environment = {
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",

@@ -15,7 +15,7 @@ from PIL import Image
 from faceinpaint.data import prepare as module
 from faceinpaint.data.prepare import prepare
 from faceinpaint.errors import InputError
-from faceinpaint.images import decode_rgb
+from faceinpaint.photos.decode import decode_rgb
 from faceinpaint.storage import join, list_files, read_bytes, write_bytes
 
 JOB = Path(__file__).parents[2] / "jobs" / "prepare.py"
