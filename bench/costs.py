@@ -93,7 +93,7 @@ def photograph(side: int, kind: str) -> dict[str, Any]:
 
 def fresh(examined: Examined) -> Painted:
     """Finishing completes a row: each round needs one of its own."""
-    return Painted(examined=replace(examined, row=replace(examined.row)), patches=examined.crops)
+    return Painted(examined=replace(examined, row=replace(examined.row)), patches=examined.plan.crops)
 
 
 def model(preset: str) -> dict[str, Any]:

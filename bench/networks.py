@@ -98,7 +98,7 @@ def attend(preset: str, really: bool) -> None:
     }
     _, masks = pictures(size, 1)
     if really:
-        texture._fill(maps, mask_to_float(masks))
+        texture._fill(maps, mask_to_float(masks), {})
     else:
         held = [maps[filled].clone() for _, filled in recipe.attention]
         assert held

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import ray.data
 
-from faceinpaint.data.holes import Reading, Subject, find_hole
+from faceinpaint.data.marked_holes import Reading, Subject, find_hole
 from faceinpaint.data.mask_spec import MaskSpec, parse_masks
 from faceinpaint.data.masks import Freeform, Squares
 from faceinpaint.data.source import read_pictures

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 
-from faceinpaint.data.holes import mask_stamp
+from faceinpaint.data.marked_holes import mask_stamp
 from faceinpaint.data.mask_spec import MaskFile, MaskFolder, MaskParquet, MaskSpec, every_mask
 from faceinpaint.data.places import list_keys
 from faceinpaint.data.source import read_pictures

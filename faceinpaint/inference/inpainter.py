@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -12,18 +12,28 @@ from torch import nn
 
 from faceinpaint.config import Config, Precision
 from faceinpaint.data.growth import Grow
-from faceinpaint.data.holes import Reading, hole_of_mask
+from faceinpaint.data.marked_holes import Reading, hole_of_mask
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.device import DTYPES, resolve_precision
 from faceinpaint.errors import InputError
 from faceinpaint.models import build
 from faceinpaint.models.freeze import freeze
+from faceinpaint.models.texture import Attention
 from faceinpaint.models.two_stage import TwoStage, window_side
 from faceinpaint.models.weights import load_config, load_weights
 from faceinpaint.tensors import mask_to_float, to_float, to_uint8
 
 METHODS = ("two-stage", "structure", "variant-1", "variant-2", "pconv", "rfr")
 Picture = TypeVar("Picture", Image.Image, np.ndarray)
+
+
+class Sources(NamedTuple):
+    """Where attention looked, in cells of a picture, row by row: ``holes`` bool (N, P), the cells that touch the hole;
+    ``cells`` (N, P, K), the ones that each takes most from, strongest first, and their ``weights`` (N, P, K)."""
+
+    holes: np.ndarray
+    cells: np.ndarray
+    weights: np.ndarray
 
 
 class Inpainter:
@@ -68,9 +78,27 @@ class Inpainter:
         images uint8 (N, S, S, 3); masks uint8 (N, S, S), 1 in the hole -> uint8 (N, S, S, 3), equal to the images
         outside the hole.
         """
+        return self._restored(images, masks, None)
+
+    @torch.inference_mode()
+    def restore_with_attention(
+        self, images: np.ndarray, masks: np.ndarray, count: int
+    ) -> tuple[np.ndarray, Sources | None]:
+        """:meth:`restore_batch`, and where the finest attention of stage 2 looked; None for methods without it."""
+        attention: Attention = {}
+        restored = self._restored(images, masks, attention if isinstance(self.model, TwoStage) else None)
+        if not attention:
+            return restored, None
+        holes, scores = max(attention.values(), key=lambda each: each[0].shape[1])
+        weights, cells = scores.topk(min(count, scores.shape[2]), dim=2)
+        return restored, Sources(holes.cpu().numpy(), cells.cpu().numpy(), weights.cpu().numpy())
+
+    def _restored(self, images: np.ndarray, masks: np.ndarray, attention: Attention | None) -> np.ndarray:
         x = to_float(images).to(self.device, memory_format=self.memory_format)
         # The compared methods paint whole pictures; ours works where the holes are.
-        where = {"window": window_side(masks)} if isinstance(self.model, TwoStage) else {}
+        where: dict[str, Any] = (
+            {"window": window_side(masks), "attention": attention} if isinstance(self.model, TwoStage) else {}
+        )
         with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"):
             restored = self.model(x, mask_to_float(masks).to(self.device), **where)
         return np.where(masks[..., None] > 0, to_uint8(restored), images)

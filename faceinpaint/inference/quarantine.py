@@ -11,7 +11,8 @@ import numpy as np
 import ray
 
 from faceinpaint import telemetry
-from faceinpaint.inference.work import Examined, Settings, examine, pack
+from faceinpaint.inference.document import examine
+from faceinpaint.inference.work import Examined, Settings, pack
 
 DEATHS = 2  # of its process, after which a picture is given up
 

@@ -21,7 +21,7 @@ from ray.data import ActorPoolStrategy, Dataset
 from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
-from faceinpaint.data.holes import Reading
+from faceinpaint.data.marked_holes import Reading
 from faceinpaint.data.mask_spec import MaskSpec
 from faceinpaint.data.places import is_parquet, is_small
 from faceinpaint.data.source import read_pictures

@@ -30,6 +30,8 @@ class LedgerRow:
     hole_ratio: float | None = None
     hole_grown: int | None = None  # pixels of the hole that were not marked
     faces: int | None = None
+    route: str | None = None  # how its holes were filled, and how many each way
+    confidence: float | None = None  # 0 to 1, see faceinpaint.inference.confidence
     seam_error: float | None = None  # mean step across the hole's edge, levels of 255
     fidelity: str | None = None  # exact, blocks, or "recoded: " and why: what else than the hole moved
     dropped: str | None = None  # what the file no longer says, and why

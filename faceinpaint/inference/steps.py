@@ -13,10 +13,11 @@ import pyarrow as pa
 import ray
 
 from faceinpaint import telemetry
+from faceinpaint.inference.document import examine, finish
 from faceinpaint.inference.ledger import contains
 from faceinpaint.inference.outputs import write_pictures
 from faceinpaint.inference.thumbs import DRY_THUMBS, THUMBS, shaded, write_thumb
-from faceinpaint.inference.work import Finished, doubt, examine, finish, pack, planned, unpack
+from faceinpaint.inference.work import Finished, doubt, pack, planned, unpack
 
 SHEETS = 2  # of a batch's pictures, the most doubtful ones, bring their faces to the report
 
@@ -54,8 +55,8 @@ def plan_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[st
         if row.status is None:
             row.status, row.reason = planned(examined)
             seen = [shaded(examined.thumbnails["before"], examined.thumbnails["hole"])]
-            if examined.crops is not None:
-                seen.append(shaded(examined.crops[0], examined.holes[0]))
+            if examined.plan.crops is not None:
+                seen.append(shaded(examined.plan.crops[0], examined.plan.holes[0]))
             write_thumb(shared.output, DRY_THUMBS, row.key, seen)
         plans.append(Finished(row=row))
     return {"work": pack(plans)}

@@ -14,11 +14,14 @@ import cv2
 import numpy as np
 
 from faceinpaint.data.faces import Alignment
-from faceinpaint.data.holes import Reading, Subject, bring_mask, find_hole
+from faceinpaint.data.marked_holes import Reading, Subject, bring_mask, find_hole
 from faceinpaint.data.mask_spec import Alpha, MaskSpec
-from faceinpaint.data.routing import Patch, cut, moved, paste, route
+from faceinpaint.data.routing import cut, route
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.images import upright
+from faceinpaint.inference.compose import Plan, compose
+from faceinpaint.inference.confidence import confidence
+from faceinpaint.inference.guide import Guide
 from faceinpaint.inference.row import LedgerRow, Status
 from faceinpaint.inference.thumbs import thumbnail
 from faceinpaint.photos.coding import PhotoFile
@@ -31,8 +34,6 @@ from faceinpaint.storage import PART, first_line, join, write_bytes
 RESERVED = ("ledger", "_job", "masks", "report.html", "dry-run.html")  # names of OUTPUT that no picture may take
 # Names that statements take beside pictures that have no place for one
 SIDECARS = tuple(f".{kind}.xmp" for kind in ("bmp", "gif", "tga", "pnm", "pgm", "ppm", "pbm", "j2k", "j2c", "jpc"))
-CLASSICAL_MARGIN = 16  # pixels of surroundings a classical fill sees
-PART_MARGIN, PART_SHARE = 128, 1 / 16  # surroundings of all holes that filling them sees: pixels, share of a patch
 MOST_PART = 1 / 4  # of a picture; a larger part is not carried along, but decoded again
 
 
@@ -42,7 +43,7 @@ class Settings:
 
     masks and reading: where holes come from; image_size, alignment: of the model; no_face: what happens to a hole
     without a face; as_png: every output is a PNG named after its input; as_rows: outputs are rows of Parquet, not
-    files; keep_masks: holes are kept as OUTPUT/masks/KEY.png.
+    files; apart: finished pictures are handed back, not written; keep_masks: holes are kept as OUTPUT/masks/KEY.png.
     """
 
     output: str
@@ -53,6 +54,7 @@ class Settings:
     no_face: Literal["skip", "classical", "crop"] = "classical"
     as_png: bool = False
     as_rows: bool = False
+    apart: bool = False
     keep_masks: bool = False
     model_sha256: str = ""
 
@@ -61,27 +63,27 @@ class Settings:
 class Examined:
     """A picture before the model. A status in ``row`` means that it is done with: nothing else is set then.
 
-    data: the input's bytes; part: of the picture, with all holes, None where it is to be decoded again; thumbnails: of
-    the picture (before) and its hole; patches: parts for the model, with ``crops`` uint8 (P, S, S, 3) and ``holes``
-    uint8 (P, S, S), 1 in the hole; fills: parts that get a classical fill.
+    data: the input's bytes; plan: how its holes are to be filled; part: what filling them looks at, None where that is
+    to be decoded again; thumbnails: of the picture (before) and its hole.
     """
 
     row: LedgerRow
     data: bytes = b""
+    plan: Plan = field(default_factory=Plan)
     part: Part | None = None
     thumbnails: dict[str, np.ndarray] = field(default_factory=dict)
-    patches: list[Patch] = field(default_factory=list)
-    fills: list[Patch] = field(default_factory=list)
-    crops: np.ndarray | None = None
-    holes: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Painted:
-    """A picture after the model. patches: what it made of each of ``examined.crops``, uint8 (P, S, S, 3)."""
+    """A picture after the model.
+
+    patches: what it made of each of the plan's crops, uint8 (P, S, S, 3); guides: its attention, where it is known.
+    """
 
     examined: Examined
     patches: np.ndarray | None = None
+    guides: list[Guide | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +117,7 @@ def examine(key: str, data: bytes | None, error: str | None, settings: Settings,
     """Decode, find hole and faces, and cut out what the model has to see; trouble becomes the row's status."""
     began = time.perf_counter()
     row = LedgerRow(key=key, model_sha256=settings.model_sha256, input_stamp=stamp)
-    examined = Examined(row=row)
+    examined = Examined(row=row, data=data or b"" if settings.apart else b"")
     if data is None:
         row.status, row.reason = "failed", error or "no picture"
     else:
@@ -161,20 +163,10 @@ def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
     rgb = upright(view.rgb, photo.file.orientation)
     row.mask_sha256 = hashlib.sha256(repr(hole.shape).encode() + np.packbits(hole).tobytes()).hexdigest()
     row.hole_ratio, row.hole_grown = float(hole.mean()), found.grown
-    patches, fills = route(rgb, hole, settings.image_size, settings.alignment), []
-    without = [patch for patch in patches if patch.kind == "none"]
-    row.faces = len(patches) - len(without)
-    if without and settings.no_face == "skip":
-        raise NoPhotographError("no face at a hole")
-    if settings.no_face == "classical":
-        fills, patches = without, [patch for patch in patches if patch.kind != "none"]
-    part = _part_of(photo, view, rgb.shape[:2], patches + fills)
+    plan = _routed(rgb, hole, settings)
+    row.faces = plan.routes.faces
     thumbnails = {"before": thumbnail(rgb), "hole": thumbnail(hole * 255)}
-    examined = Examined(row=row, data=data, part=part, thumbnails=thumbnails, patches=patches, fills=fills)
-    if not patches:
-        return examined
-    crops, holes = zip(*(cut(rgb, hole, patch) for patch in patches), strict=True)
-    return replace(examined, crops=np.stack(crops), holes=np.stack(holes))
+    return Examined(row=row, data=data, plan=plan, part=_part_of(photo, view, plan), thumbnails=thumbnails)
 
 
 def subject_of(key: str, photo: Photo) -> Subject:
@@ -183,16 +175,27 @@ def subject_of(key: str, photo: Photo) -> Subject:
     return Subject(key=key, picture=photo.rgb, alpha=photo.alpha, orientation=file.orientation, block=file.block)
 
 
-def _part_of(photo: Photo, view: View, size: tuple[int, int], patches: list[Patch]) -> Part | None:
-    """What filling the holes of all patches sees; None where that is much of the picture of ``size`` (H, W)."""
-    height, width = size
-    x0, y0 = (min(patch.box[i] for patch in patches) for i in (0, 1))
-    x1, y1 = (max(patch.box[i] for patch in patches) for i in (2, 3))
-    side = max(patch.size / np.sqrt(abs(np.linalg.det(patch.matrix[:, :2]))) for patch in patches)
-    margin = max(PART_MARGIN, round(side * PART_SHARE))
-    box = (max(0, x0 - margin), max(0, y0 - margin), min(width, x1 + margin), min(height, y1 + margin))
+def _part_of(photo: Photo, view: View, plan: Plan) -> Part | None:
+    """What filling the holes looks at; None where that is much of the picture."""
+    height, width = photo.file.upright_size
+    box = plan.reach(height, width)
     area = (box[2] - box[0]) * (box[3] - box[1])
     return photo.part(box, view) if area <= MOST_PART * height * width else None
+
+
+def _routed(rgb: np.ndarray, hole: np.ndarray, settings: Settings) -> Plan:
+    """How the holes are to be filled, with what the model has to see."""
+    routes = route(rgb, hole, settings.image_size, settings.alignment)
+    plan = Plan(patches=routes.patches, routes=replace(routes, patches=[]))
+    if plan.without_face and settings.no_face == "skip":
+        raise NoPhotographError("no face at a hole")
+    if settings.no_face == "classical":
+        by_face = [patch for patch in plan.patches if patch.kind != "none"]
+        plan = replace(plan, patches=by_face, fills=[patch for patch in plan.patches if patch.kind == "none"])
+    if not plan.patches:
+        return plan
+    crops, holes = zip(*(cut(rgb, hole, patch) for patch in plan.patches), strict=True)
+    return replace(plan, crops=np.stack(crops), holes=np.stack(holes))
 
 
 def check_key(key: str, settings: Settings) -> None:
@@ -211,41 +214,38 @@ def check_key(key: str, settings: Settings) -> None:
 def _complete(painted: Painted, settings: Settings) -> Finished:
     examined, row = painted.examined, painted.examined.row
     file, part, decoded = open_photo(examined.data), examined.part, None
-    x0, y0, x1, y1 = (0, 0, *file.upright_size[::-1]) if part is None else part.box
-    hole = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    patches, fills = ([moved(patch, x0, y0) for patch in kind] for kind in (examined.patches, examined.fills))
-    for patch in patches + fills:
-        _part(hole, patch)[:] |= patch.hole
     if part is None:
         photo = read_photo(examined.data)
-        file, decoded, part = photo.file, photo.decoded, photo.part((x0, y0, x1, y1), photo.view(hole))
-    after = _filled(part.rgb, hole, patches, painted.patches, fills)
-    row.seam_error, (row.status, row.reason) = seam_error(after, hole), planned(examined)
+        hole = examined.plan.mask(file.upright_size)
+        file, decoded, part = photo.file, photo.decoded, photo.whole(photo.view(hole))
+    plan = examined.plan.moved(*part.box[:2])
+    before = part.rgb
+    hole = plan.mask(before.shape)
+    after = compose(before, hole, plan, painted.patches, painted.guides)
+    _describe(row, painted, part, hole, after, settings)
     old_xmp, stale = fresh_xmp(file.xmp)
     xmp = _statement(old_xmp, row, settings)
-    as_png = settings.as_png or (settings.as_rows and not _stays_in_rows(file))
+    as_png = not settings.apart and (settings.as_png or (settings.as_rows and not _stays_in_rows(file)))
     change = part.change(after, hole, opaque=isinstance(settings.masks, Alpha))
     written = encode_photo(file, change, xmp, as_png, decoded)
     data = written.data
     row.fidelity, row.dropped = written.fidelity, joined(stale + written.dropped)
     row.output_sha256 = hashlib.sha256(data).hexdigest()
     sheet = _sheet(painted, part, after)
-    if settings.as_rows:
+    if settings.as_rows or settings.apart:
         return Finished(row=row, picture=data, sheet=sheet)
     row.output = f"{row.key}.png" if settings.as_png else row.key
     write_bytes(join(settings.output, row.output), data)
     if not (file.holds_xmp or as_png):
         write_bytes(join(settings.output, f"{row.output}.xmp"), xmp)
     if settings.keep_masks:
-        whole = np.zeros(part.size, np.uint8)
-        whole[y0:y1, x0:x1] = hole * 255
-        png = cv2.imencode(".png", whole)[1].tobytes()
+        png = cv2.imencode(".png", examined.plan.mask(part.size) * 255)[1].tobytes()
         write_bytes(join(settings.output, "masks", f"{row.key}.png"), png)
     return Finished(row=row, sheet=sheet)
 
 
 def _statement(xmp: bytes | None, row: LedgerRow, settings: Settings) -> bytes:
-    values = {"Hole": f"{row.hole_ratio:.4f}", "Status": str(row.status), "Model": settings.model_sha256}
+    values = {"Hole": f"{row.hole_ratio:.4f}", "Status": row.status or "", "Model": settings.model_sha256}
     return with_provenance(xmp, values | {"Mask": row.mask_sha256 or ""})
 
 
@@ -254,55 +254,24 @@ def _stays_in_rows(file: PhotoFile) -> bool:
     return file.lossless and file.holds_xmp
 
 
-def _filled(
-    before: np.ndarray, hole: np.ndarray, patches: list[Patch], painted: np.ndarray | None, fills: list[Patch]
-) -> np.ndarray:
-    """``before`` with all patches pasted and all fills made; none looks at damage that another has yet to fill."""
-    after, damage = before, hole.copy()
-    for i, patch in enumerate(patches):
-        assert painted is not None
-        after = paste(after, painted[i], patch, damage, feather=0 if patch.kind == "aligned" else None)
-        _part(damage, patch)[:] -= patch.hole
-    for patch in fills:
-        after = classical_fill(after, patch, damage)
-        _part(damage, patch)[:] -= patch.hole
-    return after
-
-
-def _part(mask: np.ndarray, patch: Patch) -> np.ndarray:
-    x0, y0, x1, y1 = patch.box
-    return mask[y0:y1, x0:x1]
+def _describe(
+    row: LedgerRow, painted: Painted, part: Part, hole: np.ndarray, after: np.ndarray, settings: Settings
+) -> None:
+    """What the row says of the restored ``part``, which is now ``after``."""
+    plan = painted.examined.plan
+    row.seam_error, row.route = seam_error(after, hole), plan.described()
+    row.confidence = confidence(plan, painted.patches, part.size[0] * part.size[1], settings.alignment)
+    row.status, row.reason = planned(painted.examined)
 
 
 def planned(examined: Examined) -> tuple[Status, str | None]:
     """Status and reason of a picture whose restoration goes as it should."""
-    return _status(examined), _reason(examined)
-
-
-def _status(examined: Examined) -> Status:
-    no_face = examined.fills or any(patch.kind == "none" for patch in examined.patches)
-    return "restored-fallback" if no_face else "restored"
-
-
-def _reason(examined: Examined) -> str | None:
-    if examined.fills:
-        return f"no face at {len(examined.fills)} hole(s): filled from the edges"
-    crops = sum(patch.kind == "none" for patch in examined.patches)
-    return f"no face at {crops} hole(s): the model saw their surroundings" if crops else None
-
-
-def classical_fill(picture: np.ndarray, patch: Patch, damage: np.ndarray) -> np.ndarray:
-    """A copy of ``picture`` with the patch's hole filled from its edges (Telea 2004).
-
-    ``damage``: uint8 (H, W), 1 where the picture is not valid, this hole included.
-    """
-    x0, y0, x1, y1 = patch.box
-    top, left = max(0, y0 - CLASSICAL_MARGIN), max(0, x0 - CLASSICAL_MARGIN)
-    area = (slice(top, y1 + CLASSICAL_MARGIN), slice(left, x1 + CLASSICAL_MARGIN))
-    filled = cv2.inpaint(np.ascontiguousarray(picture[area]), damage[area], 3, cv2.INPAINT_TELEA)
-    result = picture.copy()
-    result[y0:y1, x0:x1][patch.hole > 0] = filled[y0 - top : y1 - top, x0 - left : x1 - left][patch.hole > 0]
-    return result
+    plan = examined.plan
+    crops = sum(patch.kind == "none" for patch in plan.patches)
+    filled = plan.without_face - crops
+    reasons = [f"no face at {filled} hole(s): filled from the edges"] if filled else []
+    reasons += [f"no face at {crops} hole(s): the model saw their surroundings"] if crops else []
+    return "restored-fallback" if plan.without_face else "restored", "; ".join(reasons) or None
 
 
 def seam_error(picture: np.ndarray, hole: np.ndarray) -> float:
@@ -310,28 +279,32 @@ def seam_error(picture: np.ndarray, hole: np.ndarray) -> float:
 
     picture uint8 (H, W, 3), hole uint8 (H, W).
     """
-    x, y, width, height = cv2.boundingRect(hole)
-    box = (slice(max(0, y - 1), y + height + 1), slice(max(0, x - 1), x + width + 1))
-    levels, inside = picture[box].astype(np.int16), hole[box]
-    steps = [
-        np.abs(np.diff(levels, axis=axis)).mean(-1)[np.diff(inside.astype(np.int8), axis=axis) != 0] for axis in (0, 1)
-    ]
+    y, x = np.nonzero(hole)
+    steps = []
+    for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+        row, column = y + dy, x + dx
+        edge = np.flatnonzero((row >= 0) & (row < hole.shape[0]) & (column >= 0) & (column < hole.shape[1]))
+        edge = edge[hole[row[edge], column[edge]] == 0]
+        there, here = picture[row[edge], column[edge]].astype(np.int16), picture[y[edge], x[edge]]
+        steps.append(np.abs(there - here).mean(-1))
     joined = np.concatenate(steps)
     return float(joined.mean()) if joined.size else 0.0
 
 
 def doubt(row: LedgerRow) -> float:
-    """How much a restored row deserves a look before the report knows more: large holes and visible seams do."""
-    return (row.hole_ratio or 0.0) + (row.seam_error or 0.0) / 64
+    """How much a restored row deserves a look before the report knows more: what is not trusted, and a visible seam."""
+    unsure = (row.hole_ratio or 0.0) if row.confidence is None else 1 - row.confidence
+    return unsure + (row.seam_error or 0.0) / 256
 
 
 def _sheet(painted: Painted, part: Part, after: np.ndarray) -> dict[str, np.ndarray]:
     """Thumbnails of the picture, and the first face as the model saw (face, face_hole) and painted it (face_after)."""
     sheet = dict(painted.examined.thumbnails)
     sheet["after"] = _with_part(sheet["before"], part, after)
-    crops, holes = painted.examined.crops, painted.examined.holes
-    if painted.examined.row.faces and crops is not None and holes is not None and painted.patches is not None:
-        sheet |= {"face": crops[0], "face_hole": holes[0], "face_after": painted.patches[0]}
+    plan = painted.examined.plan
+    faces = bool(plan.patches) and plan.patches[0].kind != "none"  # faces come first
+    if faces and plan.crops is not None and plan.holes is not None and painted.patches is not None:
+        sheet |= {"face": plan.crops[0], "face_hole": plan.holes[0], "face_after": painted.patches[0]}
     return sheet
 
 

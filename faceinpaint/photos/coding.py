@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -46,6 +46,15 @@ class Change:
         part[self.hole] = self.samples[self.hole]
         return result
 
+    def trimmed(self) -> Change:
+        """The same change, of no more than the box that its hole fills."""
+        rows, columns = np.flatnonzero(self.hole.any(1)), np.flatnonzero(self.hole.any(0))
+        if not len(rows):
+            return replace(self, samples=self.samples[:0, :0], hole=self.hole[:0, :0])
+        box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        top, left = self.top + int(rows[0]), self.left + int(columns[0])
+        return replace(self, samples=self.samples[box], hole=self.hole[box], left=left, top=top)
+
     def whole_hole(self, height: int, width: int) -> np.ndarray:
         """The hole in the whole picture: bool (height, width)."""
         result = np.zeros((height, width), bool)
@@ -83,6 +92,10 @@ class PhotoFile(ABC):
 
     def __init__(self, data: bytes):
         self.data = data
+
+    def left_behind(self) -> list[str]:
+        """What the file holds beside its picture and no other format takes along."""
+        return []
 
     @property
     def upright_size(self) -> tuple[int, int]:

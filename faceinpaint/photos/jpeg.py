@@ -15,13 +15,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import imagecodecs
 import jpegio
 import numpy as np
 from PIL import Image
 from scipy import fft
 
+from faceinpaint.errors import InputError
 from faceinpaint.photos.coding import Change
 
+SCAN, END = 0xDA, b"\xff\xd9"
 BLOCK = 8  # pixels, of a component
 GREY, RGB, YCC, CMYK, YCCK = 1, 2, 3, 4, 5  # libjpeg's colour spaces
 AS_STORED = -1  # samples are the components themselves
@@ -63,6 +66,29 @@ def change_blocks(data: bytes, change: Change, edit: Edit = list, space: int | N
         if not same or not all(map(np.array_equal, jpeg.quant_tables, written.quant_tables)):
             raise RuntimeError("the written JPEG does not hold the coefficients that it should")
         return target.read_bytes()
+
+
+def decode(data: bytes) -> np.ndarray:
+    """Samples uint8 (H, W, C) of a JPEG of grey or RGB, as Pillow decodes it.
+
+    Raises :class:`InputError` for a damaged one.
+    """
+    if end_of(data) is None:
+        raise InputError("not a readable picture: the JPEG is cut short")
+    try:
+        samples = imagecodecs.jpeg8_decode(data)
+    except (imagecodecs.Jpeg8Error, ValueError, RuntimeError) as error:
+        raise InputError(f"not a readable picture: {error}") from None
+    return samples.reshape(*samples.shape[:2], -1)
+
+
+def end_of(data: bytes) -> int | None:
+    """Where a JPEG ends, whatever stands behind it; None when it is cut short."""
+    place = 2
+    while place + 4 <= len(data) and data[place + 1] != SCAN:
+        place += 1 if data[place + 1] == 0xFF else 2 + int.from_bytes(data[place + 2 : place + 4])
+    end = data.find(END, place)  # in a scan 0xFF is followed by 0
+    return end + len(END) if end >= 0 else None
 
 
 def coded_block(file: Image.Image) -> tuple[int, int]:

@@ -35,7 +35,7 @@ class JpegFile(PhotoFile):
         self.dpi = self.file.info.get("dpi")
 
     def decode(self) -> Decoded:
-        samples = load(self.file)
+        samples = load(self.file) if self.file.mode == "CMYK" else jpeg.decode(self.data)
         return Decoded(samples=samples, mode=self.file.mode, profile=self.file.info.get("icc_profile"))
 
     def encode(self, decoded: Decoded | None, change: Change, xmp: bytes) -> Written:
@@ -58,7 +58,10 @@ class JpegFile(PhotoFile):
         for block in blocks:
             data, renewed = _with_new_previews(data, block)
             notes += renewed
-        return Written(data=data, fidelity=fidelity, dropped=notes + stale.jpeg_tail(self.data))
+        return Written(data=data, fidelity=fidelity, dropped=notes + self.left_behind())
+
+    def left_behind(self) -> list[str]:
+        return stale.jpeg_tail(self.data[jpeg.end_of(self.data) or len(self.data) :])
 
     def _recoded(self, decoded: Decoded, change: Change, edit: jpeg.Edit) -> bytes:
         """Coded anew with the same tables, chroma sampling and scan kind, where the encoder has them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -29,7 +30,8 @@ DAMAGE = (
 def opened(data: bytes) -> Image.Image:
     """A picture, not decoded. Raises :class:`NoPhotographError` for what is none, :class:`InputError` for damage."""
     try:
-        return Image.open(io.BytesIO(data))
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of what does not matter here
+            return Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
         raise NoPhotographError("not a picture of a known format and kind") from None
     except Image.DecompressionBombError as error:

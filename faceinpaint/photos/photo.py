@@ -13,7 +13,7 @@ import numpy as np
 
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.images import flips, stored, upright
-from faceinpaint.photos import png, stale
+from faceinpaint.photos import png
 from faceinpaint.photos.bitmap import is_bare_bmp, is_pnm
 from faceinpaint.photos.bitmap_file import BmpFile, PnmFile
 from faceinpaint.photos.coding import EXACT, Change, Decoded, PhotoFile, Written, check_same
@@ -21,6 +21,7 @@ from faceinpaint.photos.jp2 import is_jp2
 from faceinpaint.photos.jp2_file import Jp2File
 from faceinpaint.photos.jpeg_file import JpegFile
 from faceinpaint.photos.opening import DAMAGE
+from faceinpaint.photos.pages import TIFF_STARTS
 from faceinpaint.photos.pillow_file import PillowFile
 from faceinpaint.photos.png_file import PngFile, framed
 from faceinpaint.photos.tiff_file import TiffFile
@@ -28,7 +29,7 @@ from faceinpaint.photos.view import View, view_of
 
 SMALLEST_SIDE = 16  # pixels
 LARGEST_AREA = 120_000_000  # pixels
-TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1
 
@@ -161,6 +162,7 @@ def encode_photo(
     Its own packet is to be taken into ``xmp``: see :func:`faceinpaint.photos.stale.fresh_xmp`. ``decoded``: of the
     file, if it is at hand. Raises ``RuntimeError`` when the new file does not read back as it should.
     """
+    change = change.trimmed()
     if not as_png or file.format == "PNG":
         return file.encode(decoded, change, xmp)
     decoded = decoded or file.decode()
@@ -174,5 +176,4 @@ def encode_photo(
     own = png.metadata(coded[0], file.exif, profile, file.dpi)
     data, dropped = framed(coded, own, xmp, lambda: samples)
     check_same(png.decode(list(png.chunks(data))), samples, "PNG")
-    tail = stale.jpeg_tail(file.data) if file.format == "JPEG" else []
-    return Written(data=data, fidelity=EXACT, dropped=dropped + tail)
+    return Written(data=data, fidelity=EXACT, dropped=dropped + file.left_behind())

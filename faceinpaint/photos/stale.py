@@ -79,11 +79,9 @@ def _stale_segment(marker: int, content: bytes) -> str | None:
     return None
 
 
-def jpeg_tail(data: bytes) -> list[str]:
-    """What stands behind the end of a JPEG, which no new file takes along."""
-    start = data.find(b"\xff\xda")
-    end = data.find(b"\xff\xd9", start)
-    tail = data[end + 2 :].strip(b"\0") if end >= 0 else b""
+def jpeg_tail(tail: bytes) -> list[str]:
+    """What the bytes behind the end of a JPEG are, which no new file takes along."""
+    tail = tail.strip(b"\0")
     if not tail:
         return []
     if b"ftyp" in tail[:64]:

@@ -6,6 +6,7 @@ import copy
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 def averaged_copy(module: nn.Module) -> nn.Module:
@@ -21,9 +22,9 @@ def update(average: nn.Module, module: nn.Module, batch: int, half_life: float, 
     start (Karras 2020). Buffers, such as batch-norm statistics, are averaged alike; integer ones are copied.
     """
     keep = 0.5 ** (batch / max(min(half_life, pictures_seen / 20), 1e-8))
-    targets = average.state_dict()
-    for name, value in module.state_dict().items():
-        if value.is_floating_point():
-            targets[name].lerp_(value, 1 - keep)
-        else:
-            targets[name].copy_(value)
+    pairs = list(zip(average.state_dict().values(), module.state_dict().values(), strict=True))
+    targets, values = zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True)
+    get_ema_multi_avg_fn(keep)(list(targets), list(values), 1)  # all tensors at once
+    for target, value in pairs:
+        if not target.is_floating_point():
+            target.copy_(value)

@@ -9,7 +9,7 @@ import skimage.data
 from PIL import Image
 
 from faceinpaint.data.growth import Damage, grow_by, grow_to_damage
-from faceinpaint.data.holes import Reading, Subject, find_hole
+from faceinpaint.data.marked_holes import Reading, Subject, find_hole
 from faceinpaint.data.mask_spec import Alpha, parse_masks
 from faceinpaint.inference.work import subject_of
 from faceinpaint.photos.photo import read_photo

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from faceinpaint import storage
-from faceinpaint.data.holes import Reading, Subject, find_hole
+from faceinpaint.data.marked_holes import Reading, Subject, find_hole
 from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.errors import InputError
 

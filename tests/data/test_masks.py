@@ -126,3 +126,21 @@ def test_holes_are_the_same_in_another_process():
     runs = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout for _ in range(2)}
     assert len(runs) == 1
     assert f"{stable_hash('é')}\n" == runs.pop().split()[1] + "\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high"), [({"large": 1.0}, 0.5, 0.8), ({"scratches": 1.0, "squares": 0.0}, 0.005, 0.08)]
+)
+def test_large_and_thin_training_holes_lie_in_their_bands(kind, low, high):
+    shares = [masks.training_hole(HoleConfig(**kind), 0, 0, str(i), 64).mean() for i in range(50)]
+    assert low <= min(shares)
+    assert max(shares) <= high
+
+
+def test_rectangles_stay_within_their_aspect():
+    holes = [masks.training_hole(HoleConfig(squares=1, aspect=3), 0, 0, str(i), 128) for i in range(100)]
+    ratios = [hole.any(0).sum() / hole.any(1).sum() for hole in holes]
+    assert max(ratios) > 1.5
+    assert min(ratios) < 1 / 1.5
+    assert max(ratios) < 3.3
+    assert min(ratios) > 1 / 3.3

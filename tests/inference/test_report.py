@@ -15,7 +15,7 @@ from faceinpaint.inference.pages import kind_of
 from faceinpaint.inference.report import ROWS_A_PAGE, told, write_report
 from faceinpaint.inference.row import LedgerRow
 from faceinpaint.inference.thumbs import THUMBS, thumb_name, write_thumb
-from faceinpaint.inference.work import Finished
+from faceinpaint.inference.work import Finished, doubt
 from tests.browser import opened
 
 RNG = np.random.default_rng(2)
@@ -125,6 +125,12 @@ def test_low_confidence_comes_first_where_it_is_known(tmp_path):
     rows = [LedgerRow(key=f"{i}", status="restored", hole_ratio=0.1, confidence=i / 10) for i in (7, 2, 9)]
     written(tmp_path, rows)
     assert [row["key"] for row in rows_of(tmp_path, "results")] == ["2", "7", "9"]
+
+
+def test_low_confidence_comes_before_a_large_hole():
+    sure, unsure = work("sure.png", 0.6, seam=9).row, work("unsure.png", 0.02).row
+    sure.confidence, unsure.confidence = 0.9, 0.3
+    assert doubt(unsure) > doubt(sure)
 
 
 def test_a_lost_identity_outweighs_a_larger_hole(tmp_path, monkeypatch):

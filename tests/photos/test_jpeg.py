@@ -10,8 +10,9 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from faceinpaint.errors import InputError
 from faceinpaint.photos.coding import Change
-from faceinpaint.photos.jpeg import CannotKeepBlocksError, change_blocks, coded_block, edit_segments
+from faceinpaint.photos.jpeg import CannotKeepBlocksError, change_blocks, coded_block, decode, edit_segments, end_of
 
 FACE = np.ascontiguousarray(skimage.data.astronaut()[:150, 100:261])  # neither side a multiple of a block
 HOLE = np.zeros(FACE.shape[:2], bool)
@@ -175,3 +176,19 @@ def test_what_cannot_be_carried_over_says_why():
         change_blocks(b"no JPEG at all", Change(samples=FACE, hole=HOLE, left=0, top=0))
     with pytest.raises(CannotKeepBlocksError, match="unknown way"):
         change_blocks(data, Change(samples=FACE[..., :1], hole=HOLE, left=0, top=0))
+
+
+@pytest.mark.parametrize("name", [name for name in CODINGS if "inks" not in name])
+def test_the_fast_decoder_sees_what_pillow_sees(name):
+    assert np.array_equal(decode(CODINGS[name]), pixels(CODINGS[name]))
+
+
+def test_a_jpeg_s_end_is_not_that_of_its_thumbnail():
+    exif = b"Exif\0\0" + pillow(FACE[:32, :32])
+    plain = CODINGS["4:2:0"]
+    data = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + plain[2:]
+    assert end_of(data) == len(data)
+    assert end_of(data + b"tail") == len(data)
+    assert end_of(data[:-30]) is None
+    with pytest.raises(InputError, match="cut short"):
+        decode(data[:-30])

@@ -11,6 +11,7 @@ import tifffile
 from PIL import Image
 
 from faceinpaint.errors import InputError, NoPhotographError
+from faceinpaint.photos.pages import bound, pages_of
 from faceinpaint.photos.tiff import change, is_plain, pictures, read_samples
 from faceinpaint.photos.tiff_container import read_tiff, write_tiff
 
@@ -171,3 +172,26 @@ def test_palettes_and_single_bits_are_not_plain():
         sink = io.BytesIO()
         image.save(sink, "TIFF")
         assert not is_plain(read_tiff(sink.getvalue()))
+
+
+def test_a_tiff_of_several_pages_is_taken_apart_and_put_together():
+    sink = io.BytesIO()
+    with tifffile.TiffWriter(sink, byteorder=">") as writer:
+        for page, extra in ((FACE, PRIVATE), (FACE[::2, ::2], []), (DEEP[..., 0], [])):
+            kind = {"subfiletype": 1} if page.shape == FACE[::2, ::2].shape else {}
+            look = "rgb" if page.ndim == 3 else "minisblack"
+            writer.write(page, photometric=look, compression="lzw", metadata=None, extratags=extra, **kind)
+    pages, dropped = pages_of(sink.getvalue())
+    assert len(pages) == 2
+    assert dropped == ["smaller pictures of it (pages)"]
+    assert np.array_equal(read_samples(read_tiff(pages[1])).values[..., 0], DEEP[..., 0])
+    again = tifffile.TiffFile(io.BytesIO(bound(pages)))
+    assert [page.shape for page in again.pages] == [FACE.shape, DEEP.shape[:2]]
+    assert np.array_equal(again.pages[0].asarray(), FACE)
+    assert again.pages[0].tags[65000].value == "my notes"
+    assert again.byteorder == ">"
+
+
+@pytest.mark.parametrize("data", [KINDS["LZW"], b"no TIFF", b"II*\0" + bytes(30), KINDS["tiles"][:200]])
+def test_other_files_have_no_pages(data):
+    assert pages_of(data) == ([], [])

@@ -1,0 +1,93 @@
+"""Both stages trained in one leg against a critic that balances itself; jitter."""
+
+import pytest
+import torch
+from torch import nn
+
+from faceinpaint.config import JitterConfig
+from faceinpaint.training.jitter import jittered
+from faceinpaint.training.run import Run
+from faceinpaint.training.stages.balance import GradientBalance
+from faceinpaint.training.stages.build import build_trainee
+from faceinpaint.training.trainee import Batch
+from tests.lean import TOGETHER, lean
+from tests.train_job import assert_equal
+
+SIZE = 64
+
+
+def start():
+    config = lean(*TOGETHER, "train.texture.batch=2")
+    return Run(build_trainee("texture", config, []), config.train["texture"], seed=config.seed)
+
+
+def batch(step):
+    generator = torch.Generator().manual_seed(step)
+    images = nn.functional.interpolate(torch.rand(2, 3, 8, 8, generator=generator) * 2 - 1, size=SIZE)
+    masks = torch.zeros(2, 1, SIZE, SIZE)
+    masks[:, :, 8:30, 10:44] = 1
+    return Batch([f"{step}-{i}" for i in range(2)], images, masks, torch.rand(2, generator=generator))
+
+
+def test_both_stages_and_the_critic_learn_and_go_on_bit_for_bit():
+    whole, cut = start(), start()
+    weights = lambda name: nn.utils.parameters_to_vector(whole.trainee.modules[name].parameters())  # noqa: E731
+    before = {name: weights(name).clone() for name in ("structure", "texture", "critic")}
+    measured = [whole.step(batch(step)) for step in range(4)]
+    assert {"structure", "texture"} == set(whole.averages)
+    assert not [name for name, start_weights in before.items() if torch.equal(weights(name), start_weights)]
+    assert ["r1" in each for each in measured] == [True, False, True, False]  # lazy
+    assert whole.trainee.balance.scale > 0
+    for step in range(2):
+        cut.step(batch(step))
+    resumed = start()
+    resumed.load_state_dict(cut.state_dict())
+    for step in range(2, 4):
+        resumed.step(batch(step))
+    assert_equal(whole.state_dict(), resumed.state_dict())
+
+
+def test_the_first_step_only_measures_and_the_share_is_kept_after_it():
+    balance = GradientBalance(share=0.5)
+    output = torch.zeros(4, requires_grad=True)
+    scales = []
+    for _ in range(3):
+        balance.adapt()
+        scales.append(balance.scale.item())
+        others, adversarial = balance.branches(output)
+        output.grad = None
+        (others.sum() * 2 + adversarial.sum() * 10).backward()
+    assert scales == [0, pytest.approx(0.1), pytest.approx(0.1)]  # 0.5 * 2 / 10
+    assert output.grad.tolist() == pytest.approx([3.0] * 4)  # 2 + 0.1 * 10
+
+
+def test_no_jitter_changes_nothing():
+    images = torch.rand(3, 3, 16, 16) * 2 - 1
+    assert jittered(images, torch.rand(3), JitterConfig()) is images
+
+
+def test_jitter_depends_on_a_samples_own_draw_alone():
+    jitter = JitterConfig(scale=0.1, turn=10, shift=0.1, light=0.3, grey=0.5)
+    images, draws = torch.rand(4, 3, 16, 16) * 2 - 1, torch.tensor([0.1, 0.37, 0.62, 0.9])
+    together = jittered(images, draws, jitter)
+    alone = torch.cat([jittered(images[i : i + 1], draws[i : i + 1], jitter) for i in range(4)])
+    torch.testing.assert_close(together, alone)
+    assert not torch.allclose(together, images, atol=0.05)
+    assert together.abs().max() <= 1
+
+
+def test_a_share_of_pictures_turns_grey():
+    images, draws = torch.rand(400, 3, 4, 4), torch.rand(400, generator=torch.Generator().manual_seed(0))
+    grey = jittered(images, draws, JitterConfig(grey=0.25))
+    share = (grey.amax(1) - grey.amin(1)).flatten(1).amax(1).eq(0).float().mean()
+    assert 0.18 < share < 0.32
+
+
+def test_a_shift_moves_the_picture():
+    images = torch.zeros(64, 3, 32, 32)
+    images[:, :, 16, 16] = 1
+    moved = jittered(images, torch.rand(64, generator=torch.Generator().manual_seed(0)), JitterConfig(shift=0.25))
+    rows = moved[:, 0].flatten(1).argmax(1) // 32
+    assert rows.min() >= 7
+    assert rows.max() <= 25
+    assert len(rows.unique()) > 8
