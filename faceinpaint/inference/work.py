@@ -310,8 +310,10 @@ def _sheet(painted: Painted, part: Part, after: np.ndarray) -> dict[str, np.ndar
 
 def _with_part(thumbnail: np.ndarray, part: Part, after: np.ndarray) -> np.ndarray:
     """A picture's thumbnail with the new pixels of its part."""
-    result, scale = thumbnail.copy(), thumbnail.shape[0] / part.size[0]
-    x0, y0, x1, y1 = (round(side * scale) for side in part.box)
+    result = thumbnail.copy()
+    # Each axis has its own scale: a thumbnail's sides are rounded, and the part must end where the thumbnail does.
+    down, across = (small / full for small, full in zip(thumbnail.shape, part.size, strict=False))
+    x0, y0, x1, y1 = (round(side * scale) for side, scale in zip(part.box, (across, down) * 2, strict=True))
     if x1 > x0 and y1 > y0:
         result[y0:y1, x0:x1] = cv2.resize(after, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
     return result
