@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from faceinpaint.data.storage import delete, exists, join, read_bytes, top_names, write_bytes
+from faceinpaint.storage import delete, exists, join, read_bytes, top_names, write_bytes
 
 Verdict = Literal["accepted", "rejected", "edited", "undone"]
 MERGE_FROM = 64  # files of decisions, from which on they are merged when the folder is opened

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faceinpaint.data.damage.draw import Layer, Random, between, chance, log_between, pale_or_dark, softened
-from faceinpaint.data.storage import first_line, read_bytes
+from faceinpaint.storage import first_line, read_bytes
 from faceinpaint.errors import InputError
 
 COLUMNS = ("kind", "mask")
