@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "faceinpaint").rglob("*.py")) + sorted((ROOT / "jobs").glob("*.py"))
 # Each layer may import those before it, and itself. Files beside the folders are "base".
 LAYERS = [
-    "base", "data", "models", "losses", "training", "photos", "inference", "evaluation", "commands", "jobs"
+    "base", "data", "models", "losses", "training", "photos", "inference", "serving", "evaluation", "commands", "jobs"
 ]  # fmt: skip
 APART = {("photos", "training"), ("photos", "losses"), ("photos", "models"), ("inference", "training")}
 PUBLIC_FACE = {"faceinpaint/__init__.py", "faceinpaint/__main__.py"}

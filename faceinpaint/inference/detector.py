@@ -11,9 +11,11 @@ import torch
 
 from faceinpaint.config import Precision
 from faceinpaint.inference.proposal import Proposal, Rules, propose
+from faceinpaint.device import DTYPES, resolve_precision
 from faceinpaint.models import build
-from faceinpaint.models.detector import STRIDE, DamageDetector, fold_batch_norm
-from faceinpaint.weights import load_config, load_weights
+from faceinpaint.models.detector import STRIDE, DamageDetector
+from faceinpaint.models.freeze import fold_batch_norms
+from faceinpaint.models.weights import load_config, load_weights
 
 TILE = 1024  # pixels of a tile's side that are kept
 MARGIN = 80  # pixels seen around them: what lies further away changes nothing
@@ -24,9 +26,9 @@ class Detector:
 
     def __init__(self, model: DamageDetector, model_sha256: str, device: torch.device, precision: Precision):
         self.model_sha256, self.device = model_sha256, device
-        self.precision = build.resolve_precision(precision, device)
-        fold_batch_norm(model)
-        self.model = model.to(device, build.DTYPES[self.precision], memory_format=torch.channels_last)
+        self.precision = resolve_precision(precision, device)
+        fold_batch_norms(model.eval())
+        self.model = model.to(device, DTYPES[self.precision], memory_format=torch.channels_last)
         self.model.requires_grad_(False)
 
     @classmethod
@@ -59,7 +61,7 @@ class Detector:
         height, width = pixels.shape[:2]
         below, right = -height % STRIDE, -width % STRIDE
         padded = cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REPLICATE)
-        x = torch.from_numpy(padded).to(self.device).permute(2, 0, 1)[None].to(build.DTYPES[self.precision])
+        x = torch.from_numpy(padded).to(self.device).permute(2, 0, 1)[None].to(DTYPES[self.precision])
         x = (x / 127.5 - 1).contiguous(memory_format=torch.channels_last)
         return torch.sigmoid(self.model(x)[0, 0, :height, :width].float()).cpu().numpy()
 

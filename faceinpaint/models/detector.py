@@ -9,7 +9,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 STRIDE = 16  # sides of a picture must be multiples of it
 
@@ -65,12 +64,3 @@ class DamageDetector(nn.Module):
         for up in self.up:
             x = up(torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), levels.pop()], 1))
         return F.pixel_shuffle(self.head(x), 2)
-
-
-def fold_batch_norm(detector: DamageDetector) -> None:
-    """Put batch norm's statistics into the convolutions before it, in place: faster, and the same function."""
-    detector.eval()
-    for block in [module for module in detector.modules() if isinstance(module, ConvNormReLU)]:
-        conv, norm = block[0], block[1]
-        assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
-        block[0], block[1] = fuse_conv_bn_eval(conv, norm), nn.Identity()

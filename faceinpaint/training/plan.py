@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from faceinpaint.config import Config, PretrainedConfig, StageTraining
+from faceinpaint.data.damage.paint import Damage
 from faceinpaint.data.stream import StreamPlan, open_training_data
 from faceinpaint.images import Crop
 from faceinpaint.storage import absolute, check_writable, join
@@ -88,6 +89,7 @@ def make_job(
         settings.batch,
         crop=crop,
         flip=settings.flip,
+        damage=_damage_of(config) if stage == "detector" else None,
     )
     held_out = open_training_data(validation)
     held_out_plan = replace(plan, data=held_out, batch=min(VALIDATION_BATCH, held_out.rows), flip=False)
@@ -106,3 +108,10 @@ def make_job(
         keep=keep,
         cpus_per_worker=cpus_per_worker,
     )
+
+
+def _damage_of(config: Config) -> Damage:
+    """What is drawn onto the detector's tiles."""
+    wanted = config.detector
+    shapes = wanted.shapes and absolute(wanted.shapes)
+    return Damage(size=wanted.tile, shapes=shapes, kept_apart=wanted.kept_apart)

@@ -17,6 +17,7 @@ from faceinpaint.errors import InputError
 COLUMNS = ("kind", "mask")
 MOST_COVER = 0.35  # of its square; a shape that covers more is the wrong way round, or no shape
 LEAST_PIXELS = 12
+APART = 5  # one shape of so many of each kind is kept for measuring
 OPAQUE = 0.6  # share of shapes that let nothing through
 
 
@@ -26,10 +27,19 @@ class FilmShapes:
 
     shapes: dict[str, tuple[np.ndarray, ...]]
 
-    def only(self, kinds: frozenset[str] | None, without: frozenset[str] = frozenset()) -> FilmShapes:
-        """The shapes of some kinds (None: all), less those of ``without``."""
-        chosen = {k: v for k, v in self.shapes.items() if (kinds is None or k in kinds) and k not in without}
-        return FilmShapes(shapes=chosen)
+    def for_training(self, kept_apart: tuple[str, ...] = ()) -> FilmShapes:
+        """The shapes to learn from: without the kinds ``kept_apart``, and of each other kind without the first fifth.
+
+        Raises :class:`InputError` when nothing is left.
+        """
+        left = {k: v[len(v) // APART :] for k, v in self.shapes.items() if k not in kept_apart}
+        if not any(left.values()):
+            raise InputError(f"no shape is left to train on: all kinds ({', '.join(self.shapes)}) are kept apart")
+        return FilmShapes(shapes=left)
+
+    def for_measuring(self, kept_apart: tuple[str, ...] = ()) -> FilmShapes:
+        """The other shapes: all of the kinds ``kept_apart``, and the first fifth of each other kind."""
+        return FilmShapes(shapes={k: v if k in kept_apart else v[: len(v) // APART] for k, v in self.shapes.items()})
 
     def layers(self, random: Random, size: int, kind: str | None = None) -> list[Layer]:
         """One to three shapes of one kind, turned, mirrored and scaled, somewhere in a tile of ``size`` pixels."""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from faceinpaint.data.damage.draw import Layer, Random, chance, log_between
-from faceinpaint.data.damage.film import FilmShapes
+from faceinpaint.data.damage.film import FilmShapes, read_film_shapes
 from faceinpaint.data.damage.kinds import KINDS
 from faceinpaint.data.damage.lookalikes import LOOKALIKES
 from faceinpaint.data.damage.looks import aged, scanned
@@ -28,6 +28,25 @@ SHIPPED = (
     "astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.png", "coins.png", "grass.png", "gravel.png",
     "page.png", "text.png", "rocket.jpg", "motorcycle_left.png",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Damage:
+    """What is drawn onto tiles of ``size`` pixels, in few words: it travels to every process.
+
+    shapes: Parquet file of film damage, or None; kept_apart: its kinds that are not drawn, for measuring.
+    """
+
+    size: int
+    shapes: str | None = None
+    kept_apart: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=2)
+def painter(damage: Damage) -> DamagePainter:
+    """The painter of ``damage``; each process reads the shapes once. Raises :class:`InputError` when it cannot."""
+    film = read_film_shapes(damage.shapes).for_training(damage.kept_apart) if damage.shapes else None
+    return DamagePainter(size=damage.size, film=film)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from faceinpaint.models.structure import StructureReconstructor
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
 from faceinpaint.models.weights import has_weights, load_weights
 from faceinpaint.training.stages.baselines import BaselineTrainee
+from faceinpaint.training.stages.detector import DetectorTrainee
 from faceinpaint.training.stages.generator import GeneratorTrainee
 from faceinpaint.training.stages.structure import StructureTrainee
 from faceinpaint.training.stages.texture import TextureTrainee
@@ -36,6 +37,10 @@ def build_trainee(stage: str, config: Config, sources: list[str]) -> Trainee:
         identity = load_identity(config.pretrained.arcface, config.alignment) if wanted.identity else None
         perceptual = load_perceptual(config.lpips_backbone) if wanted.lpips else None
         return StructureTrainee(config, find_structure(config, sources), perceptual, identity)
+    if stage == "detector":
+        detector = build.build_detector(config)
+        _fill_from(sources, stage, detector)
+        return DetectorTrainee(config.train["detector"], detector)
     if stage in ("pconv", "rfr"):
         model = build.build_baseline(config, stage)
         _fill_from(sources, stage, model)
