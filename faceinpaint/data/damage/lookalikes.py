@@ -103,17 +103,17 @@ def jewellery(random: Random, size: int) -> list[Layer]:
 
 def fabric(random: Random, size: int) -> list[Layer]:
     """Cloth in a part of the picture: stripes, checks, dots, knit or lace."""
-    area = softened(blob(random, size, somewhere(random, size, 0), size * between(random, 0.2, 0.6), 0.3), 1)
+    area = softened(blob(random, size, somewhere(random, size, 0), size * between(random, 0.25, 0.6), 0.3), 1)
     y, x = np.mgrid[:size, :size].astype(np.float32)
     bend = clouds(random, size, size / 2, 1) * between(random, 0, 6)
-    angle, period = between(random, 0, 6.3), log_between(random, 4, 40)
+    angle, period = between(random, 0, 6.3), log_between(random, 3, 16)  # wide stripes would be strokes
     along = (x * math.cos(angle) + y * math.sin(angle) + bend) * (2 * math.pi / period)
     across = (-x * math.sin(angle) + y * math.cos(angle) + bend) * (2 * math.pi / period)
     sharp = log_between(random, 1, 12)
     stripes, others = (np.clip(0.5 + sharp * (np.sin(v) - between(random, -0.5, 0.9)), 0, 1) for v in (along, across))
     pattern = [stripes, stripes * others, np.maximum(stripes, others), np.clip(stripes + others, 0, 2) / 2]
     chosen = pattern[int(random.integers(4))] * area
-    ground = Layer(coverage=area * (chance(random, 0.6) * between(random, 0.5, 1)), colour=_colour(random))
+    ground = Layer(coverage=area * between(random, 0.5, 1), colour=_colour(random))
     return [ground, Layer(coverage=chosen * between(random, 0.3, 1), colour=_colour(random))]
 
 
