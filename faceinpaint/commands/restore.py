@@ -22,7 +22,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
         "--masks",
         required=True,
         help="where holes are: a folder of masks, a Parquet (key, mask), one FILE for all, alpha, color:#RRGGBB, "
-        "squares, squares:SIDE or freeform:LOW-HIGH; white is the hole",
+        "detect (the detector proposes them), squares, squares:SIDE or freeform:LOW-HIGH; white is the hole",
     )
     add("--output", required=True, help="folder or s3:// prefix; empty, or this job's own")
     add("--weights", required=True, help="weights folder")
@@ -31,6 +31,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     add("--gpus-per-worker", type=float, default=0, help="GPUs of each")
     add("--precision", choices=["fp32", "bf16", "fp16"], default="fp32", help="of the model")
     add("--mask-polarity", choices=POLARITIES, default="white-is-hole", help="what mask pictures mean")
+    add("--sensitivity", type=float, default=0.5, metavar="X", help="of --masks detect: 0 marks least, 1 marks most")
     add("--no-face", choices=["skip", "classical", "crop"], default="classical", help="what a hole without a face gets")
     add("--format", choices=["keep", "png"], default="keep", help="of the outputs; png: KEY.png, lossless")
     add("--keep-masks", action="store_true", help="write each hole to OUTPUT/masks/KEY.png (not for Parquet)")

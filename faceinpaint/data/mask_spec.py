@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from faceinpaint.data.masks import Freeform, Squares, generated_hole, parse_generated
 from faceinpaint.data.source import parquet_files
 from faceinpaint.data.user_masks import WHITE, Polarity, check_hole, decode_mask, user_hole
-from faceinpaint.errors import InputError
+from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.storage import absolute, exists, first_line, join, kind, open_uri, read_bytes
 
 OPAQUE = 128  # pixels below this alpha are hole
@@ -59,7 +59,20 @@ class MaskFile:
     levels: np.ndarray = field(repr=False)  # uint8 (H, W)
 
 
-MaskSpec = Squares | Freeform | Alpha | Colour | MaskFolder | MaskParquet | MaskFile
+@dataclass(frozen=True)
+class Detected:
+    """The detector finds the hole, see :mod:`faceinpaint.inference.finder`."""
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """What it found in one picture: the hole as a PNG, white; empty: none, and ``reason`` says why."""
+
+    png: bytes = field(repr=False)
+    reason: str
+
+
+MaskSpec = Squares | Freeform | Alpha | Colour | MaskFolder | MaskParquet | MaskFile | Detected | Proposed
 
 
 def absolute_masks(spec: str) -> str:
@@ -77,6 +90,8 @@ def parse_masks(spec: str) -> MaskSpec:
         return generated
     if spec == "alpha":
         return Alpha()
+    if spec == "detect":
+        return Detected()
     if spec.startswith("color:"):
         digits = re.fullmatch(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", spec.removeprefix("color:"))
         if digits is None:
@@ -111,6 +126,12 @@ def hole_for(
         case Colour():
             distance = np.abs(picture.astype(np.int16) - np.array(spec.rgb, np.int16)).max(-1)
             return check_hole((distance <= COLOUR_TOLERANCE).astype(np.uint8))
+        case Detected():
+            raise AssertionError("each picture's hole comes as Proposed")
+        case Proposed():
+            if not spec.png:
+                raise NoPhotographError(spec.reason)
+            return check_hole((decode_mask(spec.png) >= WHITE).astype(np.uint8))
         case MaskFile():
             return user_hole(spec.levels, polarity, height, width)
         case MaskFolder():

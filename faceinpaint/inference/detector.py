@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from faceinpaint.config import Precision
+from faceinpaint.device import DTYPES, lay_out, resolve_precision
 from faceinpaint.inference.proposal import Proposal, Rules, propose
-from faceinpaint.device import DTYPES, resolve_precision
 from faceinpaint.models import build
 from faceinpaint.models.detector import STRIDE, DamageDetector
 from faceinpaint.models.freeze import fold_batch_norms
@@ -28,7 +28,8 @@ class Detector:
         self.model_sha256, self.device = model_sha256, device
         self.precision = resolve_precision(precision, device)
         fold_batch_norms(model.eval())
-        self.model = model.to(device, DTYPES[self.precision], memory_format=torch.channels_last)
+        self.model = model.to(device, DTYPES[self.precision])
+        lay_out(self.model, torch.channels_last)
         self.model.requires_grad_(False)
 
     @classmethod
@@ -74,7 +75,10 @@ def tiles(height: int, width: int) -> Iterator[tuple[tuple[slice, slice], tuple[
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
             kept = (slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width)))
-            seen = tuple(slice(max(0, k.start - MARGIN), min(k.stop + MARGIN, n)) for k, n in zip(kept, (height, width), strict=True))
+            seen = tuple(
+                slice(max(0, k.start - MARGIN), min(k.stop + MARGIN, n))
+                for k, n in zip(kept, (height, width), strict=True)
+            )
             yield (seen[0], seen[1]), kept
 
 

@@ -1,7 +1,7 @@
 """From a map of probabilities to a proposed hole: what is marked, how sure that is, and when nothing is marked.
 
-A wrong proposal costs more than a missed one, as nobody may look again: parts of the map that no pixel of is sure enough
-are left out, and so is a picture that would be damaged nearly all over.
+A wrong proposal costs more than a missed one, as nobody may look again: parts of the map that are sure nowhere are left
+out, and so is a picture that would be damaged nearly all over.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ def scored_parts(probability: np.ndarray, extent: float) -> tuple[np.ndarray, np
     """
     count, labels, stats, _ = cv2.connectedComponentsWithStats((probability >= extent).astype(np.uint8), connectivity=8)
     inside = np.flatnonzero(labels)
+    parts = np.asarray(labels, np.int64).ravel()[inside]
     scores = np.zeros(count, np.float32)
-    np.maximum.at(scores, labels.ravel()[inside], cv2.blur(probability, (3, 3)).ravel()[inside])
+    np.maximum.at(scores, parts, cv2.blur(probability, (3, 3)).ravel()[inside])
     scores[stats[:, cv2.CC_STAT_AREA] < LEAST_AREA] = 0
     return labels, scores[1:]

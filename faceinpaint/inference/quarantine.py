@@ -11,6 +11,7 @@ import numpy as np
 import ray
 
 from faceinpaint import telemetry
+from faceinpaint.inference.given import inputs
 from faceinpaint.inference.work import Examined, Settings, examine, pack
 
 DEATHS = 2  # of its process, after which a picture is given up
@@ -20,24 +21,25 @@ def examine_apart(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict
     """As the pipeline's examining step, but a picture that kills its process twice gets a row that says so."""
     shared = ray.get(settings)
     examined: list[Examined] = []
-    pool = _pool()
+    pool = spawned_pool()
     try:
         with telemetry.step("examine", len(batch["key"])):
-            for key, image, error in zip(batch["key"], batch["image"], batch["error"], strict=True):
+            for key, image, error, own in inputs(batch, shared):
                 for _ in range(DEATHS):
                     try:
-                        examined.append(pool.submit(examine, str(key), image, error, shared).result())
+                        examined.append(pool.submit(examine, key, image, error, own).result())
                         break
                     except BrokenProcessPool:
-                        pool = _pool()
+                        pool = spawned_pool()
                 else:
-                    examined.append(_given_up(str(key), shared))
+                    examined.append(_given_up(key, shared))
     finally:
         pool.shutdown()
     return {"work": pack(examined)}
 
 
-def _pool() -> ProcessPoolExecutor:
+def spawned_pool() -> ProcessPoolExecutor:
+    """One process that may die."""
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 

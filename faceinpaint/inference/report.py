@@ -32,7 +32,7 @@ def write_report(output: str, ledger: Ledger, gallery: Gallery, rate: float, ali
             "row": entry.row,
             "similarity": entry.similarity,
             "pictures": [
-                (name, _inline(entry.sheet[name])) for name in ("before", "hole", "after") if name in entry.sheet
+                (name, inline_png(entry.sheet[name])) for name in ("before", "hole", "after") if name in entry.sheet
             ],
         }
         for entry in ranked
@@ -65,7 +65,8 @@ def reasons(folder: str) -> list[tuple[str, str, int]]:
     return [(status, reason, count) for (status, reason), count in counts.most_common(REASONS_SHOWN)]
 
 
-def _inline(picture: np.ndarray) -> str:
+def inline_png(picture: np.ndarray) -> str:
+    """``picture`` uint8 (H, W, ...) as the source of an HTML image."""
     sink = io.BytesIO()
     Image.fromarray(picture).save(sink, "PNG")
     return "data:image/png;base64," + base64.b64encode(sink.getvalue()).decode()

@@ -21,10 +21,11 @@ from ray.data import ActorPoolStrategy, Dataset
 from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
-from faceinpaint.data.mask_spec import absolute_masks, parse_masks
+from faceinpaint.data.mask_spec import Detected, absolute_masks, parse_masks
 from faceinpaint.data.source import is_parquet, is_small, read_pictures
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError
+from faceinpaint.inference.detect import check_detector, find
 from faceinpaint.inference.gallery import Gallery
 from faceinpaint.inference.ledger import DIGESTS, Ledger
 from faceinpaint.inference.lock import claim, run_lock
@@ -55,6 +56,7 @@ class Options:
     gpus_per_worker: float = 0
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     mask_polarity: Polarity = "white-is-hole"
+    sensitivity: float = 0.5  # of masks "detect": 0 marks least, 1 most
     no_face: Literal["skip", "classical", "crop"] = "classical"
     format: Literal["keep", "png"] = "keep"
     keep_masks: bool = False
@@ -118,7 +120,8 @@ def _check(options: Options) -> Settings:
 def _identity(options: Options, settings: Settings) -> dict[str, Any]:
     """What decides a job's results: another job on the same output is refused."""
     names = ("input", "masks", "mask_polarity", "no_face", "format", "keep_masks", "precision")
-    return {name: getattr(options, name) for name in names} | {"model_sha256": settings.model_sha256}
+    found_by = {"detector": check_detector(options)} if isinstance(settings.masks, Detected) else {}
+    return {name: getattr(options, name) for name in names} | {"model_sha256": settings.model_sha256} | found_by
 
 
 def _run(options: Options, settings: Settings) -> dict[str, int]:
@@ -185,6 +188,8 @@ def _pipeline(options: Options, settings: Settings, done: ray.ObjectRef, apart: 
     look = examine_apart if apart else examine_batch
     task: dict[str, Any] = {"batch_format": "numpy", "num_cpus": 0.5, "max_retries": CRASHES}
     pictures = read_pictures(options.input, wanted=partial(missing, done))
+    if isinstance(settings.masks, Detected):
+        pictures = find(pictures, options, apart)
     works = pictures.map_batches(partial(look, settings=shared), batch_size=PICTURES, **task)
     if options.dry_run:
         return works

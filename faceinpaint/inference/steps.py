@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import ray
 
 from faceinpaint import telemetry
+from faceinpaint.inference.given import inputs
 from faceinpaint.inference.ledger import contains
 from faceinpaint.inference.work import Finished, doubt, examine, finish, pack, unpack
 from faceinpaint.storage import join, write_bytes
@@ -31,9 +32,8 @@ def missing(known: ray.ObjectRef, keys: list[str]) -> np.ndarray:
 
 def examine_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
     shared = ray.get(settings)
-    rows = zip(batch["key"], batch["image"], batch["error"], strict=True)
     with telemetry.step("examine", len(batch["key"])):
-        return {"work": pack([examine(str(key), image, error, shared) for key, image, error in rows])}
+        return {"work": pack([examine(*given) for given in inputs(batch, shared)])}
 
 
 def finish_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:

@@ -266,14 +266,15 @@ def doubt(row: LedgerRow) -> float:
 
 def _sheet(painted: Painted, before: np.ndarray, hole: np.ndarray, after: np.ndarray) -> dict[str, np.ndarray]:
     """Thumbnails of the picture, and the first face as the model saw (face, face_hole) and painted it (face_after)."""
-    sheet = {"before": _thumbnail(before), "hole": _thumbnail(hole * 255), "after": _thumbnail(after)}
+    sheet = {"before": thumbnail(before), "hole": thumbnail(hole * 255), "after": thumbnail(after)}
     crops, holes = painted.examined.crops, painted.examined.holes
     if painted.examined.row.faces and crops is not None and holes is not None and painted.patches is not None:
         sheet |= {"face": crops[0], "face_hole": holes[0], "face_after": painted.patches[0]}
     return sheet
 
 
-def _thumbnail(picture: np.ndarray, side: int = 192) -> np.ndarray:
+def thumbnail(picture: np.ndarray, side: int = 192) -> np.ndarray:
+    """``picture`` uint8 (H, W, ...), made smaller until no side is longer than ``side``."""
     scale = side / max(picture.shape[:2])
     if scale >= 1:
         return picture

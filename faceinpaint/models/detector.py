@@ -56,7 +56,7 @@ class DamageDetector(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """images (N, 3, H, W) in [-1, 1], H and W multiples of STRIDE -> logits of damage (N, 1, H, W)."""
-        assert images.shape[2] % STRIDE == 0 and images.shape[3] % STRIDE == 0, f"{tuple(images.shape)}: not of {STRIDE}"
+        assert not any(side % STRIDE for side in images.shape[2:]), f"{tuple(images.shape)}: no multiple of {STRIDE}"
         levels = [self.stem(images)]
         for down in self.down:
             levels.append(down(levels[-1]))

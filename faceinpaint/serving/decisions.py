@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from faceinpaint.data.user_masks import WHITE, decode_mask
 from faceinpaint.storage import delete, exists, join, read_bytes, top_names, write_bytes
 
 Verdict = Literal["accepted", "rejected", "edited", "undone"]
@@ -80,7 +81,7 @@ class Decisions:
         data = self._mask_bytes(key)
         if data is None:
             return None
-        return (cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) >= 128).astype(np.uint8)
+        return (decode_mask(data) >= WHITE).astype(np.uint8)
 
     def version(self, key: str) -> str | None:
         """The id of the decision in force; None for the detector's own proposal."""

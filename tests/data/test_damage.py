@@ -78,7 +78,10 @@ def write_shapes(path, kinds, column="mask"):
 def test_shapes_kept_apart_are_not_trained_on(tmp_path):
     film = read_film_shapes(write_shapes(tmp_path / "s.parquet", ["hair", "lint"]))
     assert {kind: len(shapes) for kind, shapes in film.for_training(("lint",)).shapes.items()} == {"hair": 4}
-    assert {kind: len(shapes) for kind, shapes in film.for_measuring(("lint",)).shapes.items()} == {"hair": 1, "lint": 5}
+    assert {kind: len(shapes) for kind, shapes in film.for_measuring(("lint",)).shapes.items()} == {
+        "hair": 1,
+        "lint": 5,
+    }
     with pytest.raises(InputError, match="all kinds"):
         film.for_training(("lint", "hair"))
 

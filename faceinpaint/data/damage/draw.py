@@ -115,7 +115,7 @@ def grey(random: Random, low: float, high: float, tint: float = 6.0) -> np.ndarr
 
 def vivid(random: Random) -> np.ndarray:
     """A saturated colour (3,)."""
-    hue = np.uint8([[[random.integers(180), random.integers(120, 256), random.integers(60, 256)]]])
+    hue = np.array([[[random.integers(180), random.integers(120, 256), random.integers(60, 256)]]], np.uint8)
     return cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float32)
 
 

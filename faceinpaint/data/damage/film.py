@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faceinpaint.data.damage.draw import Layer, Random, between, chance, log_between, pale_or_dark, softened
-from faceinpaint.storage import first_line, read_bytes
 from faceinpaint.errors import InputError
+from faceinpaint.storage import first_line, read_bytes
 
 COLUMNS = ("kind", "mask")
 MOST_COVER = 0.35  # of its square; a shape that covers more is the wrong way round, or no shape
@@ -87,7 +87,7 @@ def _usable(levels: np.ndarray | None) -> np.ndarray | None:
         levels = _inner(255 - levels)
     x, y, width, height = cv2.boundingRect((levels > 127).astype(np.uint8))
     shape = levels[y : y + height, x : x + width]
-    return shape if LEAST_PIXELS <= np.count_nonzero(shape > 127) else None
+    return shape if np.count_nonzero(shape > 127) >= LEAST_PIXELS else None
 
 
 def _inner(levels: np.ndarray) -> np.ndarray:

@@ -91,9 +91,7 @@ def lint(random: Random, size: int) -> list[Layer]:
         )
         coverage = np.maximum(coverage, uneven_line(random, size, path, low, low * 2))
     return [
-        Layer(
-            coverage=softened(coverage, between(random, 0, 0.8)) * _opacity(random), colour=pale_or_dark(random, 0.6)
-        )
+        Layer(coverage=softened(coverage, between(random, 0, 0.8)) * _opacity(random), colour=pale_or_dark(random, 0.6))
     ]
 
 
@@ -103,14 +101,16 @@ def spots(random: Random, size: int) -> list[Layer]:
     colour = (
         pale_or_dark(random)
         if chance(random, 0.6)
-        else np.float32([120, 90, 50]) * np.float32(between(random, 0.5, 1.6))
+        else np.array([120, 90, 50], np.float32) * np.float32(between(random, 0.5, 1.6))
     )
     softness = between(random, 0, 0.25)
     coverage = np.zeros((size, size), np.float32)
     for _ in range(round(log_between(random, 1, 14))):
         radius = largest * between(random, 0.3, 1)
         coverage = np.maximum(coverage, blob(random, size, somewhere(random, size, 0), radius, 0.15))
-    layers.append(Layer(coverage=softened(coverage, largest * softness) * _opacity(random), colour=np.clip(colour, 0, 255)))
+    layers.append(
+        Layer(coverage=softened(coverage, largest * softness) * _opacity(random), colour=np.clip(colour, 0, 255))
+    )
     return layers
 
 
@@ -120,7 +120,7 @@ def stain(random: Random, size: int) -> list[Layer]:
     shape = blob(random, size, somewhere(random, size, 0), radius, 0.35)
     ragged = softened(shape, radius * 0.12) + clouds(random, size, radius, 3) * between(random, 0.02, 0.2)
     edge = np.clip((ragged - 0.5) * between(random, 3, 20) + 0.5, 0, 1)
-    tint = np.float32([between(random, 110, 235), between(random, 70, 190), between(random, 20, 140)])
+    tint = np.array([between(random, 110, 235), between(random, 70, 190), between(random, 20, 140)], np.float32)
     if chance(random, 0.3):
         tint = grey(random, 0, 120)
     strength = between(random, 0.5, 1.0)
@@ -190,7 +190,9 @@ def tear(random: Random, size: int) -> list[Layer]:
     along = (end - start) / max(1.0, float(np.hypot(*(end - start))))
     side = np.array([-along[1], along[0]]) * width
     rough = log_between(random, 0.4, 2.5)
-    edge = np.concatenate([_jagged(random, start - side / 2, end, rough), _jagged(random, end, start + side / 2, rough)])
+    edge = np.concatenate(
+        [_jagged(random, start - side / 2, end, rough), _jagged(random, end, start + side / 2, rough)]
+    )
     gap = polygon(size, edge)
     fringe = cv2.dilate(gap, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (int(random.integers(2, 9)),) * 2))
     fringe *= np.clip(0.7 + clouds(random, size, 6), 0, 1)
@@ -225,7 +227,7 @@ def tape(random: Random, size: int) -> list[Layer]:
     corners = [middle + a * along * length / 2 + b * side * width / 2 for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
     area = polygon(size, np.array(corners))
     streaks = clouds(random, size, between(random, 3, 30)) * 0.06
-    tint = np.float32([between(random, 190, 250), between(random, 150, 225), between(random, 70, 180)])
+    tint = np.array([between(random, 190, 250), between(random, 150, 225), between(random, 70, 180)], np.float32)
     rim = line(size, np.array([*corners, corners[0]]), 2) * np.float32(between(random, 0.2, 0.8))
     edge = Layer(coverage=rim, colour=tint * np.float32(0.55))
     if chance(random, 0.5):
@@ -238,7 +240,7 @@ def tape(random: Random, size: int) -> list[Layer]:
 def ink(random: Random, size: int) -> list[Layer]:
     """Pen or pencil over the picture: loops as of handwriting, or strokes."""
     colours = ([20, 20, 25], [25, 40, 130], [150, 20, 30], [60, 60, 65], [240, 240, 240])
-    colour = np.float32(colours[int(random.integers(len(colours)))]) + random.normal(0, 10, 3)
+    colour = np.array(colours[int(random.integers(len(colours)))], np.float32) + random.normal(0, 10, 3)
     width, coverage = log_between(random, 1.2, 5), np.zeros((size, size), np.float32)
     for _ in range(1 + int(random.integers(3))):
         if chance(random, 0.5):
@@ -251,7 +253,9 @@ def ink(random: Random, size: int) -> list[Layer]:
             turned = points @ np.array([[math.cos(tilt), math.sin(tilt)], [-math.sin(tilt), math.cos(tilt)]])
             path = somewhere(random, size, 0) + turned
         else:
-            path = walk(random, somewhere(random, size), between(random, 0, 6.3), size * between(random, 0.2, 1.5), 0.15)
+            path = walk(
+                random, somewhere(random, size), between(random, 0, 6.3), size * between(random, 0.2, 1.5), 0.15
+            )
         coverage = np.maximum(coverage, uneven_line(random, size, path, width, width * 1.5))
     if chance(random, 0.2):  # pencil
         coverage *= np.clip(0.9 + 0.5 * clouds(random, size, 2, 1), 0, 1)
@@ -262,7 +266,9 @@ def _strokes(random: Random, size: int, low: float, high: float) -> np.ndarray:
     coverage = np.zeros((size, size), np.float32)
     for _ in range(1 + int(random.integers(3))):
         length = size * log_between(random, 0.1, 1.2)
-        path = walk(random, somewhere(random, size, 0), between(random, 0, 6.3), length, between(random, 0, 0.4), step=8)
+        path = walk(
+            random, somewhere(random, size, 0), between(random, 0, 6.3), length, between(random, 0, 0.4), step=8
+        )
         coverage = np.maximum(coverage, uneven_line(random, size, path, low, high))
     return coverage
 
@@ -283,7 +289,7 @@ def marker(random: Random, size: int) -> list[Layer]:
     """Flat colour of a paint program, with hard edges: how people mark holes in a copy."""
     low = log_between(random, 3, 40)
     hard = (_strokes(random, size, low, low) > 0.5).astype(np.float32)
-    pure = np.float32(random.integers(0, 2, 3) * 255)
+    pure = (random.integers(0, 2, 3) * 255).astype(np.float32)
     return [Layer(coverage=hard, colour=pure if chance(random, 0.7) else vivid(random))]
 
 

@@ -65,7 +65,7 @@ def lettering(random: Random, size: int) -> list[Layer]:
         cv2.putText(canvas, words, place, font, scale, 255, max(1, round(scale * between(random, 1, 3))), cv2.LINE_AA)
     if chance(random, 0.4):
         turn = cv2.getRotationMatrix2D((size / 2, size / 2), random.normal(0, 25), 1)
-        canvas = cv2.warpAffine(canvas, turn, (size, size))
+        canvas = np.asarray(cv2.warpAffine(canvas, turn, (size, size)), np.uint8)
     coverage = canvas.astype(np.float32) / 255 * between(random, 0.6, 1)
     return [Layer(coverage=softened(coverage, between(random, 0, 0.8)), colour=_colour(random))]
 
@@ -76,25 +76,31 @@ def glasses(random: Random, size: int) -> list[Layer]:
     gap, width = radius * between(random, 1.15, 1.4), log_between(random, 1, 5)
     angles = np.linspace(0, 2 * math.pi, 40)
     power = between(random, 0.6, 1)  # 1: round; less: square
-    rim = np.stack([np.sign(np.cos(angles)) * np.abs(np.cos(angles)) ** power,
-                    np.sign(np.sin(angles)) * np.abs(np.sin(angles)) ** power * between(random, 0.6, 1)], 1) * radius  # fmt: skip
-    parts = [centre + rim + [s * gap, 0] for s in (-1, 1)]
-    parts.append(np.array([centre + [-(gap - radius), 0], centre + [0, -radius * 0.25], centre + [gap - radius, 0]]))
-    parts.append(np.array([centre + [gap + radius, 0], centre + [gap + 2.4 * radius, -radius * between(random, 0, 0.5)]]))
+    across, upright = np.cos(angles), np.sin(angles)
+    flat = between(random, 0.6, 1)
+    rim = radius * np.stack(
+        [np.sign(across) * np.abs(across) ** power, np.sign(upright) * np.abs(upright) ** power * flat], 1
+    )
+    bridge = np.array([[radius - gap, 0], [0, -radius * 0.25], [gap - radius, 0]])
+    temple = np.array([[gap + radius, 0], [gap + 2.4 * radius, -radius * between(random, 0, 0.5)]])
+    aside = np.array([gap, 0])
+    parts = [centre + part for part in (rim - aside, rim + aside, bridge, temple)]
     coverage = np.max([line(size, part, width) for part in parts], axis=0)
     return [Layer(coverage=softened(coverage, between(random, 0, 0.8)), colour=grey(random, 0, 200, 15))]
 
 
 def jewellery(random: Random, size: int) -> list[Layer]:
     """A row of beads, or a pendant on a chain, each with a light."""
-    path = walk(random, somewhere(random, size, 0), between(random, 0, 6.3), size * between(random, 0.2, 1), 0.06, step=2)
+    path = walk(
+        random, somewhere(random, size, 0), between(random, 0, 6.3), size * between(random, 0.2, 1), 0.06, step=2
+    )
     radius = log_between(random, 1.5, 7)
     beads, lights = np.zeros((size, size), np.uint8), np.zeros((size, size), np.uint8)
     for x, y in path[:: max(1, round(radius * between(random, 0.9, 1.6)))]:
         cv2.circle(beads, (round(x * 16), round(y * 16)), round(radius * 16), 255, -1, cv2.LINE_AA, 4)
         spot = (round((x - radius * 0.3) * 16), round((y - radius * 0.3) * 16))
         cv2.circle(lights, spot, max(8, round(radius * 5)), 255, -1, cv2.LINE_AA, 4)
-    colour = grey(random, 90, 240) if chance(random, 0.6) else np.float32([210, 170, 80])
+    colour = grey(random, 90, 240) if chance(random, 0.6) else np.array([210, 170, 80], np.float32)
     return [
         Layer(coverage=beads.astype(np.float32) / 255, colour=colour),
         Layer(coverage=softened(lights.astype(np.float32) / 255, 0.6), colour=grey(random, 215, 256)),
@@ -127,16 +133,18 @@ def wrinkles(random: Random, size: int) -> list[Layer]:
         path = walk(random, start, angle, size * between(random, 0.1, 0.5), 0.05)
         dark = np.maximum(dark, line(size, path, between(random, 1, 3)))
     soft = softened(dark, between(random, 0.8, 2.5)) * between(random, 0.2, 0.7)
-    return [Layer(coverage=soft, colour=np.float32([90, 55, 45]), mode="multiply")]
+    return [Layer(coverage=soft, colour=np.array([90, 55, 45], np.float32), mode="multiply")]
 
 
 def freckles(random: Random, size: int) -> list[Layer]:
     """Soft brown marks on skin, and a mole."""
     coverage = np.zeros((size, size), np.float32)
     for _ in range(int(random.integers(1, 25))):
-        coverage = np.maximum(coverage, blob(random, size, somewhere(random, size, 0), log_between(random, 0.8, 3.5), 0.1))
+        coverage = np.maximum(
+            coverage, blob(random, size, somewhere(random, size, 0), log_between(random, 0.8, 3.5), 0.1)
+        )
     soft = softened(coverage, between(random, 0.7, 1.8)) * between(random, 0.3, 0.8)
-    return [Layer(coverage=soft, colour=np.float32([140, 90, 70]), mode="multiply")]
+    return [Layer(coverage=soft, colour=np.array([140, 90, 70], np.float32), mode="multiply")]
 
 
 def bars(random: Random, size: int) -> list[Layer]:
@@ -147,10 +155,17 @@ def bars(random: Random, size: int) -> list[Layer]:
     centre, coverage = somewhere(random, size, 0), np.zeros((size, size), np.float32)
     for number in range(-int(random.integers(1, 6)), int(random.integers(2, 6))):
         middle = centre + side * spacing * number
-        coverage = np.maximum(coverage, line(size, np.array([middle - along * 2 * size, middle + along * 2 * size]), width))
+        coverage = np.maximum(
+            coverage, line(size, np.array([middle - along * 2 * size, middle + along * 2 * size]), width)
+        )
     if chance(random, 0.6):  # something stands before them
         coverage *= 1 - polygon(size, somewhere(random, size) + random.normal(0, size / 3, (4, 2)))
-    return [Layer(coverage=softened(coverage, between(random, 0.3, 1.2)) * between(random, 0.4, 1), colour=grey(random, 0, 256))]
+    return [
+        Layer(
+            coverage=softened(coverage, between(random, 0.3, 1.2)) * between(random, 0.4, 1),
+            colour=grey(random, 0, 256),
+        )
+    ]
 
 
 def sparkles(random: Random, size: int) -> list[Layer]:
@@ -158,7 +173,9 @@ def sparkles(random: Random, size: int) -> list[Layer]:
     coverage = np.zeros((size, size), np.float32)
     radius = log_between(random, 1, 12)
     for _ in range(int(random.integers(1, 7))):
-        coverage = np.maximum(coverage, blob(random, size, somewhere(random, size, 0), radius * between(random, 0.5, 1), 0.03))
+        coverage = np.maximum(
+            coverage, blob(random, size, somewhere(random, size, 0), radius * between(random, 0.5, 1), 0.03)
+        )
     return [Layer(coverage=softened(coverage, radius * between(random, 0.3, 0.8)), colour=grey(random, 200, 256))]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from faceinpaint.data.damage.draw import Random, between, chance, clouds, log_between
 
-GREY = np.float32([0.299, 0.587, 0.114])
+GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def aged(random: Random, picture: np.ndarray) -> np.ndarray:
@@ -19,8 +19,8 @@ def aged(random: Random, picture: np.ndarray) -> np.ndarray:
     if tone < 0.45:
         picture = np.repeat((picture @ GREY)[..., None], 3, 2)
         if tone > 0.25:  # sepia and its cousins
-            tint = np.float32([1 + between(random, 0, 0.12), 1 - between(random, 0, 0.05), 1 - between(random, 0, 0.35)])
-            picture = picture * tint
+            tint = [1 + between(random, 0, 0.12), 1 - between(random, 0, 0.05), 1 - between(random, 0, 0.35)]
+            picture = picture * np.array(tint, np.float32)
     elif tone < 0.65:
         picture = picture * random.uniform(0.75, 1.15, 3).astype(np.float32)
     if chance(random, 0.5):
@@ -55,6 +55,6 @@ def _grain(random: Random, size: int, strength: float) -> np.ndarray:
     noise = random.standard_normal((size, size, 1 if chance(random, 0.6) else 3), np.float32)
     if chance(random, 0.5):
         sigma = between(random, 0.4, 1.2)
-        noise = cv2.GaussianBlur(noise, (0, 0), sigma).reshape(noise.shape)
-        noise /= max(1e-3, float(noise.std()))
+        coarse = np.asarray(cv2.GaussianBlur(noise, (0, 0), sigma), np.float32).reshape(noise.shape)
+        noise = coarse / max(1e-3, float(coarse.std()))
     return noise * np.float32(strength)

@@ -14,6 +14,7 @@ from faceinpaint.data.damage.film import FilmShapes, read_film_shapes
 from faceinpaint.data.damage.kinds import KINDS
 from faceinpaint.data.damage.lookalikes import LOOKALIKES
 from faceinpaint.data.damage.looks import aged, scanned
+from faceinpaint.images import decode_rgb
 
 CLEAN, DAMAGED, UNSURE = 0, 1, 2  # values of a truth; UNSURE: too faint to be asked for, or an edge
 LEAST_CHANGE = 22.0  # levels of 255 by which damage must change a pixel to be asked for
@@ -131,5 +132,4 @@ def shipped_pictures() -> tuple[np.ndarray, ...]:
     import skimage.data
 
     folder = Path(skimage.data.__file__).parent
-    pictures = (cv2.imread(str(folder / name), cv2.IMREAD_COLOR) for name in SHIPPED)
-    return tuple(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) for picture in pictures)
+    return tuple(decode_rgb((folder / name).read_bytes()) for name in SHIPPED)
