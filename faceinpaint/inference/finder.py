@@ -46,7 +46,7 @@ class Finder:
                 column[i] = pickle.dumps(self.find(str(key), data, error), pickle.HIGHEST_PROTOCOL)
         return {**batch, "found": column}
 
-    def find(self, key: str, data: bytes | None, error: str | None) -> Found:
+    def find(self, key: str, data: bytes | None, error: str | None, rules: Rules | None = None) -> Found:
         """One input's proposal. Whatever is wrong with it costs its row, never the job."""
         began = time.perf_counter()
         row = ProposalRow(key=key, model_sha256=self.detector.model_sha256)
@@ -56,7 +56,7 @@ class Finder:
                 raise InputError(error or "no picture")
             row.input_sha256 = hashlib.sha256(data).hexdigest()
             picture = self._decoded(data)
-            found = found_in(picture, self.detector(picture, self.rules), row)
+            found = found_in(picture, self.detector(picture, rules or self.rules), row)
         except NoPhotographError as problem:
             row.status, row.reason = "skipped", first_line(problem)
         except InputError as problem:

@@ -33,7 +33,7 @@ class Settings:
 
     masks and polarity: where holes come from; image_size, alignment: of the model; no_face: what happens to a hole
     without a face; as_png: every output is a PNG named after its input; as_rows: outputs are rows of Parquet, not
-    files; keep_masks: holes are kept as OUTPUT/masks/KEY.png.
+    files; keep_masks: holes are kept as OUTPUT/masks/KEY.png; in_memory: the file is handed back, not written.
     """
 
     output: str
@@ -45,6 +45,7 @@ class Settings:
     as_png: bool = False
     as_rows: bool = False
     keep_masks: bool = False
+    in_memory: bool = False
     model_sha256: str = ""
 
 
@@ -160,7 +161,7 @@ def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
 
 def check_key(key: str, settings: Settings) -> None:
     """Raises :class:`InputError` for a key that is no path below the output, or one that the job itself needs."""
-    if settings.as_rows:
+    if settings.as_rows or settings.in_memory:
         return
     parts = key.split("/")
     if {"", ".", ".."} & set(parts) or "\0" in key:
@@ -188,7 +189,7 @@ def _complete(painted: Painted, settings: Settings) -> Finished:
     data = encode_photo(photo, samples, xmp, as_png)
     row.output_sha256 = hashlib.sha256(data).hexdigest()
     sheet = _sheet(painted, before, hole, after)
-    if settings.as_rows:
+    if settings.as_rows or settings.in_memory:
         return Finished(row=row, picture=data, sheet=sheet)
     row.output = f"{row.key}.png" if settings.as_png else row.key
     write_bytes(join(settings.output, row.output), data)

@@ -114,7 +114,9 @@ def test_refused_pictures_get_restorations_reason(ray_local, scans, weights, tmp
     restore(input=str(scans), masks="squares", output=str(tmp_path / "r"), weights=weights, no_face="crop")
     ledger = pq.read_table(tmp_path / "r/ledger").to_pylist()
     theirs = {row["key"]: (row["status"], row["reason"]) for row in ledger if row["status"] in ("skipped", "failed")}
-    ours = {r.key: (r.status, r.reason) for r in read_proposals(str(tmp_path / "p")) if r.status in ("skipped", "failed")}
+    ours = {
+        r.key: (r.status, r.reason) for r in read_proposals(str(tmp_path / "p")) if r.status in ("skipped", "failed")
+    }
     assert ours == theirs
     assert len(ours) == 2
 
