@@ -1,4 +1,4 @@
-"""What one picture costs, step by step, and how that grows with its size: what docs/scaling.md reckons with.
+"""What one picture costs, step by step, and how that grows with its size: what docs/scaling.md computes with.
 
 python -m bench.costs
 
@@ -93,7 +93,7 @@ def photograph(side: int, kind: str) -> dict[str, Any]:
 
 def fresh(examined: Examined) -> Painted:
     """Finishing completes a row: each round needs one of its own."""
-    return Painted(examined=replace(examined, row=replace(examined.row)), patches=examined.crops)
+    return Painted(examined=replace(examined, row=replace(examined.row)), patches=examined.plan.crops)
 
 
 def model(preset: str) -> dict[str, Any]:

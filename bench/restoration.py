@@ -89,7 +89,7 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def step_costs(size: int) -> dict[str, float]:
-    """Milliseconds a picture of each step around the model."""
+    """Milliseconds per picture of each step around the model."""
     picture = faces(size, 1)[0]
     photo = read_photo(picture)
     hole = np.zeros((size, size), np.uint8)
@@ -105,7 +105,9 @@ def step_costs(size: int) -> dict[str, float]:
             {
                 "decode": lambda: read_photo(picture).rgb,
                 "examine": lambda: examine("k", picture, None, settings),
-                "encode": lambda: encode_photo(photo, photo.with_hole(photo.rgb, hole), xmp),
+                "encode": lambda: encode_photo(
+                    photo.file, photo.whole().change(photo.rgb, hole), xmp, decoded=photo.decoded
+                ),
                 "write": lambda: write_bytes(f"{folder}/a.png", picture),
                 "ledger": lambda: pq.write_table(to_table(row), io.BytesIO()),
             },

@@ -42,7 +42,7 @@ class IdentityPainter:
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
         works = unpack(batch["work"])
         for work in works:
-            work.painted = work.crops
+            work.plan.painted = work.plan.crops
         return {"work": pack(works)}
 
 

@@ -1,4 +1,4 @@
-"""The one exception that means "the user can mend this"."""
+"""The one exception that means "the user can fix this"."""
 
 
 class InputError(ValueError):
@@ -6,6 +6,10 @@ class InputError(ValueError):
 
     The message is one line that says what was wrong, where, and what to do. Jobs print it and exit with code 2.
     """
+
+
+class JobError(RuntimeError):
+    """A job cannot run, through no fault of its arguments; the message is one line. Jobs exit with code 1."""
 
 
 class NoPhotographError(InputError):

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from faceinpaint.errors import InputError
 
 Crop = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels
-
-
-def decode_rgb(data: bytes) -> np.ndarray:
-    """Encoded bytes -> uint8 RGB (H, W, 3), upright (EXIF orientation applied). Raises :class:`InputError`."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except UnidentifiedImageError:  # its message holds a memory address
-        raise InputError("not a picture of a known format") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"not a readable picture: {error}") from None
 
 
 def crop_to(picture: np.ndarray, size: int, crop: Crop | None = None) -> np.ndarray:
@@ -47,3 +34,23 @@ def cut_out(picture: np.ndarray, crop: Crop | None) -> np.ndarray:
     if x1 > picture.shape[1] or y1 > picture.shape[0]:
         raise InputError(f"crop {x0},{y0},{x1},{y1} leaves a picture of {picture.shape[1]}x{picture.shape[0]}")
     return picture[y0:y1, x0:x1]
+
+
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Stored pixels (H, W, ...), turned as EXIF's ``orientation`` (1-8) says."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    return np.ascontiguousarray(pixels[flips(orientation)])
+
+
+def stored(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Inverse of :func:`upright`."""
+    pixels = pixels[flips(orientation)]
+    return pixels.swapaxes(0, 1) if orientation >= 5 else pixels
+
+
+def flips(orientation: int) -> tuple[slice, slice]:
+    """Of rows and columns, for upright pixels."""
+    return slice(None, None, -1 if orientation in (3, 4, 7, 8) else 1), slice(
+        None, None, -1 if orientation in (2, 3, 6, 7) else 1
+    )

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import ray
 
-# Resumed Ray Data runs need a CPU beside the pipeline for the checkpoint filter; with two they starve.
+from faceinpaint.errors import JobError
+from faceinpaint.storage import first_line
+
+# Two model processes take a CPU each: with two in all, the tasks that feed them would wait for ever.
 LEAST_LOGICAL_CPUS = 4
+PATIENCE = 10  # seconds, for a cluster to answer
+STDERR = 2
+LEVEL_LINE = b"Set ray log level from environment variable"
 
 
 def connect() -> None:
     """Join the cluster named by ``RAY_ADDRESS`` (set inside ``ray job submit``), else start Ray on this machine.
 
-    A local Ray gets at least four logical CPUs and keeps its dashboard off; in jobs it listens on loopback only
-    (:mod:`faceinpaint.cli`).
+    A local Ray gets at least four logical CPUs and keeps its dashboard off; it listens on loopback only (see
+    ``faceinpaint/__init__.py``). Raises :class:`JobError` when it cannot start.
     """
     if ray.is_initialized():
         return
@@ -23,16 +34,68 @@ def connect() -> None:
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
     # A killed driver's autoscaling reservation must not starve the next run on a long-lived head.
     os.environ.setdefault("RAY_DATA_AUTOSCALING_REQUEST_EXPIRE_TIME_S", "20")
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(address="auto", logging_level=logging.WARNING, log_to_driver=True)
-    else:
-        ray.init(
-            address="local",  # never a cluster that happens to run on this machine
-            num_cpus=max(LEAST_LOGICAL_CPUS, os.cpu_count() or 1),
-            include_dashboard=False,
-            logging_level=logging.WARNING,
-        )
+    address = os.environ.get("RAY_ADDRESS")
+    if address:
+        _check_reachable(address)
+    try:
+        with _quiet_core():
+            if address:
+                ray.init(address="auto", logging_level=logging.WARNING, log_to_driver=True)
+            else:
+                ray.init(
+                    address="local",  # never a cluster that happens to run on this machine
+                    num_cpus=max(LEAST_LOGICAL_CPUS, os.cpu_count() or 1),
+                    include_dashboard=False,
+                    logging_level=logging.WARNING,
+                )
+    except Exception as error:  # of many classes: wrong addresses, full disks, no memory, processes that die at once
+        raise JobError(f"Ray could not start: {first_line(error)}; {_advice(address)}") from None
     quiet_ray_data()
+
+
+def _check_reachable(address: str) -> None:
+    """Raises :class:`JobError` at once where Ray would try for minutes."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if not colon or not port.isdecimal():  # "auto"
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise JobError(f"Ray could not start: nothing answers: {first_line(error)}; {_advice(address)}") from None
+
+
+@contextmanager
+def _quiet_core() -> Iterator[None]:
+    """While Ray starts: keep its C++ from printing what its log files hold.
+
+    On each good run it would print an error, "actor restart will fail". putenv changes what C++ reads, and not
+    os.environ: Ray's other processes log as they would. That the level was set is a line too; it is taken out.
+    """
+    if "RAY_BACKEND_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.putenv("RAY_BACKEND_LOG_LEVEL", "fatal")
+    sys.stderr.flush()
+    kept = os.dup(STDERR)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), STDERR)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, STDERR)
+            os.close(kept)
+            held.seek(0)
+            lines = [line for line in held if LEVEL_LINE not in line]
+            os.write(STDERR, b"".join(lines))
+
+
+def _advice(address: str | None) -> str:
+    """What to do when Ray does not start."""
+    if address:
+        return f"is the cluster of RAY_ADDRESS={address} up? Without RAY_ADDRESS the job runs on this machine alone"
+    place = os.environ.get("RAY_TMPDIR", "/tmp")
+    return f"see that {place} has room and can be written (RAY_TMPDIR names another place), and /dev/shm too"
 
 
 def disconnect() -> None:

@@ -7,12 +7,15 @@ of a URI, so no log or ledger can show them. All failures of storage are ``OSErr
 from __future__ import annotations
 
 import functools
+import io
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow.fs as pafs
 
@@ -20,6 +23,7 @@ from faceinpaint.errors import InputError
 
 S3_ATTEMPTS = 10  # with exponential backoff: rides out about a minute of errors
 BODY_ATTEMPTS = 3
+ESCAPE_LIKE = re.compile(rb"\\(?=x[0-9a-f]{2})")  # escaped too, so that no two paths become one text
 PART = ".faceinpaint-part-"  # how the names of local files begin while they are written
 
 
@@ -71,13 +75,21 @@ def exists(uri: str) -> bool:
 
 def read_bytes(uri: str) -> bytes:
     """The whole file. Raises ``OSError`` (``FileNotFoundError`` when there is none)."""
+    return read_stamped(uri)[0]
+
+
+def read_stamped(uri: str) -> tuple[bytes, str]:
+    """The whole file, and its stamp as :func:`list_stamped` gives it. Raises ``OSError``."""
     if not is_s3(uri):
-        return Path(open_uri(uri)[1]).read_bytes()  # Arrow refuses names that are not UTF-8
+        path = open_uri(uri)[1]
+        stamp = _local_stamp(os.stat(path))  # taken first: a change meanwhile is one that a later look notices
+        return Path(path).read_bytes(), stamp  # Arrow refuses names that are not UTF-8
     attempt = 0
     while True:  # boto3 retries requests, but not bodies that break off
         try:
             with _as_os_error(uri):
-                return s3_client().get_object(**_bucket_key(uri))["Body"].read()
+                seen = s3_client().get_object(**_bucket_key(uri))
+                return seen["Body"].read(), _s3_stamp(seen["ContentLength"], seen["ETag"])
         except FileNotFoundError:
             raise
         except OSError:
@@ -91,16 +103,22 @@ def write_bytes(uri: str, data: bytes) -> None:
 
     Parent folders are made. Raises ``OSError``.
     """
+    write_from(uri, io.BytesIO(data))
+
+
+def write_from(uri: str, source: IO[bytes]) -> None:
+    """As :func:`write_bytes`, all that an open file holds, from its start on."""
+    source.seek(0)
     if is_s3(uri):
         with _as_os_error(uri):
-            s3_client().put_object(Body=data, **_bucket_key(uri))
+            s3_client().put_object(Body=source, **_bucket_key(uri))
         return
     target = Path(uri)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=PART)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            shutil.copyfileobj(source, file)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)  # mkstemp's files are private
@@ -111,7 +129,7 @@ def write_bytes(uri: str, data: bytes) -> None:
 
 
 def delete(uri: str) -> None:
-    """Delete one file; on S3 a missing one is no error."""
+    """Delete one file; on S3 a missing one is not an error."""
     if is_s3(uri):
         with _as_os_error(uri):
             s3_client().delete_object(**_bucket_key(uri))
@@ -142,7 +160,30 @@ def list_files(uri: str) -> Iterator[tuple[str, int]]:
     Links to files count, links to folders are not followed. Local names that are not UTF-8 come with surrogate
     escapes, as everywhere in Python. Raises ``OSError``.
     """
+    return ((path, size) for path, size, _ in list_stamped(uri))
+
+
+def list_stamped(uri: str) -> Iterator[tuple[str, int, str]]:
+    """As :func:`list_files`, with a stamp that changes when the file does: size and time of change, or S3's ETag."""
     return _list_s3(uri) if is_s3(uri) else _list_local(os.path.abspath(uri), "")
+
+
+def stamp_of(uri: str) -> str:
+    """The stamp of one file, as :func:`list_stamped` gives it. Raises ``OSError``."""
+    if is_s3(uri):
+        with _as_os_error(uri):
+            seen = s3_client().head_object(**_bucket_key(uri))
+        return _s3_stamp(seen["ContentLength"], seen["ETag"])
+    return _local_stamp(os.stat(open_uri(uri)[1]))
+
+
+def folder_links(uri: str) -> Iterator[str]:
+    """Paths, relative to a local folder, of links that :func:`list_files` does not follow: to folders, or nowhere."""
+    for folder, folders, files in () if is_s3(uri) else os.walk(uri):
+        for name in sorted(folders + files):
+            path = os.path.join(folder, name)
+            if os.path.islink(path) and not os.path.isfile(path):
+                yield os.path.relpath(path, uri)
 
 
 def top_names(uri: str) -> Iterator[str]:
@@ -156,6 +197,11 @@ def top_names(uri: str) -> Iterator[str]:
         folders = [entry["Prefix"] for entry in page.get("CommonPrefixes", [])]
         files = [entry["Key"] for entry in page.get("Contents", [])]
         yield from (name.removeprefix(prefix) for name in folders + files if name != prefix)
+
+
+def as_text(path: str) -> str:
+    """``path`` as valid UTF-8: bytes that are not become ``\\xNN``, and so does the backslash of a name like that."""
+    return ESCAPE_LIKE.sub(rb"\\x5c", os.fsencode(path)).decode("utf-8", "backslashreplace")
 
 
 def first_line(error: BaseException) -> str:
@@ -211,15 +257,23 @@ def _s3_pages(uri: str, **options: str) -> Iterator[dict[str, Any]]:
         yield from pages.paginate(Bucket=_bucket_key(uri)["Bucket"], Prefix=_s3_prefix(uri), **options)
 
 
-def _list_s3(uri: str) -> Iterator[tuple[str, int]]:
+def _s3_stamp(size: int, tag: str) -> str:
+    return f"{size}-{tag.strip(chr(34))}"
+
+
+def _local_stamp(seen: os.stat_result) -> str:
+    return f"{seen.st_size}-{seen.st_mtime_ns}"
+
+
+def _list_s3(uri: str) -> Iterator[tuple[str, int, str]]:
     prefix = _s3_prefix(uri)
     for page in _s3_pages(uri):
         for entry in page.get("Contents", []):
             if not entry["Key"].endswith("/"):  # a folder marker
-                yield entry["Key"].removeprefix(prefix), entry["Size"]
+                yield entry["Key"].removeprefix(prefix), entry["Size"], _s3_stamp(entry["Size"], entry["ETag"])
 
 
-def _list_local(root: str, below: str) -> Iterator[tuple[str, int]]:
+def _list_local(root: str, below: str) -> Iterator[tuple[str, int, str]]:
     with os.scandir(os.path.join(root, below)) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
@@ -227,4 +281,5 @@ def _list_local(root: str, below: str) -> Iterator[tuple[str, int]]:
         if entry.is_dir(follow_symlinks=False):
             yield from _list_local(root, path)
         elif entry.is_file():
-            yield path, entry.stat().st_size
+            seen = entry.stat()
+            yield path, seen.st_size, _local_stamp(seen)

@@ -1,4 +1,4 @@
-"""The pictures of docs/restoration.md and docs/study.md, made by the product from pictures that anyone may publish.
+"""The pictures of README and docs, made by the product from pictures that anyone may publish.
 
 python -m study.figures
 
@@ -21,8 +21,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from faceinpaint import restore
 from faceinpaint.commands.demo import sample_faces, write_case
-from faceinpaint.data.faces import find_faces
 from faceinpaint.data.routing import cut, route
+from faceinpaint.data.search import find_faces
 from faceinpaint.data.user_masks import Polarity, user_hole
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.methods import load_method
@@ -44,6 +44,7 @@ def main() -> None:
     portrait = skimage.data.astronaut()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
+        figure("before-after", before_after(root / "before-after", portrait), 256)
         figure("routing", routing(root / "routing", portrait))
         figure("no-face", no_face(root / "no-face", portrait))
         figure("polarity", polarity(), 150)
@@ -96,6 +97,22 @@ def marked(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
     return np.where(hole[..., None] > 0, np.uint8(255), picture)
 
 
+def before_after(root: Path, portrait: np.ndarray) -> list[Part]:
+    """The portrait with scratches and a stain over the face, and restored."""
+    window = (slice(0, 256), slice(96, 352))
+    hole = np.zeros(portrait.shape[:2], np.uint8)
+    scratch = np.array([[150, 40], [205, 95], [198, 150], [262, 205], [250, 250]])
+    cv2.polylines(hole, [scratch, np.array([[270, 60], [232, 118], [178, 196]])], False, 1, 5)
+    cv2.ellipse(hole, (212, 168), (22, 12), 25, 0, 360, 1, -1)
+    write_case(root, "a.png", portrait, hole)
+    run(root)
+    return [
+        (opened(root / "damaged/a.png")[window], "damaged; the mask says where"),
+        (opened(root / "out/a.png")[window], "restored"),
+        (portrait[window], "as it was"),
+    ]
+
+
 def routing(root: Path, portrait: np.ndarray) -> list[Part]:
     """One picture with a hole in the face and one beside it: where each goes."""
     hole = hole_of(portrait.shape, FACE_HOLE, OTHER_HOLE)
@@ -103,12 +120,12 @@ def routing(root: Path, portrait: np.ndarray) -> list[Part]:
     run(root)
     damaged = opened(root / "damaged/a.png")
     seen = damaged.copy()
-    for patch in route(damaged, hole, SIZE, "celeba"):
+    for patch in route(damaged, hole, SIZE, "celeba").patches:
         inverse = cv2.invertAffineTransform(patch.matrix)
         corners = np.array([[0, 0], [SIZE, 0], [SIZE, SIZE], [0, SIZE]], float) @ inverse[:, :2].T + inverse[:, 2]
         colour = (0, 160, 0) if patch.kind == "face" else (220, 120, 0)
         cv2.polylines(seen, [np.rint(corners).astype(np.int32)], True, colour, 3)
-    face = next(patch for patch in route(damaged, hole, SIZE, "celeba") if patch.kind == "face")
+    face = next(patch for patch in route(damaged, hole, SIZE, "celeba").patches if patch.kind == "face")
     assert len(find_faces(damaged, hole)) == 1
     return [
         (damaged, "two holes"),
@@ -210,7 +227,9 @@ def formats(root: Path, portrait: np.ndarray) -> list[Part]:
 
 def compared(portrait: np.ndarray) -> list[Part]:
     """The same hole in sampled faces and in the portrait, by every method of the study; truth and hole first."""
-    patch = next(p for p in route(portrait, hole_of(portrait.shape, FACE_HOLE), SIZE, "celeba") if p.kind == "face")
+    patch = next(
+        p for p in route(portrait, hole_of(portrait.shape, FACE_HOLE), SIZE, "celeba").patches if p.kind == "face"
+    )
     images = np.stack([*sample_faces(WEIGHTS)[:4], cut(portrait, portrait[..., 0] * 0, patch)[0]])
     masks = np.stack([hole_of((SIZE, SIZE), (slice(26, 50), slice(20, 44)))] * len(images))
     results = {"truth": images, "hole": np.where(masks[..., None] > 0, np.uint8(255), images)}

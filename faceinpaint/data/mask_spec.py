@@ -1,14 +1,17 @@
 """The mask SPEC of the jobs: where each picture's hole comes from.
 
 A SPEC is ``squares``, ``squares:SIDE``, ``freeform:LOW-HIGH`` (generated), ``alpha`` (transparent pixels),
-``color:#RRGGBB`` (a marker colour), a folder (the mask of ``dir/name.ext`` is ``dir/name.ext.png``, else
-``dir/name.png``), a Parquet with ``key`` and ``mask``, or one picture for all.
+``color:#RRGGBB`` (a marker colour), a folder (:mod:`~faceinpaint.data.mask_names` says which file is whose), a Parquet
+with ``key`` and ``mask``, or one picture for all. :mod:`~faceinpaint.data.holes` takes the hole from it.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,14 +19,14 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from faceinpaint.data.masks import Freeform, Squares, generated_hole, parse_generated
-from faceinpaint.data.source import parquet_files
-from faceinpaint.data.user_masks import WHITE, Polarity, check_hole, decode_mask, user_hole
-from faceinpaint.errors import InputError, NoPhotographError
-from faceinpaint.storage import absolute, exists, first_line, join, kind, open_uri, read_bytes
+from faceinpaint.data.mask_pictures import MaskPicture, decode_mask
+from faceinpaint.data.masks import Freeform, Squares, parse_generated
+from faceinpaint.data.places import parquet_files
+from faceinpaint.data.user_masks import WHITE, check_hole
+from faceinpaint.errors import InputError
+from faceinpaint.storage import absolute, exists, first_line, kind, open_uri, read_bytes
 
-OPAQUE = 128  # pixels below this alpha are hole
-COLOUR_TOLERANCE = 16  # levels a channel may be off the marker: JPEG blurs it
+MASKS_TOGETHER = 256  # rows of a Parquet
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class Colour:
     """Pixels of a marker colour are the hole."""
 
     rgb: tuple[int, int, int]
+
+    @property
+    def name(self) -> str:
+        """#RRGGBB."""
+        return "#" + "".join(f"{level:02X}" for level in self.rgb)
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,8 @@ class MaskParquet:
 class MaskFile:
     """One mask for all pictures."""
 
-    levels: np.ndarray = field(repr=False)  # uint8 (H, W)
+    mask: MaskPicture = field(repr=False)
+    stamp: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,66 +113,23 @@ def parse_masks(spec: str) -> MaskSpec:
     if spec.rstrip("/").endswith(".parquet"):
         _mask_index(spec)
         return MaskParquet(spec)
-    return MaskFolder(spec) if what == pafs.FileType.Directory else MaskFile(_single(spec))
+    return MaskFolder(spec) if what == pafs.FileType.Directory else _single(spec)
 
 
-def hole_for(
-    spec: MaskSpec, key: str, picture: np.ndarray, alpha: np.ndarray | None, polarity: Polarity, model_size: int
-) -> np.ndarray:
-    """The hole of picture ``key``: uint8 (H, W), 1 in the hole, neither empty nor total.
-
-    picture: uint8 RGB (H, W, 3), upright; alpha: its transparency uint8 (H, W) or None. ``polarity`` concerns mask
-    pictures alone. Raises :class:`InputError` with the reason when there is no usable hole.
-    """
-    height, width = picture.shape[:2]
-    match spec:
-        case Squares() | Freeform():
-            return check_hole(generated_hole(spec, key, height, width, model_size))
-        case Alpha():
-            if alpha is None:
-                raise InputError("no transparency in the picture to take the hole from")
-            return check_hole((alpha < OPAQUE).astype(np.uint8))
-        case Colour():
-            distance = np.abs(picture.astype(np.int16) - np.array(spec.rgb, np.int16)).max(-1)
-            return check_hole((distance <= COLOUR_TOLERANCE).astype(np.uint8))
-        case Detected():
-            raise AssertionError("each picture's hole comes as Proposed")
-        case Proposed():
-            if not spec.png:
-                raise NoPhotographError(spec.reason)
-            return check_hole((decode_mask(spec.png) >= WHITE).astype(np.uint8))
-        case MaskFile():
-            return user_hole(spec.levels, polarity, height, width)
-        case MaskFolder():
-            return user_hole(decode_mask(_from_folder(spec.uri, key)), polarity, height, width)
-        case MaskParquet():
-            return user_hole(decode_mask(_from_parquet(spec.uri, key)), polarity, height, width)
-
-
-def _single(uri: str) -> np.ndarray:
+def _single(uri: str) -> MaskFile:
     try:
-        levels = decode_mask(read_bytes(uri))
-        check_hole((levels >= WHITE).astype(np.uint8))
+        data = read_bytes(uri)
+        mask = decode_mask(data)
+        check_hole((mask.levels >= WHITE).astype(np.uint8), seen=mask.seen)
     except (OSError, InputError) as error:
         raise InputError(f"masks {uri}: {first_line(error)}") from None
-    return levels
+    return MaskFile(mask, hashlib.sha256(data).hexdigest()[:32])
 
 
-def _from_folder(uri: str, key: str) -> bytes:
-    folders, _, name = key.rpartition("/")
-    if ".." in folders.split("/") or key.startswith("/"):
-        raise InputError("no mask: the key leaves the folder of masks")
-    stem = name.rpartition(".")[0] or name
-    for candidate in dict.fromkeys([f"{name}.png", f"{stem}.png"]):
-        try:
-            return read_bytes(join(uri, *filter(None, folders.split("/")), candidate))
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            continue
-    raise InputError(f"no mask: neither {name}.png nor {stem}.png beside its place in {uri}")
-
-
-def _from_parquet(uri: str, key: str) -> bytes:
-    place = _mask_index(uri).get(key)
+def mask_of_key(uri: str, key: str) -> bytes:
+    """The encoded mask of ``key`` in a Parquet. Raises :class:`InputError` where there is none."""
+    index = _mask_index(uri)
+    place = index.get(key) or index.get(unicodedata.normalize("NFC", key))
     if place is None:
         raise InputError(f"no mask: no row for this key in {uri}")
     path, group, row = place
@@ -173,10 +139,20 @@ def _from_parquet(uri: str, key: str) -> bytes:
     return mask
 
 
+def every_mask(uri: str) -> Iterator[tuple[str, bytes]]:
+    """(key, encoded mask) of each row of a Parquet that has one, streamed."""
+    for path in parquet_files(uri):
+        file = pq.ParquetFile(path, filesystem=open_uri(uri)[0])
+        for batch in file.iter_batches(MASKS_TOGETHER, columns=["key", "mask"]):
+            for key, mask in zip(batch["key"].to_pylist(), batch["mask"].to_pylist(), strict=True):
+                if mask is not None:
+                    yield str(key), mask
+
+
 @functools.lru_cache(maxsize=2)
 def _mask_index(uri: str) -> dict[str, tuple[str, int, int]]:
     """Where each key's mask lies: file, row group, row. Keys alone are held, masks are read as they are needed."""
-    index = {}
+    index: dict[str, tuple[str, int, int]] = {}
     try:
         for path in parquet_files(uri):
             file = pq.ParquetFile(path, filesystem=open_uri(uri)[0])
@@ -185,7 +161,8 @@ def _mask_index(uri: str) -> dict[str, tuple[str, int, int]]:
                 raise InputError(f"masks {path}: no column {', '.join(sorted(missing))}")
             for group in range(file.num_row_groups):
                 keys = file.read_row_group(group, columns=["key"])["key"].to_pylist()
-                index.update({str(key): (path, group, row) for row, key in enumerate(keys)})
+                places = {str(key): (path, group, row) for row, key in enumerate(keys)}
+                index = {unicodedata.normalize("NFC", key): place for key, place in places.items()} | index | places
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"masks {uri}: no readable Parquet: {first_line(error)}") from None
     return index

@@ -21,10 +21,12 @@ import pyarrow.parquet as pq
 import ray
 from PIL import Image
 
-from faceinpaint.data.source import REJECTED, read_pictures
+from faceinpaint.data.places import REJECTED
+from faceinpaint.data.source import read_pictures
 from faceinpaint.data.splits import matching_entry, read_split
 from faceinpaint.errors import InputError
-from faceinpaint.images import Crop, crop_to, decode_rgb
+from faceinpaint.images import Crop, crop_to
+from faceinpaint.photos.decode import decode_rgb
 from faceinpaint.storage import absolute, check_writable, exists, join, read_bytes, top_names, write_bytes
 
 SHARD_ROWS = 1000

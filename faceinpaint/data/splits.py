@@ -12,33 +12,53 @@ CelebA-HQ's pictures are numbered 0 to 29999. Its splits in use:
 
 from __future__ import annotations
 
+import codecs
+import unicodedata
 from importlib import resources
 
 from faceinpaint.errors import InputError
 from faceinpaint.hashing import stable_hash
 from faceinpaint.storage import first_line, read_bytes
 
+MARKS = (  # the longer ones first
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 CELEBAHQ = range(30_000)
 PARTS = ("train", "val", "test")  # 0, 1, 2 in list_eval_partition.txt
 NAMES = tuple(f"celebahq-{count}-{part}" for count in (26_000, 27_000, 28_000) for part in ("train", "val"))
 
 
 def read_split(name: str) -> frozenset[str]:
-    """The entries of a named split, or of a text file with one a line (blank lines and ``#`` comments left out).
+    """The entries of a named split, or of a text file with one per line (blank lines and ``#`` comments left out).
 
     Raises :class:`InputError` when it is neither or is empty.
     """
     if name in NAMES:
         return frozenset(map(str, _celebahq(name)))
     try:
-        lines = read_bytes(name).decode().splitlines()
+        lines = as_unicode(read_bytes(name)).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         known = ", ".join(NAMES)
         raise InputError(f"split {name}: {first_line(error)}; name a text file of keys, or one of {known}") from None
     keys = _entries(lines)
     if not keys:
-        raise InputError(f"split {name}: no keys in it; write one a line")
+        raise InputError(f"split {name}: no keys in it; write one per line")
     return frozenset(keys)
+
+
+def as_unicode(data: bytes) -> str:
+    """The text of a file written by any editor: UTF-8, or UTF-16 and UTF-32 by their byte-order marks, which go.
+
+    Accents come as parts of their letters (NFC). Raises ``UnicodeDecodeError`` for other alphabets.
+    """
+    coding = next((coding for mark, coding in MARKS if data.startswith(mark)), None)
+    if coding is None:
+        coding = {b"\0": "utf-16-be"}.get(data[:1]) or ("utf-16-le" if data[1:2] == b"\0" else "utf-8")
+    return unicodedata.normalize("NFC", data.decode(coding).removeprefix("\ufeff"))
 
 
 def matching_entry(key: str, split: frozenset[str]) -> str | None:
@@ -47,6 +67,7 @@ def matching_entry(key: str, split: frozenset[str]) -> str | None:
     The bare name is the key without folders and extension; a number loses its leading zeros: ``hq/00012.png`` is
     named by ``12``.
     """
+    key = unicodedata.normalize("NFC", key)
     bare = key.rpartition("/")[2]
     bare = bare.rpartition(".")[0] or bare
     if bare.isdecimal():

@@ -1,21 +1,25 @@
-"""Mask pictures that people bring: decoding, polarity, and a guard against masks that cannot be meant.
+"""From a mask picture to the hole of a photograph: polarity, frame, size, soft edges, and a guard against masks that
+cannot be meant.
 
 Every refusal is an :class:`InputError` whose message is the reason a ledger shows.
 """
 
 from __future__ import annotations
 
-import io
 from typing import Literal
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
+from faceinpaint.data.growth import grow_soft
+from faceinpaint.data.mask_pictures import MaskPicture, mask_of
 from faceinpaint.errors import InputError
+from faceinpaint.images import upright
 
 Polarity = Literal["white-is-hole", "black-is-hole", "auto"]
 POLARITIES: tuple[Polarity, ...] = ("white-is-hole", "black-is-hole", "auto")
+Frame = Literal["auto", "stored", "upright"]
+FRAMES: tuple[Frame, ...] = ("auto", "stored", "upright")
 
 WHITE = 128  # levels from here up are white
 CLEAR = 32  # levels within this of 0 or 255 are clearly black or white
@@ -24,53 +28,81 @@ AUTO_UNSURE = 0.4  # "auto" takes the smaller part for the hole, unless even tha
 LIKELY_INVERTED = 0.7  # a larger share of hole is refused; from half on, if it also runs all around the border
 SIZE_TOLERANCE = 0.01  # a mask may miss the picture's width and height by this share, or by
 SIZE_TOLERANCE_PIXELS = 2
+SOFT, SOFT_LOSSY = 3, 64  # levels from which a pixel beside the hole is marked in part; a lossy mask rings below
+NOISE_AWAY = 8  # pixels from any mark, where a mask shows how dark its black is
 
 
-def decode_mask(data: bytes) -> np.ndarray:
-    """Encoded bytes of any mode -> levels uint8 (H, W), upright; 16 bit is scaled, transparency counts as black.
+def user_hole(
+    mask: MaskPicture | np.ndarray,
+    polarity: Polarity,
+    height: int,
+    width: int,
+    *,
+    orientation: int = 1,
+    frame: Frame = "auto",
+    soft: bool = False,
+) -> np.ndarray:
+    """A mask -> hole uint8 (height, width), upright, checked by :func:`check_hole`.
 
-    Raises :class:`InputError`.
+    height, width: of the upright photograph; orientation: its EXIF tag. ``frame``: whether the mask lies as the
+    photograph is stored or as it is shown; "auto" goes by the size, and where both fit takes it as shown. ``soft``:
+    pixels that are marked in part, and hang together with the hole, are hole too. A mask within the stated tolerance
+    of the photograph's size is scaled to it, its nearest pixels kept. Raises :class:`InputError` for other sizes, for
+    masks of many greys, and where polarity "auto" cannot tell.
     """
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I") or upright.mode == "F":
-                return _levels(np.asarray(upright, np.float64))
-            rgba = np.asarray(upright.convert("RGBA"))
-    except UnidentifiedImageError:  # its message holds a memory address
-        raise InputError("the mask is not a picture of a known format") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"the mask is not a readable picture: {error}") from None
-    grey = np.asarray(Image.fromarray(rgba[..., :3]).convert("L"), np.uint16)
-    return ((grey * rgba[..., 3] + 127) // 255).astype(np.uint8)
-
-
-def user_hole(levels: np.ndarray, polarity: Polarity, height: int, width: int) -> np.ndarray:
-    """Mask levels uint8 -> hole uint8 (height, width), checked by :func:`check_hole`.
-
-    A mask within the stated tolerance of the picture's size is scaled to it, its nearest pixels kept. Raises
-    :class:`InputError` for other sizes, for masks of many greys, and where "auto" cannot tell.
-    """
+    picture = mask if isinstance(mask, MaskPicture) else mask_of(mask)
+    levels = _as_shown(picture, height, width, orientation, frame)
     grey = float(np.mean((levels > CLEAR) & (levels < 255 - CLEAR)))
     if grey > MOST_GREY:
-        raise InputError(f"the mask is {grey:.0%} grey: it must be black and white")
+        raise InputError(f"the mask is {grey:.0%} grey ({picture.seen}): it must be black and white")
     if levels.shape != (height, width):
-        _check_size(levels, height, width)
         levels = cv2.resize(levels, (width, height), interpolation=cv2.INTER_NEAREST)
-    hole = (levels >= WHITE) == (_resolve(levels, polarity) == "white-is-hole")
-    return check_hole(hole.astype(np.uint8), may_be_inverted=polarity != "auto")
+    if not picture.marked and _resolve(levels, polarity) == "black-is-hole":
+        levels = 255 - levels
+    hole = check_hole((levels >= WHITE).astype(np.uint8), may_be_inverted=polarity != "auto", seen=picture.seen)
+    return grow_soft(levels, hole, _softest(levels, picture.lossy)) if soft else hole
 
 
-def check_hole(hole: np.ndarray, may_be_inverted: bool = False) -> np.ndarray:
-    """``hole`` uint8 (H, W) itself. Raises :class:`InputError` when it is empty, total or likely inverted."""
+def _as_shown(mask: MaskPicture, height: int, width: int, orientation: int, frame: Frame) -> np.ndarray:
+    """The mask's levels, turned to lie on the upright photograph. Raises :class:`InputError` if no turn fits."""
+    as_shown = upright(mask.levels, mask.orientation)
+    as_stored = upright(mask.levels, orientation)
+    if frame == "stored":
+        chosen = as_stored
+    elif frame == "upright" or mask.orientation != 1 or _fits(as_shown, height, width):
+        chosen = as_shown
+    else:
+        chosen = as_stored
+    if not _fits(chosen, height, width):
+        raise InputError(f"the mask is {chosen.shape[1]}x{chosen.shape[0]}, the picture {width}x{height}")
+    return chosen
+
+
+def _softest(levels: np.ndarray, lossy: bool) -> int:
+    """The level from which a pixel is marked in part: above what the mask's black is, far from any mark."""
+    if lossy:
+        return SOFT_LOSSY
+    if not ((levels > 0) & (levels < WHITE)).any():
+        return SOFT
+    distance = cv2.distanceTransform((levels < CLEAR).astype(np.uint8), cv2.DIST_L2, 3)
+    away = levels[distance > NOISE_AWAY]
+    return max(SOFT, int(np.percentile(away, 99)) + 1) if away.size else SOFT
+
+
+def check_hole(hole: np.ndarray, may_be_inverted: bool = False, seen: str = "") -> np.ndarray:
+    """``hole`` uint8 (H, W) itself. Raises :class:`InputError` when it is empty, total or likely inverted.
+
+    seen: what the mask looks like, for the reason.
+    """
     ratio = float(hole.mean())
+    what = f" ({seen})" if seen else ""
     if ratio == 0:
-        raise InputError("empty mask: no pixel is hole")
+        raise InputError(f"empty mask: no pixel is hole{what}")
     if ratio == 1:
-        raise InputError("total mask: every pixel is hole")
+        raise InputError(f"total mask: every pixel is hole{what}")
     around = bool(hole[[0, -1]].all() and hole[:, [0, -1]].all())
     if may_be_inverted and (ratio > LIKELY_INVERTED or (ratio > 0.5 and around)):
-        raise InputError(f"likely inverted mask: {ratio:.0%} of the picture is hole; see --mask-polarity")
+        raise InputError(f"likely inverted mask: {ratio:.0%} of the picture is hole; if not, state the mask polarity")
     return hole
 
 
@@ -79,17 +111,10 @@ def _resolve(levels: np.ndarray, polarity: Polarity) -> Polarity:
         return polarity
     white = float(np.mean(levels >= WHITE))
     if min(white, 1 - white) > AUTO_UNSURE:
-        raise InputError(f"the mask is {white:.0%} white: too even to tell the hole; see --mask-polarity")
+        raise InputError(f"the mask is {white:.0%} white: too even to tell the hole; state the mask polarity")
     return "white-is-hole" if white < 0.5 else "black-is-hole"
 
 
-def _check_size(levels: np.ndarray, height: int, width: int) -> None:
-    for side, wanted in zip(levels.shape, (height, width), strict=True):
-        if abs(side - wanted) > max(SIZE_TOLERANCE_PIXELS, SIZE_TOLERANCE * wanted):
-            raise InputError(f"the mask is {levels.shape[1]}x{levels.shape[0]}, the picture {width}x{height}")
-
-
-def _levels(wide: np.ndarray) -> np.ndarray:
-    """16-bit, 32-bit or float grey -> uint8: 0-65535 if anything exceeds 255, 0-1 for floats of that range."""
-    most = 65535 if wide.max() > 255 else 255 if wide.max() > 1 else 1
-    return np.clip(np.rint(wide * (255 / most)), 0, 255).astype(np.uint8)
+def _fits(levels: np.ndarray, height: int, width: int) -> bool:
+    sides = zip(levels.shape, (height, width), strict=True)
+    return all(abs(side - wanted) <= max(SIZE_TOLERANCE_PIXELS, SIZE_TOLERANCE * wanted) for side, wanted in sides)

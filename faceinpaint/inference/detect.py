@@ -21,7 +21,8 @@ from ray.data import ActorPoolStrategy
 from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
-from faceinpaint.data.source import is_small, read_pictures
+from faceinpaint.data.places import check_source, is_small
+from faceinpaint.data.source import read_pictures
 from faceinpaint.errors import InputError
 from faceinpaint.inference.lock import claim, run_lock
 from faceinpaint.inference.progress import Progress
@@ -77,11 +78,11 @@ def detect(options: DetectOptions | None = None, /, **fields: Any) -> dict[str, 
         output=absolute(options.output),
         weights=absolute(options.weights),
     )
+    check_source(options.input)
     with ThreadPoolExecutor(1) as pool:  # torch is imported, and the weights are checked, while Ray starts
         checked = pool.submit(_check, options)
         connect()
         digest = checked.result()
-    read_pictures(options.input)  # raises for what cannot be read
     check_writable(options.output)
     with run_lock(options.output):
         claim(options.output, {"input": options.input, "detector": digest})

@@ -19,7 +19,7 @@ from faceinpaint.inference.detector import Detector
 from faceinpaint.inference.proposal import Proposal, Rules
 from faceinpaint.inference.proposals import Found, ProposalRow
 from faceinpaint.inference.quarantine import spawned_pool
-from faceinpaint.inference.work import thumbnail
+from faceinpaint.inference.thumbs import thumbnail
 from faceinpaint.photos.photo import read_photo
 from faceinpaint.storage import first_line
 

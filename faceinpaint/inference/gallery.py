@@ -1,15 +1,16 @@
-"""The results of a bulk restoration that most deserve a look, with their thumbnails."""
+"""The results of a bulk restoration that most deserve a look, with the faces whose identity is measured."""
 
 from __future__ import annotations
 
 import io
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
 from faceinpaint.inference.row import LedgerRow
-from faceinpaint.inference.work import Examined, Finished, doubt
+from faceinpaint.inference.work import Finished, doubt
 from faceinpaint.storage import exists, join, read_bytes, write_bytes
 
 SHOWN = 48
@@ -41,11 +42,9 @@ class Gallery:
         ranked = sorted(self.entries + new, key=lambda entry: -doubt(entry.row))
         self.entries = ranked[:SHOWN]
 
-    def add_plans(self, examined: list[Examined]) -> None:
-        """Show examined pictures of a dry run: the first ones, with the hole over the crop that the model would see."""
-        for each in examined:
-            if each.crops is not None and each.holes is not None and len(self.entries) < SHOWN:
-                self.entries.append(Entry(each.row, {"before": each.crops[0], "hole": each.holes[0] * 255}))
+    def forget(self, keys: Collection[str]) -> None:
+        """Drop pictures that are to be done again."""
+        self.entries = [entry for entry in self.entries if entry.row.key not in keys]
 
     def save(self) -> None:
         """Make the gallery durable."""

@@ -12,20 +12,21 @@ from faceinpaint.data.mask_spec import Proposed
 from faceinpaint.inference.proposals import Found
 from faceinpaint.inference.work import Settings
 
+Given = tuple[str, bytes | None, str | None, Settings, str | None]  # key, bytes, error, settings, stamp
 
-def inputs(
-    batch: dict[str, np.ndarray], settings: Settings
-) -> Iterator[tuple[str, bytes | None, str | None, Settings]]:
-    """(key, bytes, error, settings) of each row of a batch.
+
+def inputs(batch: dict[str, np.ndarray], settings: Settings) -> Iterator[Given]:
+    """What the examining step takes for each row of a batch.
 
     With ``--masks detect`` the detector has been there before: its column ``found`` says each picture's hole.
     """
-    for i, (key, data, error) in enumerate(zip(batch["key"], batch["image"], batch["error"], strict=True)):
+    rows = zip(*(batch[name] for name in ("key", "image", "error", "stamp")), strict=True)
+    for i, (key, data, error, stamp) in enumerate(rows):
+        own = settings
         if "found" in batch:
             found: Found = pickle.loads(batch["found"][i])
-            yield str(key), data, error, replace(settings, masks=Proposed(found.png, why_not(found)))
-        else:
-            yield str(key), data, error, settings
+            own = replace(settings, masks=Proposed(found.png, why_not(found)))
+        yield str(key), data, error, own, stamp
 
 
 def why_not(found: Found) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -11,16 +11,30 @@ from PIL import Image
 from torch import nn
 
 from faceinpaint.config import Config, Precision
+from faceinpaint.data.growth import Grow
+from faceinpaint.data.marked_holes import Reading, hole_of_mask
+from faceinpaint.data.user_masks import Polarity
 from faceinpaint.device import DTYPES, resolve_precision
 from faceinpaint.errors import InputError
 from faceinpaint.models import build
+from faceinpaint.models.find_weights import find_weights
 from faceinpaint.models.freeze import freeze
+from faceinpaint.models.texture import Attention
 from faceinpaint.models.two_stage import TwoStage, window_side
 from faceinpaint.models.weights import load_config, load_weights
 from faceinpaint.tensors import mask_to_float, to_float, to_uint8
 
 METHODS = ("two-stage", "structure", "variant-1", "variant-2", "pconv", "rfr")
 Picture = TypeVar("Picture", Image.Image, np.ndarray)
+
+
+class Sources(NamedTuple):
+    """Where attention looked, in cells of a picture, row by row: ``holes`` bool (N, P), the cells that touch the hole;
+    ``cells`` (N, P, K), the ones that each takes most from, strongest first, and their ``weights`` (N, P, K)."""
+
+    holes: np.ndarray
+    cells: np.ndarray
+    weights: np.ndarray
 
 
 class Inpainter:
@@ -39,12 +53,17 @@ class Inpainter:
 
     @classmethod
     def load(
-        cls, weights: str | Path, method: str = "two-stage", device: str | None = None, precision: Precision = "fp32"
+        cls,
+        weights: str | Path | None = None,
+        method: str = "two-stage",
+        device: str | None = None,
+        precision: Precision = "fp32",
     ) -> Inpainter:
-        """Load a method from a weights folder (local or s3://).
+        """Load a method from a weights folder.
 
         Args:
-            weights: folder with ``config.yaml`` and safetensors files.
+            weights: folder with ``config.yaml`` and safetensors files, ``s3://bucket/folder`` or ``hf://owner/name``;
+                default: what ``$FACEINPAINT_WEIGHTS`` names.
             method: two-stage, structure, variant-1, variant-2, pconv or rfr.
             device: torch device; default CUDA when there is one.
             precision: "fp32", "bf16", "fp16", or "auto": bf16 where the device computes in it.
@@ -53,8 +72,9 @@ class Inpainter:
         """
         if method not in METHODS:
             raise InputError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
-        config = load_config(str(weights))
-        model, digest = _load_model(str(weights), method, config)
+        folder = find_weights(weights)
+        config = load_config(folder)
+        model, digest = _load_model(folder, method, config)
         chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         return cls(model, config, digest, chosen, precision)
 
@@ -65,27 +85,53 @@ class Inpainter:
         images uint8 (N, S, S, 3); masks uint8 (N, S, S), 1 in the hole -> uint8 (N, S, S, 3), equal to the images
         outside the hole.
         """
+        return self._restored(images, masks, None)
+
+    @torch.inference_mode()
+    def restore_with_attention(
+        self, images: np.ndarray, masks: np.ndarray, count: int
+    ) -> tuple[np.ndarray, Sources | None]:
+        """:meth:`restore_batch`, and where the finest attention of stage 2 looked; None for methods without it."""
+        attention: Attention = {}
+        restored = self._restored(images, masks, attention if isinstance(self.model, TwoStage) else None)
+        if not attention:
+            return restored, None
+        holes, scores = max(attention.values(), key=lambda each: each[0].shape[1])
+        weights, cells = scores.topk(min(count, scores.shape[2]), dim=2)
+        return restored, Sources(holes.cpu().numpy(), cells.cpu().numpy(), weights.cpu().numpy())
+
+    def _restored(self, images: np.ndarray, masks: np.ndarray, attention: Attention | None) -> np.ndarray:
         x = to_float(images).to(self.device, memory_format=self.memory_format)
         # The compared methods paint whole pictures; ours works where the holes are.
-        where = {"window": window_side(masks)} if isinstance(self.model, TwoStage) else {}
+        where: dict[str, Any] = (
+            {"window": window_side(masks), "attention": attention} if isinstance(self.model, TwoStage) else {}
+        )
         with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"):
             restored = self.model(x, mask_to_float(masks).to(self.device), **where)
         return np.where(masks[..., None] > 0, to_uint8(restored), images)
 
-    def __call__(self, image: Picture, mask: Image.Image | np.ndarray) -> Picture:
+    def __call__(
+        self,
+        image: Picture,
+        mask: Image.Image | np.ndarray,
+        *,
+        mask_polarity: Polarity = "white-is-hole",
+        grow_holes: Grow = "auto",
+    ) -> Picture:
         """Restore one face picture of any size.
 
-        image: RGB, PIL or uint8 (H, W, 3), an aligned face; mask: of the same size, PIL or uint8 (H, W), hole where it
-        is not zero. Returns the kind and size that came in; outside the hole it is the input. Pictures of another size
-        than the model's are scaled to it and the filled hole is scaled back.
+        image: RGB, PIL or uint8 (H, W, 3), an aligned face; mask: of the same size, PIL of any mode or an array (H, W),
+        read as bulk restoration reads masks (levels from 128 up, or the larger of two, are white). mask_polarity:
+        white-is-hole, black-is-hole or auto; grow_holes: pixels, or auto: to soft edges and mixed pixels. Returns the
+        kind and size that came in; outside the hole it is the input. Pictures of another size than the model's are
+        scaled to it and the filled hole is scaled back.
 
-        Raises :class:`InputError` when the sizes differ or the image is not RGB.
+        Raises :class:`InputError` when the sizes differ, the image is not RGB, or the mask has no usable hole.
         """
-        pixels, hole = np.asarray(image), (np.asarray(mask) > 0).astype(np.uint8)
+        pixels = np.asarray(image)
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
             raise InputError(f"the image is {pixels.dtype} {pixels.shape}: need 8-bit RGB, (H, W, 3)")
-        if hole.shape != pixels.shape[:2]:
-            raise InputError(f"the mask is {hole.shape}, the image {pixels.shape[:2]}: need one size, one channel")
+        hole = hole_of_mask(mask, pixels, Reading(polarity=mask_polarity, grow=grow_holes)).pixels
         small, small_hole = self._scale(pixels), self._scale_hole(hole)
         restored = self.restore_batch(small[None], small_hole[None])[0]
         if restored.shape != pixels.shape:

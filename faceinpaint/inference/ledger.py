@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -17,18 +17,23 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from faceinpaint.inference.row import ROW, LedgerRow, to_table
-from faceinpaint.storage import exists, join, read_bytes, top_names, write_bytes
+from faceinpaint.storage import delete, exists, join, read_bytes, top_names, write_bytes
 
 ROWS_A_FILE = 20_000  # a file is full from here on
 DIGEST_BYTES = 16
 DIGESTS = f"S{DIGEST_BYTES}"
 
 
-class Ledger:
-    """The ledger of one output folder. ``counts``: rows by status, those of earlier runs included."""
+GONE = "gone"  # beside the statuses, in counts
+GONE_NOTE = "the input is no longer there"
 
-    def __init__(self, output: str):
-        self.folder = join(output, "ledger")
+
+class Ledger:
+    """The ledger of one output folder. ``counts``: rows by status, those of earlier runs included; those of inputs that
+    are gone are counted apart, as GONE."""
+
+    def __init__(self, output: str, folder: str = "ledger"):
+        self.folder = join(output, folder)
         self.counts: Counter[str] = Counter()
         self._file, self._pending = 0, ROW.empty_table()
         self._flushed = 0
@@ -38,15 +43,14 @@ class Ledger:
 
         ``drop_failed``: rows that say ``failed`` are taken out, so that their inputs are missing and will be done.
         """
+        if drop_failed:
+            self.revise(lambda table: table.filter(pc.not_equal(table["status"], "failed")))
         found = [np.empty(0, DIGESTS)]
         self.counts.clear()
-        names = sorted(n for n in top_names(self.folder) if n.endswith(".parquet")) if exists(self.folder) else []
-        for name in names:
-            table = pq.read_table(io.BytesIO(read_bytes(join(self.folder, name)))).cast(ROW)
-            if drop_failed and pc.any(pc.equal(table["status"], "failed")).as_py():
-                table = table.filter(pc.not_equal(table["status"], "failed"))
-                self._write(name, table)
-            self.counts.update(table["status"].to_pylist())
+        self._file, self._pending = 0, ROW.empty_table()
+        for name, table in self.tables():
+            statuses = pc.if_else(pc.fill_null(table["gone"], False), GONE, table["status"])
+            self.counts.update(statuses.to_pylist())
             found.append(digests(table["key"].to_pylist()))
             self._file = int(name.removeprefix("part-").removesuffix(".parquet"))
             self._pending = table
@@ -57,9 +61,29 @@ class Ledger:
         known.sort()
         return known
 
+    def tables(self, columns: list[str] | None = None) -> Iterator[tuple[str, pa.Table]]:
+        """(file name, rows) of what is durable, in order; columns that older ledgers lack are null."""
+        names = sorted(n for n in top_names(self.folder) if n.endswith(".parquet")) if exists(self.folder) else []
+        for name in names:
+            yield name, _read_table(read_bytes(join(self.folder, name)), columns or ROW.names)
+
+    def revise(self, change: Callable[[pa.Table], pa.Table]) -> None:
+        """Rewrite each file of which ``change`` makes other rows. Nothing may be pending; :meth:`open` it anew."""
+        for name, table in self.tables():
+            after = change(table)
+            if not after.equals(table):
+                self._write(name, after)
+
+    def clear(self) -> None:
+        """Delete every row."""
+        for name in [name for name, _ in self.tables(["key"])]:
+            delete(join(self.folder, name))
+        self.open()
+
     @property
     def rows(self) -> int:
-        return sum(self.counts.values())
+        """Rows of inputs that are there."""
+        return sum(self.counts.values()) - self.counts[GONE]
 
     def add(self, rows: list[LedgerRow]) -> None:
         """Take finished inputs in; they are kept at the next :meth:`flush`, or when the file is full.
@@ -81,11 +105,9 @@ class Ledger:
 
     def outputs(self) -> set[str]:
         """Every output path that a row names."""
-        names = top_names(self.folder) if exists(self.folder) else []
         paths: set[str] = set()
-        for name in names:
-            column = pq.read_table(io.BytesIO(read_bytes(join(self.folder, name))), columns=["output"])["output"]
-            paths.update(pc.unique(column.drop_null()).to_pylist())
+        for _, table in self.tables(["output"]):
+            paths.update(pc.unique(table["output"].drop_null()).to_pylist())
         return paths
 
     def _name(self) -> str:
@@ -95,6 +117,19 @@ class Ledger:
         sink = io.BytesIO()
         pq.write_table(table, sink)
         write_bytes(join(self.folder, name), sink.getvalue())
+
+
+def _read_table(data: bytes, columns: list[str]) -> pa.Table:
+    file = pq.ParquetFile(io.BytesIO(data))
+    there = [name for name in columns if name in file.schema_arrow.names]
+    table = file.read(columns=there)
+    rows = {
+        name: table[name].cast(ROW.field(name).type)
+        if name in there
+        else pa.nulls(table.num_rows, ROW.field(name).type)
+        for name in columns
+    }
+    return pa.table(rows)
 
 
 def digests(keys: Iterable[str]) -> np.ndarray:

@@ -11,6 +11,7 @@ import torch
 from faceinpaint import telemetry
 from faceinpaint.config import Precision
 from faceinpaint.device import settle
+from faceinpaint.inference.guide import SOURCES, Guide, guide_from_attention
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.work import Examined, Painted, pack, unpack
 from faceinpaint.models.two_stage import window_side
@@ -35,31 +36,62 @@ class Painter:
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
         began = time.perf_counter()
         pictures: list[Examined] = unpack(batch["work"])
-        with_crops = [i for i, examined in enumerate(pictures) if examined.crops is not None]
         painted = [Painted(examined=examined) for examined in pictures]
+        with_crops = [i for i, examined in enumerate(pictures) if examined.plan.crops is not None]
         if with_crops:
-            crops = np.concatenate([pictures[i].crops for i in with_crops])
-            holes = np.concatenate([pictures[i].holes for i in with_crops])
             with telemetry.step("paint", len(with_crops)):
-                patches = paint(self.inpainter, crops, holes)
-            ends = np.cumsum([len(pictures[i].patches) for i in with_crops])
-            for i, part in zip(with_crops, np.split(patches, ends[:-1]), strict=True):
-                painted[i] = Painted(examined=pictures[i], patches=part)
-                pictures[i].row.seconds += (time.perf_counter() - began) * len(part) / len(crops)
+                together = paint_together(self.inpainter, [pictures[i] for i in with_crops])
+            patches = sum(len(pictures[i].plan.patches) for i in with_crops)
+            for i, each in zip(with_crops, together, strict=True):
+                painted[i] = each
+                share = len(pictures[i].plan.patches) / patches
+                pictures[i].row.seconds += (time.perf_counter() - began) * share
         return {"work": pack(painted)}
 
 
+def paint_together(inpainter: Inpainter, pictures: list[Examined]) -> list[Painted]:
+    """Pictures that all have crops, painted in batches over all of them."""
+    plans = [examined.plan for examined in pictures]
+    crops = np.concatenate([plan.crops for plan in plans if plan.crops is not None])
+    holes = np.concatenate([plan.holes for plan in plans if plan.holes is not None])
+    finer = np.array([patch.scale < 1 for plan in plans for patch in plan.patches])
+    patches, guides = paint_with_guides(inpainter, crops, holes, finer)
+    painted, first = [], 0
+    for examined in pictures:
+        own = slice(first, first + len(examined.plan.patches))
+        painted.append(Painted(examined=examined, patches=patches[own], guides=guides[own]))
+        first = own.stop
+    return painted
+
+
 def paint(inpainter: Inpainter, crops: np.ndarray, holes: np.ndarray) -> np.ndarray:
-    """uint8 crops (N, S, S, 3) and holes (N, S, S), 1 in the hole -> uint8 (N, S, S, 3), in padded batches.
+    """uint8 crops (N, S, S, 3) and holes (N, S, S), 1 in the hole -> uint8 (N, S, S, 3), in padded batches."""
+    return paint_with_guides(inpainter, crops, holes, np.zeros(len(crops), bool))[0]
+
+
+def paint_with_guides(
+    inpainter: Inpainter, crops: np.ndarray, holes: np.ndarray, wanted: np.ndarray
+) -> tuple[np.ndarray, list[Guide | None]]:
+    """:func:`paint`, and the guides of the crops that are ``wanted``, bool (N,), for detail finer than the model's.
 
     Patches whose holes fit windows of one size go together.
     """
     painted = np.empty_like(crops)
+    guides: list[Guide | None] = [None] * len(crops)
     sides = np.array([window_side(hole[None]) for hole in holes])
     for side in np.unique(sides):
         alike = np.flatnonzero(sides == side)
         for first in range(0, len(alike), MODEL_BATCH):
             chosen = alike[first : first + MODEL_BATCH]
             padded = np.resize(chosen, MODEL_BATCH)  # repeats the chosen ones
-            painted[chosen] = inpainter.restore_batch(crops[padded], holes[padded])[: len(chosen)]
-    return painted
+            if not wanted[chosen].any():
+                painted[chosen] = inpainter.restore_batch(crops[padded], holes[padded])[: len(chosen)]
+                continue
+            result, sources = inpainter.restore_with_attention(crops[padded], holes[padded], SOURCES)
+            painted[chosen] = result[: len(chosen)]
+            for k, i in enumerate(chosen):
+                if sources is not None and wanted[i]:
+                    guides[i] = guide_from_attention(
+                        sources.holes[k], sources.cells[k], sources.weights[k], crops.shape[1]
+                    )
+    return painted, guides

@@ -9,7 +9,7 @@ from typing import Protocol
 import ray
 
 from faceinpaint import telemetry
-from faceinpaint.data.source import count_pictures
+from faceinpaint.data.places import count_pictures
 
 EVERY = 5.0  # seconds
 
@@ -28,6 +28,7 @@ class Progress:
 
     def __init__(self, source: str):
         self.began = self._shown = time.monotonic()
+        self._source = source
         self.already = 0  # ledger rows of earlier runs
         self._counting = ray.remote(num_cpus=0)(count_pictures).remote(source)
         self._total: int | None = None
@@ -41,6 +42,11 @@ class Progress:
         """The number of inputs; waits for the count."""
         self._total = ray.get(self._counting)
         return self._total
+
+    def count_again(self) -> int:
+        """The number of inputs as it is now."""
+        self._counting = ray.remote(num_cpus=0)(count_pictures).remote(self._source)
+        return self.total()
 
     def rate(self, ledger: Counted) -> float:
         """Pictures/s of this run."""

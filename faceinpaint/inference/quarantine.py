@@ -11,8 +11,9 @@ import numpy as np
 import ray
 
 from faceinpaint import telemetry
+from faceinpaint.inference.document import examine
 from faceinpaint.inference.given import inputs
-from faceinpaint.inference.work import Examined, Settings, examine, pack
+from faceinpaint.inference.work import Examined, Settings, pack
 
 DEATHS = 2  # of its process, after which a picture is given up
 
@@ -24,15 +25,15 @@ def examine_apart(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict
     pool = spawned_pool()
     try:
         with telemetry.step("examine", len(batch["key"])):
-            for key, image, error, own in inputs(batch, shared):
+            for given in inputs(batch, shared):
                 for _ in range(DEATHS):
                     try:
-                        examined.append(pool.submit(examine, key, image, error, own).result())
+                        examined.append(pool.submit(examine, *given).result())
                         break
                     except BrokenProcessPool:
                         pool = spawned_pool()
                 else:
-                    examined.append(_given_up(key, shared))
+                    examined.append(_given_up(given[0], shared, given[4]))
     finally:
         pool.shutdown()
     return {"work": pack(examined)}
@@ -43,5 +44,5 @@ def spawned_pool() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
-def _given_up(key: str, settings: Settings) -> Examined:
-    return examine(key, None, f"killed its process {DEATHS} times: quarantined", settings)
+def _given_up(key: str, settings: Settings, stamp: str | None) -> Examined:
+    return examine(key, None, f"killed its process {DEATHS} times: quarantined", settings, stamp)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import ray
@@ -21,69 +21,49 @@ from ray.data import ActorPoolStrategy, Dataset
 from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
-from faceinpaint.data.mask_spec import Detected, absolute_masks, parse_masks
-from faceinpaint.data.source import is_parquet, is_small, read_pictures
-from faceinpaint.data.user_masks import Polarity
-from faceinpaint.errors import InputError
+from faceinpaint.data.marked_holes import Reading
+from faceinpaint.data.mask_spec import Detected, MaskSpec
+from faceinpaint.data.places import is_parquet, is_small
+from faceinpaint.data.source import read_pictures
+from faceinpaint.inference.audit import bring_up_to_date
 from faceinpaint.inference.detect import check_detector, find
 from faceinpaint.inference.gallery import Gallery
 from faceinpaint.inference.ledger import DIGESTS, Ledger
 from faceinpaint.inference.lock import claim, run_lock
+from faceinpaint.inference.options import Options, check_options, note_links
+from faceinpaint.inference.outputs import drop_orphans
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.quarantine import examine_apart
-from faceinpaint.inference.report import write_report
-from faceinpaint.inference.steps import examine_batch, finish_batch, missing, write_rows
-from faceinpaint.inference.work import Examined, Finished, Settings, unpack
+from faceinpaint.inference.report import told, write_report
+from faceinpaint.inference.steps import examine_batch, finish_batch, missing, plan_batch, write_rows
+from faceinpaint.inference.work import Finished, Settings, unpack
 from faceinpaint.ray_session import connect
-from faceinpaint.storage import absolute, check_writable, delete, join, top_names
+from faceinpaint.storage import check_writable
 
 PICTURES = 32  # that travel together
 PARQUET_ROWS = 512  # of an output file
+DRY_LEDGER = "_job/dry-run/ledger"
 CRASHES = 3  # of workers that a pass outlives; then pictures are examined apart from each other
 PASSES = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How bulk restoration works; the fields are the flags of ``faceinpaint restore``."""
-
-    input: str
-    masks: str
-    output: str
-    weights: str
-    workers: int | None = None  # None: 2; 1 with GPUs or a batch of pictures at most
-    cpus_per_worker: float = 1  # threads of one process wait for each other when a decoder takes a core
-    gpus_per_worker: float = 0
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    mask_polarity: Polarity = "white-is-hole"
-    sensitivity: float = 0.5  # of masks "detect": 0 marks least, 1 most
-    no_face: Literal["skip", "classical", "crop"] = "classical"
-    format: Literal["keep", "png"] = "keep"
-    keep_masks: bool = False
-    dry_run: bool = False
-    retry_failed: bool = False
 
 
 def restore(options: Options | None = None, /, **fields: Any) -> dict[str, int]:
     """Restore an archive; returns the number of ledger rows by status, rows of earlier runs included.
 
-    Takes :class:`Options`, or their fields as keywords; with both, the keywords count.
-    Raises :class:`InputError` for unusable arguments, and ``RuntimeError`` when the job could not account for every
-    input.
+    Takes :class:`Options`, or their fields as keywords; with both, the keywords count. Rows of inputs that are gone
+    count apart, as "gone". Raises :class:`InputError` for unusable arguments, :class:`JobError` when Ray cannot start,
+    and ``RuntimeError`` when the job could not account for every input.
     """
-    options = Options(**fields) if options is None else replace(options, **fields)
-    options = replace(
-        options,
-        input=absolute(options.input),
-        output=absolute(options.output),
-        weights=absolute(options.weights),
-    )
+    options = (Options(**fields) if options is None else replace(options, **fields)).with_full_paths()
+    masks = check_options(options)
     with ThreadPoolExecutor(1) as pool:  # torch is imported, and the weights are checked, while Ray starts
-        checked = pool.submit(_check, options)
+        loaded = pool.submit(_settings, options, masks)
         connect()
-        settings = checked.result()
-    read_pictures(options.input)  # raises for what cannot be read
+        settings = loaded.result()
     check_writable(options.output)
+    note = note_links(options.input)
+    if note:
+        print(note, flush=True)
     with run_lock(options.output):
         if options.dry_run:
             return _dry_run(options, settings)
@@ -91,35 +71,29 @@ def restore(options: Options | None = None, /, **fields: Any) -> dict[str, int]:
         return _run(options, settings)
 
 
-def _check(options: Options) -> Settings:
-    """What pictures need to know; raises :class:`InputError` before anything is written."""
+def _settings(options: Options, masks: MaskSpec) -> Settings:
+    """What pictures need to know. Raises :class:`InputError` for weights that cannot be loaded."""
     from faceinpaint.inference.inpainter import Inpainter  # torch takes seconds
 
     inpainter = Inpainter.load(options.weights, device="cpu")
-    rows = is_parquet(options.input)
-    settings = Settings(
+    return Settings(
         output=options.output,
-        masks=parse_masks(absolute_masks(options.masks)),
-        polarity=options.mask_polarity,
+        masks=masks,
+        reading=Reading(polarity=options.mask_polarity, frame=options.mask_frame, grow=options.grow_holes),
         image_size=inpainter.image_size,
         alignment=inpainter.config.alignment,
         no_face=options.no_face,
         as_png=options.format == "png",
-        as_rows=rows,
+        as_rows=is_parquet(options.input),
         keep_masks=options.keep_masks,
         model_sha256=inpainter.model_sha256,
     )
-    if rows and options.keep_masks:
-        raise InputError("--keep-masks writes files beside files: with Parquet, keep the masks you gave")
-    inside, outside = options.output.rstrip("/") + "/", options.input.rstrip("/") + "/"
-    if inside.startswith(outside) or outside.startswith(inside):
-        raise InputError(f"--output {options.output} and --input {options.input} lie in each other: keep them apart")
-    return settings
 
 
 def _identity(options: Options, settings: Settings) -> dict[str, Any]:
     """What decides a job's results: another job on the same output is refused."""
-    names = ("input", "masks", "mask_polarity", "no_face", "format", "keep_masks", "precision")
+    names = ("input", "masks", "mask_polarity", "mask_frame", "grow_holes", "no_face", "format", "keep_masks")
+    names += ("precision",)
     found_by = {"detector": check_detector(options)} if isinstance(settings.masks, Detected) else {}
     return {name: getattr(options, name) for name in names} | {"model_sha256": settings.model_sha256} | found_by
 
@@ -127,27 +101,46 @@ def _identity(options: Options, settings: Settings) -> dict[str, Any]:
 def _run(options: Options, settings: Settings) -> dict[str, int]:
     ledger, gallery = Ledger(options.output), Gallery(options.output)
     progress = Progress(options.input)
+    apart = False
     for attempt in range(PASSES):
-        # In the object store alone: sixteen bytes an input are much for a driver that holds them to the end.
-        done = ray.put(ledger.open(drop_failed=options.retry_failed and attempt == 0))
+        done = _open(options, settings, ledger, gallery, again=attempt > 0)
         if attempt == 0:
             progress.begin(ledger)
-        if settings.as_rows:
-            _drop_orphans(options.output, ledger)
         try:
-            _pass(options, settings, ledger, gallery, progress, done, apart=attempt > 0)
-            break
+            _pass(options, settings, ledger, gallery, progress, done, apart)
         except (WorkerCrashedError, RayActorError, OutOfMemoryError) as error:
             if attempt == PASSES - 1:
                 raise
             print(f"workers died ({type(error).__name__}): going on with one picture at a time", flush=True)
             ledger.flush()
-    total = progress.total()
-    write_report(options.output, ledger, gallery, progress.rate(ledger), settings.alignment)
+            apart = True
+            continue
+        if ledger.rows in (progress.total(), progress.count_again()):
+            break
+        print("inputs came or went meanwhile: looking again", flush=True)
+    groups = write_report(options.output, ledger, gallery, progress.rate(ledger), settings.alignment)
+    for line in told(groups, dry=False):
+        print(line, flush=True)
     progress.close(ledger)
-    if ledger.rows != total:
-        raise RuntimeError(f"{total} inputs, but {ledger.rows} ledger rows: did the input change meanwhile? Run again")
-    return dict(ledger.counts)
+    if ledger.rows != progress.total():
+        raise RuntimeError(f"{progress.total()} inputs, but {ledger.rows} ledger rows: they keep changing; run again")
+    return {status: count for status, count in ledger.counts.items() if count}
+
+
+def _open(options: Options, settings: Settings, ledger: Ledger, gallery: Gallery, again: bool) -> ray.ObjectRef:
+    """Make the ledger one of the inputs as they are now; a reference to the digests of those that are done with."""
+    known = ledger.open(drop_failed=options.retry_failed and not again)
+    if len(known):
+        changes = bring_up_to_date(options.output, options.input, settings.masks, ledger, settings.as_rows)
+        if changes:
+            gallery.forget(changes.changed)
+            known = ledger.open()
+        if changes.changed or changes.gone or changes.back:
+            print(changes, flush=True)
+    if settings.as_rows:
+        drop_orphans(options.output, ledger)
+    # In the object store alone: sixteen bytes an input are much for a driver that holds them to the end.
+    return ray.put(known)
 
 
 def _pass(
@@ -161,7 +154,6 @@ def _pass(
 ) -> None:
     """Stream what is not ``done`` through the pipeline into the ledger; flushes as it goes and at the end."""
     try:
-        finished: list[Finished]
         for finished in _stream(options, settings, done, apart):
             ledger.add([each.row for each in finished])
             gallery.add(finished)
@@ -172,8 +164,8 @@ def _pass(
         gallery.save()
 
 
-def _stream(options: Options, settings: Settings, done: ray.ObjectRef, apart: bool = False) -> Iterator[list[Any]]:
-    """Finished pictures (of a dry run: examined ones), some at a time."""
+def _stream(options: Options, settings: Settings, done: ray.ObjectRef, apart: bool = False) -> Iterator[list[Finished]]:
+    """Finished pictures, some at a time."""
     with warnings.catch_warnings():
         # Ray 2.60 has no named parameter for a task's crash budget, and warns of the unnamed one.
         warnings.filterwarnings("ignore", message=".*ray_remote_args", category=RayDeprecationWarning)
@@ -183,7 +175,7 @@ def _stream(options: Options, settings: Settings, done: ray.ObjectRef, apart: bo
 
 
 def _pipeline(options: Options, settings: Settings, done: ray.ObjectRef, apart: bool) -> Dataset:
-    """Read, examine, paint, finish: a column ``work``. A dry run ends after examining."""
+    """Read, examine, paint, finish: a column ``work``. A dry run plans instead of painting."""
     shared = ray.put(settings)
     look = examine_apart if apart else examine_batch
     task: dict[str, Any] = {"batch_format": "numpy", "num_cpus": 0.5, "max_retries": CRASHES}
@@ -192,7 +184,7 @@ def _pipeline(options: Options, settings: Settings, done: ray.ObjectRef, apart: 
         pictures = find(pictures, options, apart)
     works = pictures.map_batches(partial(look, settings=shared), batch_size=PICTURES, **task)
     if options.dry_run:
-        return works
+        return works.map_batches(partial(plan_batch, settings=shared), batch_size=PICTURES, **task)
     works = _paint(works, options).map_batches(partial(finish_batch, settings=shared), batch_size=PICTURES, **task)
     if not settings.as_rows:
         return works
@@ -226,25 +218,18 @@ def _model_processes(options: Options) -> int:
     return options.workers or (1 if options.gpus_per_worker or is_small(options.input, PICTURES) else 2)
 
 
-def _drop_orphans(output: str, ledger: Ledger) -> None:
-    """Delete Parquet files that a killed run wrote but did not enter: their pictures are done anew."""
-    names = [name for name in top_names(output) if name.startswith("restored-")]
-    entered = ledger.outputs() if names else set()
-    for name in names:
-        if name not in entered:
-            delete(join(output, name))
-
-
 def _dry_run(options: Options, settings: Settings) -> dict[str, int]:
-    """Examine everything, write a contact sheet, restore nothing."""
-    gallery, progress, ledger = Gallery(options.output, dry=True), Progress(options.input), Ledger(options.output)
-    examined: list[Examined]
-    for examined in _stream(options, settings, ray.put(np.empty(0, DIGESTS))):
-        for each in examined:
-            each.row.status = each.row.status or "restored"
-        ledger.counts.update(str(each.row.status) for each in examined)
-        gallery.add_plans(examined)
+    """Examine everything, say what would happen, restore nothing."""
+    gallery, progress = Gallery(options.output, dry=True), Progress(options.input)
+    ledger = Ledger(options.output, DRY_LEDGER)
+    ledger.open()
+    ledger.clear()
+    for plans in _stream(options, settings, ray.put(np.empty(0, DIGESTS))):
+        ledger.add([plan.row for plan in plans])
         progress.show(ledger)
-    write_report(options.output, ledger, gallery, progress.rate(ledger), settings.alignment)
+    ledger.flush()
+    groups = write_report(options.output, ledger, gallery, progress.rate(ledger), settings.alignment)
+    for line in told(groups, dry=True):
+        print(line, flush=True)
     progress.close(ledger)
-    return dict(ledger.counts)
+    return {status: count for status, count in ledger.counts.items() if count}

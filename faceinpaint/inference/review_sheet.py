@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections import Counter
@@ -10,9 +11,9 @@ from typing import Any
 
 import jinja2
 import numpy as np
+from PIL import Image
 
 from faceinpaint.inference.proposals import ProposalRow
-from faceinpaint.inference.report import inline_png
 from faceinpaint.storage import exists, join, read_bytes, write_bytes
 
 SHOWN = 96
@@ -52,7 +53,7 @@ class ReviewSheet:
         cards = [
             {
                 "row": row,
-                "pictures": [(name, inline_png(sheet[name])) for name in ("before", "marked") if name in sheet],
+                "pictures": [(name, _inline(sheet[name])) for name in ("before", "marked") if name in sheet],
             }
             for row, sheet in self.entries
         ]
@@ -70,3 +71,10 @@ def _unpack(data: bytes) -> list[tuple[ProposalRow, dict[str, np.ndarray]]]:
                 i, _, picture = name.partition("/")
                 entries[int(i)][1][picture] = archive[name]
     return entries
+
+
+def _inline(picture: np.ndarray) -> str:
+    """``picture`` uint8 (H, W, 3) as the source of an HTML image."""
+    sink = io.BytesIO()
+    Image.fromarray(picture).save(sink, "PNG")
+    return "data:image/png;base64," + base64.b64encode(sink.getvalue()).decode()

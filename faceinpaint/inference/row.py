@@ -8,9 +8,9 @@ from typing import Literal, get_args, get_type_hints
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Status = Literal["restored", "restored-fallback", "skipped", "failed"]
-ARROW = {str: pa.string(), Status: pa.string(), float: pa.float64(), int: pa.int32()}
+ARROW = {str: pa.string(), Status: pa.string(), float: pa.float64(), int: pa.int32(), bool: pa.bool_()}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,11 +28,19 @@ class LedgerRow:
     output: str | None = None  # path relative to OUTPUT
     output_sha256: str | None = None  # of the picture's encoded bytes
     hole_ratio: float | None = None
+    hole_grown: int | None = None  # pixels of the hole that were not marked
     faces: int | None = None
+    route: str | None = None  # how its holes were filled, and how many each way
+    confidence: float | None = None  # 0 to 1, see faceinpaint.inference.confidence
     seam_error: float | None = None  # mean step across the hole's edge, levels of 255
+    fidelity: str | None = None  # exact, blocks, or "recoded: " and why: what else than the hole moved
+    dropped: str | None = None  # what the file no longer says, and why
     seconds: float = 0.0
     model_sha256: str | None = None
     schema: int = SCHEMA_VERSION
+    input_stamp: str | None = None  # changes with the input's file; None where its bytes must be compared
+    mask_stamp: str | None = None  # likewise with the mask's
+    gone: bool = False  # the input is no longer there: the row tells what became of it
 
 
 def _arrow_type(hint: object) -> pa.DataType:

@@ -5,24 +5,22 @@ They run in many processes, so nothing here imports torch: each starts in a seco
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import ray
 
 from faceinpaint import telemetry
+from faceinpaint.inference.document import examine, finish
 from faceinpaint.inference.given import inputs
 from faceinpaint.inference.ledger import contains
-from faceinpaint.inference.work import Finished, doubt, examine, finish, pack, unpack
-from faceinpaint.storage import join, write_bytes
+from faceinpaint.inference.outputs import write_pictures
+from faceinpaint.inference.thumbs import DRY_THUMBS, THUMBS, shaded, write_thumb
+from faceinpaint.inference.work import Finished, doubt, pack, planned, unpack
 
-SHEETS = 2  # of a batch's pictures, the most doubtful ones, bring thumbnails for the report
+SHEETS = 2  # of a batch's pictures, the most doubtful ones, bring their faces to the report
 
 
 def missing(known: ray.ObjectRef, keys: list[str]) -> np.ndarray:
@@ -40,8 +38,28 @@ def finish_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[
     shared = ray.get(settings)
     with telemetry.step("finish", len(batch["work"])):
         pictures = [finish(painted, shared) for painted in unpack(batch["work"])]
+        for finished in pictures:
+            if finished.sheet:
+                shown = [finished.sheet[name] for name in ("before", "hole", "after")]
+                write_thumb(shared.output, THUMBS, finished.row.key, shown)
     pictures.sort(key=lambda finished: doubt(finished.row), reverse=True)
     return {"work": pack(pictures[:SHEETS] + [replace(finished, sheet={}) for finished in pictures[SHEETS:]])}
+
+
+def plan_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
+    """A dry run's end of examined pictures: their rows, and what the model would see as thumbnails."""
+    shared = ray.get(settings)
+    plans = []
+    for examined in unpack(batch["work"]):
+        row = examined.row
+        if row.status is None:
+            row.status, row.reason = planned(examined)
+            seen = [shaded(examined.thumbnails["before"], examined.thumbnails["hole"])]
+            if examined.plan.crops is not None:
+                seen.append(shaded(examined.plan.crops[0], examined.plan.holes[0]))
+            write_thumb(shared.output, DRY_THUMBS, row.key, seen)
+        plans.append(Finished(row=row))
+    return {"work": pack(plans)}
 
 
 def write_rows(batch: dict[str, np.ndarray], output: str) -> dict[str, Any]:
@@ -49,11 +67,8 @@ def write_rows(batch: dict[str, np.ndarray], output: str) -> dict[str, Any]:
     pictures: list[Finished] = unpack(batch["work"])
     good = [finished for finished in pictures if finished.picture]
     if good:
-        keys = [finished.row.key for finished in good]
-        name = f"restored-{hashlib.sha256(json.dumps(keys).encode()).hexdigest()[:16]}.parquet"
-        sink = io.BytesIO()
-        pq.write_table(pa.table({"key": keys, "image": [finished.picture for finished in good]}), sink)
-        write_bytes(join(output, name), sink.getvalue())
+        table = {"key": [finished.row.key for finished in good], "image": [finished.picture for finished in good]}
+        name = write_pictures(output, pa.table(table))
         for finished in good:
             finished.row.output = name
     return {"work": pack([replace(finished, picture=b"") for finished in pictures])}

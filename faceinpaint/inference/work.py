@@ -6,7 +6,7 @@ import hashlib
 import pickle
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -14,38 +14,48 @@ import cv2
 import numpy as np
 
 from faceinpaint.data.faces import Alignment
-from faceinpaint.data.mask_spec import Alpha, MaskSpec, hole_for
-from faceinpaint.data.routing import Patch, cut, paste, route
-from faceinpaint.data.user_masks import Polarity
+from faceinpaint.data.marked_holes import Reading, Subject, bring_mask, find_hole
+from faceinpaint.data.mask_spec import Alpha, MaskSpec
+from faceinpaint.data.routing import cut, route
 from faceinpaint.errors import InputError, NoPhotographError
+from faceinpaint.images import upright
+from faceinpaint.inference.compose import Plan, compose
+from faceinpaint.inference.confidence import confidence
+from faceinpaint.inference.guide import Guide
 from faceinpaint.inference.row import LedgerRow, Status
-from faceinpaint.photos.photo import encode_photo, read_photo
+from faceinpaint.inference.thumbs import thumbnail
+from faceinpaint.photos.coding import PhotoFile
+from faceinpaint.photos.photo import Part, Photo, encode_photo, open_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
+from faceinpaint.photos.stale import fresh_xmp, joined
+from faceinpaint.photos.view import View
 from faceinpaint.storage import PART, first_line, join, write_bytes
 
 RESERVED = ("ledger", "_job", "masks", "report.html", "dry-run.html")  # names of OUTPUT that no picture may take
-CLASSICAL_MARGIN = 16  # pixels of surroundings a classical fill sees
+# Names that statements take beside pictures that have no place for one
+SIDECARS = tuple(f".{kind}.xmp" for kind in ("bmp", "gif", "tga", "pnm", "pgm", "ppm", "pbm", "j2k", "j2c", "jpc"))
+MOST_PART = 1 / 4  # of a picture; a larger part is not carried along, but decoded again
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What decides the result for a picture.
 
-    masks and polarity: where holes come from; image_size, alignment: of the model; no_face: what happens to a hole
+    masks and reading: where holes come from; image_size, alignment: of the model; no_face: what happens to a hole
     without a face; as_png: every output is a PNG named after its input; as_rows: outputs are rows of Parquet, not
-    files; keep_masks: holes are kept as OUTPUT/masks/KEY.png; in_memory: the file is handed back, not written.
+    files; apart: finished pictures are handed back, not written; keep_masks: holes are kept as OUTPUT/masks/KEY.png.
     """
 
     output: str
     masks: MaskSpec
-    polarity: Polarity = "white-is-hole"
+    reading: Reading = Reading(grow="auto")
     image_size: int
     alignment: Alignment
     no_face: Literal["skip", "classical", "crop"] = "classical"
     as_png: bool = False
     as_rows: bool = False
+    apart: bool = False
     keep_masks: bool = False
-    in_memory: bool = False
     model_sha256: str = ""
 
 
@@ -53,24 +63,27 @@ class Settings:
 class Examined:
     """A picture before the model. A status in ``row`` means that it is done with: nothing else is set then.
 
-    data: the input's bytes; patches: parts for the model, with ``crops`` uint8 (P, S, S, 3) and ``holes`` uint8
-    (P, S, S), 1 in the hole; fills: parts that get a classical fill.
+    data: the input's bytes; plan: how its holes are to be filled; part: what filling them looks at, None where that is
+    to be decoded again; thumbnails: of the picture (before) and its hole.
     """
 
     row: LedgerRow
     data: bytes = b""
-    patches: list[Patch] = field(default_factory=list)
-    fills: list[Patch] = field(default_factory=list)
-    crops: np.ndarray | None = None
-    holes: np.ndarray | None = None
+    plan: Plan = field(default_factory=Plan)
+    part: Part | None = None
+    thumbnails: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Painted:
-    """A picture after the model. patches: what it made of each of ``examined.crops``, uint8 (P, S, S, 3)."""
+    """A picture after the model.
+
+    patches: what it made of each of the plan's crops, uint8 (P, S, S, 3); guides: its attention, where it is known.
+    """
 
     examined: Examined
     patches: np.ndarray | None = None
+    guides: list[Guide | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +113,11 @@ def unpack(column: np.ndarray) -> list[Any]:
     return [pickle.loads(step) for step in column]
 
 
-def examine(key: str, data: bytes | None, error: str | None, settings: Settings) -> Examined:
+def examine(key: str, data: bytes | None, error: str | None, settings: Settings, stamp: str | None = None) -> Examined:
     """Decode, find hole and faces, and cut out what the model has to see; trouble becomes the row's status."""
     began = time.perf_counter()
-    row = LedgerRow(key=key, model_sha256=settings.model_sha256)
-    examined = Examined(row=row)
+    row = LedgerRow(key=key, model_sha256=settings.model_sha256, input_stamp=stamp)
+    examined = Examined(row=row, data=data or b"" if settings.apart else b"")
     if data is None:
         row.status, row.reason = "failed", error or "no picture"
     else:
@@ -142,107 +155,123 @@ def _guarded(row: LedgerRow, step: Callable[[], Step], otherwise: Step) -> Step:
 def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
     check_key(row.key, settings)
     photo = read_photo(data)
-    rgb = photo.rgb
-    hole = hole_for(settings.masks, row.key, rgb, photo.alpha, settings.polarity, settings.image_size)
+    brought = bring_mask(settings.masks, row.key)
+    row.mask_stamp = brought and brought.stamp
+    found = find_hole(settings.masks, subject_of(row.key, photo), settings.reading, settings.image_size, brought)
+    hole = found.pixels
+    view = photo.view(hole)
+    rgb = upright(view.rgb, photo.file.orientation)
     row.mask_sha256 = hashlib.sha256(repr(hole.shape).encode() + np.packbits(hole).tobytes()).hexdigest()
-    row.hole_ratio = float(hole.mean())
-    patches, fills = route(rgb, hole, settings.image_size, settings.alignment), []
-    without = [patch for patch in patches if patch.kind == "none"]
-    row.faces = len(patches) - len(without)
-    if without and settings.no_face == "skip":
+    row.hole_ratio, row.hole_grown = float(hole.mean()), found.grown
+    plan = _routed(rgb, hole, settings)
+    row.faces = plan.routes.faces
+    thumbnails = {"before": thumbnail(rgb), "hole": thumbnail(hole * 255)}
+    return Examined(row=row, data=data, plan=plan, part=_part_of(photo, view, plan), thumbnails=thumbnails)
+
+
+def subject_of(key: str, photo: Photo) -> Subject:
+    """A photo as the search for its hole wants it."""
+    file = photo.file
+    return Subject(key=key, picture=photo.rgb, alpha=photo.alpha, orientation=file.orientation, block=file.block)
+
+
+def _part_of(photo: Photo, view: View, plan: Plan) -> Part | None:
+    """What filling the holes looks at; None where that is much of the picture."""
+    height, width = photo.file.upright_size
+    box = plan.reach(height, width)
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return photo.part(box, view) if area <= MOST_PART * height * width else None
+
+
+def _routed(rgb: np.ndarray, hole: np.ndarray, settings: Settings) -> Plan:
+    """How the holes are to be filled, with what the model has to see."""
+    routes = route(rgb, hole, settings.image_size, settings.alignment)
+    plan = Plan(patches=routes.patches, routes=replace(routes, patches=[]))
+    if plan.without_face and settings.no_face == "skip":
         raise NoPhotographError("no face at a hole")
     if settings.no_face == "classical":
-        fills, patches = without, [patch for patch in patches if patch.kind != "none"]
-    if not patches:
-        return Examined(row=row, data=data, fills=fills)
-    crops, holes = zip(*(cut(rgb, hole, patch) for patch in patches), strict=True)
-    return Examined(row=row, data=data, patches=patches, fills=fills, crops=np.stack(crops), holes=np.stack(holes))
+        by_face = [patch for patch in plan.patches if patch.kind != "none"]
+        plan = replace(plan, patches=by_face, fills=[patch for patch in plan.patches if patch.kind == "none"])
+    if not plan.patches:
+        return plan
+    crops, holes = zip(*(cut(rgb, hole, patch) for patch in plan.patches), strict=True)
+    return replace(plan, crops=np.stack(crops), holes=np.stack(holes))
 
 
 def check_key(key: str, settings: Settings) -> None:
     """Raises :class:`InputError` for a key that is no path below the output, or one that the job itself needs."""
-    if settings.as_rows or settings.in_memory:
+    if settings.as_rows:
         return
     parts = key.split("/")
     if {"", ".", ".."} & set(parts) or "\0" in key:
         raise InputError("the name is no plain path below the output folder")
-    if key.endswith(".bmp.xmp") or parts[-1].startswith(PART):
-        raise InputError("the name is that of a BMP's sidecar or of a half-written file: rename the input")
+    if key.lower().endswith(SIDECARS) or parts[-1].startswith(PART):
+        raise InputError("the name is that of a picture's sidecar or of a half-written file: rename the input")
     if parts[0] in RESERVED:
         raise InputError(f"the name {parts[0]!r} is the job's own under OUTPUT: rename the input")
 
 
 def _complete(painted: Painted, settings: Settings) -> Finished:
     examined, row = painted.examined, painted.examined.row
-    photo = read_photo(examined.data)
-    before = photo.rgb
-    hole = np.zeros(before.shape[:2], np.uint8)
-    for patch in examined.patches + examined.fills:
-        _part(hole, patch)[:] |= patch.hole
-    after = _filled(painted, before, hole)
-    row.seam_error, row.status, row.reason = seam_error(after, hole), _status(examined), _reason(examined)
-    samples = photo.with_hole(after, hole, opaque=isinstance(settings.masks, Alpha))
-    statement = {"Hole": f"{row.hole_ratio:.4f}", "Status": row.status, "Model": settings.model_sha256}
-    xmp = with_provenance(photo.file.info.get("xmp"), statement | {"Mask": row.mask_sha256 or ""})
-    # A row has no sidecar for a BMP's statement, and keeps nothing lossy.
-    as_png = settings.as_png or (settings.as_rows and (not photo.lossless or photo.format == "BMP"))
-    data = encode_photo(photo, samples, xmp, as_png)
+    file, part, decoded = open_photo(examined.data), examined.part, None
+    if part is None:
+        photo = read_photo(examined.data)
+        hole = examined.plan.mask(file.upright_size)
+        file, decoded, part = photo.file, photo.decoded, photo.whole(photo.view(hole))
+    plan = examined.plan.moved(*part.box[:2])
+    before = part.rgb
+    hole = plan.mask(before.shape)
+    after = compose(before, hole, plan, painted.patches, painted.guides)
+    _describe(row, painted, part, hole, after, settings)
+    old_xmp, stale = fresh_xmp(file.xmp)
+    xmp = _statement(old_xmp, row, settings)
+    as_png = not settings.apart and (settings.as_png or (settings.as_rows and not _stays_in_rows(file)))
+    change = part.change(after, hole, opaque=isinstance(settings.masks, Alpha))
+    written = encode_photo(file, change, xmp, as_png, decoded)
+    data = written.data
+    row.fidelity, row.dropped = written.fidelity, joined(stale + written.dropped)
     row.output_sha256 = hashlib.sha256(data).hexdigest()
-    sheet = _sheet(painted, before, hole, after)
-    if settings.as_rows or settings.in_memory:
+    sheet = _sheet(painted, part, after)
+    if settings.as_rows or settings.apart:
         return Finished(row=row, picture=data, sheet=sheet)
     row.output = f"{row.key}.png" if settings.as_png else row.key
     write_bytes(join(settings.output, row.output), data)
-    if photo.format == "BMP" and not as_png:  # has no place for it inside
+    if not (file.holds_xmp or as_png):
         write_bytes(join(settings.output, f"{row.output}.xmp"), xmp)
     if settings.keep_masks:
-        png = cv2.imencode(".png", hole * 255)[1].tobytes()
+        png = cv2.imencode(".png", examined.plan.mask(part.size) * 255)[1].tobytes()
         write_bytes(join(settings.output, "masks", f"{row.key}.png"), png)
     return Finished(row=row, sheet=sheet)
 
 
-def _filled(painted: Painted, before: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """``before`` with all patches pasted and all fills made; none looks at damage that another has yet to fill."""
-    after, damage = before, hole.copy()
-    for i, patch in enumerate(painted.examined.patches):
-        assert painted.patches is not None
-        after = paste(after, painted.patches[i], patch, damage, feather=0 if patch.kind == "aligned" else None)
-        _part(damage, patch)[:] -= patch.hole
-    for patch in painted.examined.fills:
-        after = classical_fill(after, patch, damage)
-        _part(damage, patch)[:] -= patch.hole
-    return after
+def _statement(xmp: bytes | None, row: LedgerRow, settings: Settings) -> bytes:
+    values = {"Hole": f"{row.hole_ratio:.4f}", "Status": row.status or "", "Model": settings.model_sha256}
+    return with_provenance(xmp, values | {"Mask": row.mask_sha256 or ""})
 
 
-def _part(mask: np.ndarray, patch: Patch) -> np.ndarray:
-    x0, y0, x1, y1 = patch.box
-    return mask[y0:y1, x0:x1]
+def _stays_in_rows(file: PhotoFile) -> bool:
+    """Whether a row of Parquet keeps the file's format: it has no sidecar for a statement, and keeps nothing lossy."""
+    return file.lossless and file.holds_xmp
 
 
-def _status(examined: Examined) -> Status:
-    no_face = examined.fills or any(patch.kind == "none" for patch in examined.patches)
-    return "restored-fallback" if no_face else "restored"
+def _describe(
+    row: LedgerRow, painted: Painted, part: Part, hole: np.ndarray, after: np.ndarray, settings: Settings
+) -> None:
+    """What the row says of the restored ``part``, which is now ``after``."""
+    plan = painted.examined.plan
+    row.seam_error, row.route = seam_error(after, hole), plan.described()
+    row.confidence = confidence(plan, painted.patches, part.size[0] * part.size[1], settings.alignment)
+    row.status, row.reason = planned(painted.examined)
 
 
-def _reason(examined: Examined) -> str | None:
-    if examined.fills:
-        return f"no face at {len(examined.fills)} hole(s): filled from the edges"
-    crops = sum(patch.kind == "none" for patch in examined.patches)
-    return f"no face at {crops} hole(s): the model saw their surroundings" if crops else None
-
-
-def classical_fill(picture: np.ndarray, patch: Patch, damage: np.ndarray) -> np.ndarray:
-    """A copy of ``picture`` with the patch's hole filled from its edges (Telea 2004).
-
-    ``damage``: uint8 (H, W), 1 where the picture is not valid, this hole included.
-    """
-    x0, y0, x1, y1 = patch.box
-    top, left = max(0, y0 - CLASSICAL_MARGIN), max(0, x0 - CLASSICAL_MARGIN)
-    area = (slice(top, y1 + CLASSICAL_MARGIN), slice(left, x1 + CLASSICAL_MARGIN))
-    filled = cv2.inpaint(np.ascontiguousarray(picture[area]), damage[area], 3, cv2.INPAINT_TELEA)
-    result = picture.copy()
-    result[y0:y1, x0:x1][patch.hole > 0] = filled[y0 - top : y1 - top, x0 - left : x1 - left][patch.hole > 0]
-    return result
+def planned(examined: Examined) -> tuple[Status, str | None]:
+    """Status and reason of a picture whose restoration goes as it should."""
+    plan = examined.plan
+    crops = sum(patch.kind == "none" for patch in plan.patches)
+    filled = plan.without_face - crops
+    reasons = [f"no face at {filled} hole(s): filled from the edges"] if filled else []
+    reasons += [f"no face at {crops} hole(s): the model saw their surroundings"] if crops else []
+    return "restored-fallback" if plan.without_face else "restored", "; ".join(reasons) or None
 
 
 def seam_error(picture: np.ndarray, hole: np.ndarray) -> float:
@@ -250,34 +279,39 @@ def seam_error(picture: np.ndarray, hole: np.ndarray) -> float:
 
     picture uint8 (H, W, 3), hole uint8 (H, W).
     """
-    x, y, width, height = cv2.boundingRect(hole)
-    box = (slice(max(0, y - 1), y + height + 1), slice(max(0, x - 1), x + width + 1))
-    levels, inside = picture[box].astype(np.int16), hole[box]
-    steps = [
-        np.abs(np.diff(levels, axis=axis)).mean(-1)[np.diff(inside.astype(np.int8), axis=axis) != 0] for axis in (0, 1)
-    ]
+    y, x = np.nonzero(hole)
+    steps = []
+    for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+        row, column = y + dy, x + dx
+        edge = np.flatnonzero((row >= 0) & (row < hole.shape[0]) & (column >= 0) & (column < hole.shape[1]))
+        edge = edge[hole[row[edge], column[edge]] == 0]
+        there, here = picture[row[edge], column[edge]].astype(np.int16), picture[y[edge], x[edge]]
+        steps.append(np.abs(there - here).mean(-1))
     joined = np.concatenate(steps)
     return float(joined.mean()) if joined.size else 0.0
 
 
 def doubt(row: LedgerRow) -> float:
-    """How much a restored row deserves a look before the report knows more: large holes and visible seams do."""
-    return (row.hole_ratio or 0.0) + (row.seam_error or 0.0) / 64
+    """How much a restored row deserves a look before the report knows more: what is not trusted, and a visible seam."""
+    unsure = (row.hole_ratio or 0.0) if row.confidence is None else 1 - row.confidence
+    return unsure + (row.seam_error or 0.0) / 256
 
 
-def _sheet(painted: Painted, before: np.ndarray, hole: np.ndarray, after: np.ndarray) -> dict[str, np.ndarray]:
+def _sheet(painted: Painted, part: Part, after: np.ndarray) -> dict[str, np.ndarray]:
     """Thumbnails of the picture, and the first face as the model saw (face, face_hole) and painted it (face_after)."""
-    sheet = {"before": thumbnail(before), "hole": thumbnail(hole * 255), "after": thumbnail(after)}
-    crops, holes = painted.examined.crops, painted.examined.holes
-    if painted.examined.row.faces and crops is not None and holes is not None and painted.patches is not None:
-        sheet |= {"face": crops[0], "face_hole": holes[0], "face_after": painted.patches[0]}
+    sheet = dict(painted.examined.thumbnails)
+    sheet["after"] = _with_part(sheet["before"], part, after)
+    plan = painted.examined.plan
+    faces = bool(plan.patches) and plan.patches[0].kind != "none"  # faces come first
+    if faces and plan.crops is not None and plan.holes is not None and painted.patches is not None:
+        sheet |= {"face": plan.crops[0], "face_hole": plan.holes[0], "face_after": painted.patches[0]}
     return sheet
 
 
-def thumbnail(picture: np.ndarray, side: int = 192) -> np.ndarray:
-    """``picture`` uint8 (H, W, ...), made smaller until no side is longer than ``side``."""
-    scale = side / max(picture.shape[:2])
-    if scale >= 1:
-        return picture
-    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+def _with_part(thumbnail: np.ndarray, part: Part, after: np.ndarray) -> np.ndarray:
+    """A picture's thumbnail with the new pixels of its part."""
+    result, scale = thumbnail.copy(), thumbnail.shape[0] / part.size[0]
+    x0, y0, x1, y1 = (round(side * scale) for side in part.box)
+    if x1 > x0 and y1 > y0:
+        result[y0:y1, x0:x1] = cv2.resize(after, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
+    return result

@@ -13,6 +13,8 @@ from faceinpaint.models.attention import attention_scores, hole_patches, transfe
 from faceinpaint.models.gated_conv import GatedConv
 from faceinpaint.models.window import Windows
 
+Attention = dict[int, tuple[Tensor, Tensor]]  # scored level -> which patches are hole (N, P), and scores (N, P, P)
+
 
 class TextureGenerator(nn.Module):
     """Paints detail onto the first stage's picture: gated encoder and decoder of six levels with attention transfer.
@@ -49,19 +51,24 @@ class TextureGenerator(nn.Module):
         self.to_rgb.weight.data.mul_(0.1)  # start near the picture that is painted on
 
     def forward(
-        self, picture: Tensor, mask: Tensor, first: Tensor | None = None, windows: Windows | None = None
+        self,
+        picture: Tensor,
+        mask: Tensor,
+        first: Tensor | None = None,
+        windows: Windows | None = None,
+        attention: Attention | None = None,
     ) -> Tensor:
         """Picture (N, 3, S, S) in [-1, 1], hole filled by stage 1 or grey; mask (N, 1, S, S), 1 in the hole.
 
         ``first``: stage 1's whole picture (N, 3, S, S), if it is to be seen. S is a multiple of
         ``patch * strides[-1]``. Returns (N, 3, S, S), neither clamped nor composited; with ``windows`` of the picture
-        only they are made, (N, 3, side, side).
+        only they are made, (N, 3, side, side). ``attention``: an empty dict that is to take the scores.
         """
         assert picture.shape[2] % (self.patch * self.strides[-1]) == 0, f"side {picture.shape[2]} does not fit"
         assert (first is not None) == self.see_first
         seen = (picture, mask) if first is None else (picture, mask, first)
         maps = self._encode(F.pixel_unshuffle(torch.cat(seen, dim=1), self.strides[0]))
-        filled = self._fill(maps, mask)
+        filled = self._fill(maps, mask, {} if attention is None else attention)
         windows = windows or Windows.whole(len(picture), picture.shape[2], picture.device)
         below, *computed = self._windows_by_level(windows)
         x = below.cut(maps[6])
@@ -89,9 +96,8 @@ class TextureGenerator(nn.Module):
             x = maps[level] = layers(x)
         return maps
 
-    def _fill(self, maps: dict[int, Tensor], mask: Tensor) -> dict[int, tuple[Tensor]]:
+    def _fill(self, maps: dict[int, Tensor], mask: Tensor, scores: Attention) -> dict[int, tuple[Tensor]]:
         """Filled level -> its map with the hole filled by the attention of its scored level (section 4.2)."""
-        scores: dict[int, tuple[Tensor, Tensor]] = {}
         for level in set(self.scored.values()):
             holes = hole_patches(mask, self.patch * self.strides[level - 1])
             scores[level] = holes, attention_scores(maps[level], holes, self.temperature)

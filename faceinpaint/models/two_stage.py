@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from faceinpaint.models.matching import matched
 from faceinpaint.models.structure import StructureReconstructor, shrunk
-from faceinpaint.models.texture import TextureGenerator
+from faceinpaint.models.texture import Attention, TextureGenerator
 from faceinpaint.models.window import Windows
 from faceinpaint.tensors import composite
 
@@ -40,14 +40,17 @@ class TwoStage(nn.Module):
         super().__init__()
         self.structure, self.texture, self.match_paste = structure, texture, match_paste
 
-    def forward(self, images: Tensor, masks: Tensor, window: int | None = None) -> Tensor:
+    def forward(
+        self, images: Tensor, masks: Tensor, window: int | None = None, attention: Attention | None = None
+    ) -> Tensor:
         """Images (N, 3, S, S) in [-1, 1] and masks (N, 1, S, S), 1 in the hole -> restored pictures alike.
 
         Outside the hole the result is the input, bit for bit. ``window``: side of a square that covers the hole, see
-        :func:`window_side`; the last layers then work there only, to the same result but for rounding.
+        :func:`window_side`; the last layers then work there only, to the same result but for rounding. ``attention``:
+        an empty dict that is to take stage 2's scores.
         """
         windows = Windows.around(masks, window) if window else None
-        return self.second(self.first(images, masks, windows), images, masks, windows)
+        return self.second(self.first(images, masks, windows), images, masks, windows, attention)
 
     def first(self, images: Tensor, masks: Tensor, windows: Windows | None = None) -> First:
         """The first stage's picture pasted into the hole; a grey hole without a first stage."""
@@ -68,11 +71,18 @@ class TwoStage(nn.Module):
         whole = _enlarged(picture, images) if seen else None
         return First(_into_hole(_enlarged(paste, images), images, masks, None), whole)
 
-    def second(self, first: First, images: Tensor, masks: Tensor, windows: Windows | None = None) -> Tensor:
+    def second(
+        self,
+        first: First,
+        images: Tensor,
+        masks: Tensor,
+        windows: Windows | None = None,
+        attention: Attention | None = None,
+    ) -> Tensor:
         """The first stage's picture refined by the second and pasted into the hole."""
         if self.texture is None:
             return first.pasted
-        return _into_hole(self.texture(first.pasted, masks, first.whole, windows), images, masks, windows)
+        return _into_hole(self.texture(first.pasted, masks, first.whole, windows, attention), images, masks, windows)
 
 
 def window_side(masks: np.ndarray) -> int:

@@ -111,7 +111,6 @@ def application(api: Api) -> FastAPI:
         mask: Mask = None,
         mask_polarity: Annotated[Polarity, Form()] = "white-is-hole",
         no_face: Annotated[Literal["skip", "classical", "crop"], Form()] = "classical",
-        format: Annotated[Literal["keep", "png"], Form()] = "keep",
         sensitivity: Sensitivity = 0.5,
     ) -> Response:
         """Fill the hole of a picture."""
@@ -121,7 +120,6 @@ def application(api: Api) -> FastAPI:
             mask=await mask.read() if mask is not None else None,
             polarity=mask_polarity,
             no_face=no_face,
-            format=format,
             sensitivity=sensitivity,
         )
         return await api.restore(request, given)

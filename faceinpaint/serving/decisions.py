@@ -23,7 +23,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from faceinpaint.data.user_masks import WHITE, decode_mask
+from faceinpaint.data.mask_pictures import decode_mask
+from faceinpaint.data.user_masks import WHITE
 from faceinpaint.storage import delete, exists, join, read_bytes, top_names, write_bytes
 
 Verdict = Literal["accepted", "rejected", "edited", "undone"]
@@ -81,7 +82,7 @@ class Decisions:
         data = self._mask_bytes(key)
         if data is None:
             return None
-        return (decode_mask(data) >= WHITE).astype(np.uint8)
+        return (decode_mask(data).levels >= WHITE).astype(np.uint8)
 
     def version(self, key: str) -> str | None:
         """The id of the decision in force; None for the detector's own proposal."""

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from faceinpaint.errors import InputError
-from faceinpaint.images import decode_rgb
 from faceinpaint.inference.proposals import ProposalRow, read_proposals
+from faceinpaint.photos.decode import decode_rgb
 from faceinpaint.photos.photo import read_photo
 from faceinpaint.serving.decisions import Decision, Decisions, Verdict
 from faceinpaint.serving.pictures import Pictures

@@ -9,21 +9,23 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Literal, TypeVar, cast
 
-import numpy as np
 from ray import serve
 
+from faceinpaint.data.marked_holes import Reading
+from faceinpaint.data.mask_pictures import decode_mask
 from faceinpaint.data.mask_spec import MaskFile, Proposed
-from faceinpaint.data.user_masks import Polarity, decode_mask
+from faceinpaint.data.user_masks import Polarity
 from faceinpaint.device import settle
 from faceinpaint.errors import InputError
+from faceinpaint.inference.document import examine, finish
 from faceinpaint.inference.finder import Finder
 from faceinpaint.inference.given import why_not
 from faceinpaint.inference.inpainter import Inpainter
-from faceinpaint.inference.painter import paint
+from faceinpaint.inference.painter import paint_together
 from faceinpaint.inference.proposal import Rules
 from faceinpaint.inference.proposals import Found, ProposalRow
 from faceinpaint.inference.row import LedgerRow, Status
-from faceinpaint.inference.work import Examined, Painted, Settings, examine, finish
+from faceinpaint.inference.work import Examined, Painted, Settings
 from faceinpaint.models.weights import has_weights
 from faceinpaint.serving.limits import Limits
 
@@ -41,7 +43,6 @@ class RestoreRequest:
     mask: bytes | None = None
     polarity: Polarity = "white-is-hole"
     no_face: Literal["skip", "classical", "crop"] = "classical"
-    format: Literal["keep", "png"] = "keep"
     sensitivity: float = 0.5
 
 
@@ -82,8 +83,8 @@ class Engine:
             return Reply(row=asdict(self._row(request, "failed", str(error))))
         settings = self._settings(request, masks)
         examined = await self._aside(examine, request.key, request.picture, None, settings)
-        patches = await self.painted(examined) if examined.crops is not None else None
-        finished = await self._aside(finish, Painted(examined=examined, patches=patches), settings)
+        painted = await self.painted(examined) if examined.plan.crops is not None else Painted(examined=examined)
+        finished = await self._aside(finish, painted, settings)
         return Reply(row=asdict(finished.row), file=finished.picture)
 
     async def detect(self, key: str, picture: bytes, sensitivity: float = 0.5) -> Reply:
@@ -101,12 +102,11 @@ class Engine:
         return Settings(
             output="",
             masks=masks,
-            polarity=request.polarity,
+            reading=Reading(polarity=request.polarity, grow="auto"),
             image_size=self.inpainter.image_size,
             alignment=self.inpainter.config.alignment,
             no_face=request.no_face,
-            as_png=request.format == "png",
-            in_memory=True,
+            apart=True,
             model_sha256=self.inpainter.model_sha256,
         )
 
@@ -117,14 +117,11 @@ class Engine:
         return await asyncio.get_running_loop().run_in_executor(self.model_thread, look)
 
     @serve.batch(max_batch_size=8, batch_wait_timeout_s=BATCH_WAIT)
-    async def painted(self, examined: list[Examined]) -> list[np.ndarray]:
-        """What the model makes of each picture's patches, uint8 (P, S, S, 3) each: one batch over all of them."""
-        crops = np.concatenate([each.crops for each in examined if each.crops is not None])
-        holes = np.concatenate([each.holes for each in examined if each.holes is not None])
-        loop = asyncio.get_running_loop()
-        patches = await loop.run_in_executor(self.model_thread, paint, self.inpainter, crops, holes)
-        ends = np.cumsum([len(each.patches) for each in examined])
-        return np.split(patches, ends[:-1])
+    async def painted(self, examined: list[Examined]) -> list[Painted]:
+        """Pictures with crops, painted by the model in one batch over all of them."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self.model_thread, paint_together, self.inpainter, examined
+        )
 
     async def _aside(self, work: Callable[..., T], *given: Any) -> T:
         """Decode or encode in a thread, while others' pictures are painted."""

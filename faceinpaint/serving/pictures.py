@@ -11,7 +11,7 @@ from typing import Protocol
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from faceinpaint.data.source import is_parquet, parquet_files
+from faceinpaint.data.places import is_parquet, parquet_files
 from faceinpaint.errors import InputError
 from faceinpaint.storage import first_line, join, kind, name_of, open_uri, read_bytes
 

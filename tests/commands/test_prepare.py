@@ -15,7 +15,7 @@ from PIL import Image
 from faceinpaint.data import prepare as module
 from faceinpaint.data.prepare import prepare
 from faceinpaint.errors import InputError
-from faceinpaint.images import decode_rgb
+from faceinpaint.photos.decode import decode_rgb
 from faceinpaint.storage import join, list_files, read_bytes, write_bytes
 
 JOB = Path(__file__).parents[2] / "jobs" / "prepare.py"
@@ -108,7 +108,7 @@ def test_an_output_in_use_is_refused(ray_local, tmp_path):
     ("arguments", "complaint"),
     [
         (["tree", "--output", "out", "--crop", "1,2"], "is not X0,Y0,X1,Y1"),
-        (["tree", "--output", "out", "--size", "0"], "no side in pixels"),
+        (["tree", "--output", "out", "--size", "0"], "0 is less than 1"),
         (["tree", "--output", "out", "--crop", "0,0,4,5"], "needs --size"),
         (["tree"], "required"),
     ],

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from faceinpaint import storage
-from faceinpaint.data.mask_spec import hole_for, parse_masks
+from faceinpaint.data.marked_holes import Reading, Subject, find_hole
+from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.errors import InputError
 
 PICTURE = np.full((20, 30, 3), 90, np.uint8)
@@ -24,7 +25,7 @@ def png(hole: np.ndarray = HOLE) -> bytes:
 
 
 def hole(spec: str, key: str = "a.jpg", picture: np.ndarray = PICTURE, alpha: np.ndarray | None = None) -> np.ndarray:
-    return hole_for(parse_masks(spec), key, picture, alpha, "white-is-hole", 64)
+    return find_hole(parse_masks(spec), Subject(key=key, picture=picture, alpha=alpha), Reading(), 64).pixels
 
 
 @pytest.fixture(params=["local", "s3"])

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from faceinpaint import storage
-from faceinpaint.data import source
+from faceinpaint.data import places, source
 from faceinpaint.errors import InputError
 
 FILES = {"a.png": b"first", "deep/b c.jpg": b"second", "deep/er/d.txt": b"third", ".hidden": b""}
@@ -62,7 +62,7 @@ def test_parquet_keeps_masks_and_unpacks_structs(ray_local, tmp_path):
     image = pa.array([{"bytes": b"picture", "path": None}], pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
     pq.write_table(pa.table({"key": ["k"], "image": image, "mask": [b"mask"], "other": [1]}), tmp_path / "a.parquet")
     (row,) = source.read_pictures(str(tmp_path / "a.parquet")).take_all()
-    assert row == {"key": "k", "image": b"picture", "mask": b"mask", "error": None}
+    assert row == {"key": "k", "image": b"picture", "mask": b"mask", "error": None, "stamp": None}
 
 
 def test_hostile_names_and_unreadable_files_are_rows(ray_local, tmp_path, monkeypatch):
@@ -107,7 +107,7 @@ def test_links_in_a_tar_are_not_lost(ray_local, tmp_path):
     found = {row["key"]: row for row in source.read_pictures(str(tmp_path / "a.tar")).take_all()}
     assert sorted(found) == ["a.png", "b.png"]
     assert "hard link to a.png" in found["b.png"]["error"]
-    assert source.count_pictures(str(tmp_path / "a.tar")) == 2
+    assert places.count_pictures(str(tmp_path / "a.tar")) == 2
 
 
 def test_a_truncated_tar_gives_what_it_can_and_says_so(ray_local, tmp_path):
@@ -150,14 +150,14 @@ def test_parquet_without_pictures_names_the_column(tmp_path):
 def test_a_tree_with_one_stray_parquet_is_still_a_tree(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     (tmp_path / "b.parquet").write_bytes(b"")
-    assert not source.is_parquet(str(tmp_path))
+    assert not places.is_parquet(str(tmp_path))
 
 
 def test_small_is_said_of_names_alone(tmp_path):
     for i in range(3):
         storage.write_bytes(str(tmp_path / "tree" / f"{i}.png"), b"no picture")
     (tmp_path / "many.zip").write_bytes(zipped({"a.png": b""}))
-    assert source.is_small(str(tmp_path / "tree"), 3)
-    assert not source.is_small(str(tmp_path / "tree"), 2)
-    assert source.is_small(str(tmp_path / "tree" / "0.png"), 1)
-    assert not source.is_small(str(tmp_path / "many.zip"), 9)
+    assert places.is_small(str(tmp_path / "tree"), 3)
+    assert not places.is_small(str(tmp_path / "tree"), 2)
+    assert places.is_small(str(tmp_path / "tree" / "0.png"), 1)
+    assert not places.is_small(str(tmp_path / "many.zip"), 9)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import unicodedata
 
 import pytest
 
@@ -65,3 +66,17 @@ def test_no_list_is_one_clear_line(tmp_path, content):
         (tmp_path / "keys.txt").write_text(content)
     with pytest.raises(InputError, match=r"split .*keys"):
         read_split(str(tmp_path / "keys.txt"))
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_lists_of_any_editor_name_the_same_pictures(tmp_path, coding, form):
+    text = unicodedata.normalize(form, "first.png\r\nCafé/Müller.jpg\r\n")
+    (tmp_path / "list.txt").write_bytes(text.encode(coding))
+    split = read_split(str(tmp_path / "list.txt"))
+    assert len(split) == 2
+    for key in ("a/first.png", "first.png", "Café/Müller.jpg"):
+        for written in ("NFC", "NFD"):
+            assert matching_entry(unicodedata.normalize(written, key), split) == (
+                unicodedata.normalize("NFC", key) if key != "a/first.png" else None
+            )

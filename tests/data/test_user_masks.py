@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from faceinpaint.data.user_masks import check_hole, decode_mask, user_hole
+from faceinpaint.data.mask_pictures import decode_mask, mask_of
+from faceinpaint.data.user_masks import check_hole, user_hole
 from faceinpaint.errors import InputError
+from faceinpaint.images import stored
 
 HOLE = np.zeros((20, 30), np.uint8)
 HOLE[4:9, 5:12] = 1
@@ -88,3 +90,92 @@ def test_a_frame_of_hole_is_taken_for_an_inversion_and_a_large_hole_within_is_no
 def test_no_picture_is_no_mask():
     with pytest.raises(InputError, match="not a picture of a known format"):
         decode_mask(b"text")
+
+
+def painted(mark, ground):
+    return np.where(HOLE[..., None] > 0, np.uint8(mark), np.uint8(ground))
+
+
+def palette_where_index_0_is_white():
+    image = Image.fromarray(1 - HOLE)
+    image.putpalette([255, 255, 255, 0, 0, 0])
+    return image
+
+
+KINDS = {
+    "0 and 1": Image.fromarray(HOLE),
+    "0 and 7": Image.fromarray(HOLE * 7),
+    "0 and 1 of 16 bits": Image.fromarray(HOLE.astype(np.uint16)),
+    "red on black": Image.fromarray(painted((255, 0, 0), 0)),
+    "dark red on black": Image.fromarray(painted((128, 0, 0), 0)),
+    "blue on white": Image.fromarray(painted((0, 0, 255), 255)),
+    "black on clear": Image.fromarray(np.dstack([painted(0, 0), HOLE * 255])),
+    "white on clear": Image.fromarray(np.dstack([painted(255, 255), HOLE * 255])),
+    "a palette": palette_where_index_0_is_white(),
+    "a coloured palette": Image.fromarray(painted((0, 200, 0), 0)).quantize(4),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_person_understands_is_understood_from_files_and_in_memory(kind):
+    image = KINDS[kind]
+    for mask in (decode_mask(encoded(image)), mask_of(image)):
+        assert np.array_equal(user_hole(mask, "white-is-hole", 20, 30), HOLE)
+
+
+@pytest.mark.parametrize(
+    "array", [HOLE > 0, HOLE, HOLE * 255, HOLE.astype(float), HOLE[..., None] * 255, HOLE * 65535.0]
+)
+def test_arrays_of_every_type_mean_the_same(array):
+    assert np.array_equal(user_hole(mask_of(array), "white-is-hole", 20, 30), HOLE)
+
+
+def test_what_cannot_be_told_says_what_was_seen():
+    halves = np.where(np.arange(30)[None, :, None] < 8, painted((255, 0, 0), 0), painted((0, 255, 0), 0))
+    with pytest.raises(InputError, match=r"several colours, such as #(FF0000 and #00FF00|00FF00 and #FF0000)"):
+        decode_mask(encoded(Image.fromarray(halves)))
+    classes = HOLE.copy()
+    classes[0, 0] = 2
+    with pytest.raises(InputError, match=r"empty mask.*levels 0 to 2, 3 different"):
+        user_hole(classes, "white-is-hole", 20, 30)
+    with pytest.raises(InputError, match="transparent all over"):
+        decode_mask(encoded(Image.fromarray(np.zeros((20, 30, 4), np.uint8))))
+
+
+def test_partly_marked_pixels_belong_to_the_hole_where_that_is_asked_for():
+    soft = np.zeros((60, 60), np.uint8)
+    ramp = np.clip((20 - np.hypot(*np.mgrid[-30:30, -30:30])) / 8, 0, 1)
+    soft[:] = np.floor(ramp * 255)
+    alone = soft.copy()
+    alone[2, 2] = 20  # hangs together with nothing
+    assert np.array_equal(user_hole(alone, "white-is-hole", 60, 60), soft >= 128)
+    assert np.array_equal(user_hole(alone, "white-is-hole", 60, 60, soft=True), soft >= 3)
+    noisy = np.maximum(soft, np.random.default_rng(0).integers(0, 9, soft.shape).astype(np.uint8))
+    assert user_hole(noisy, "white-is-hole", 60, 60, soft=True).sum() <= (soft >= 3).sum()
+
+
+def test_a_jpeg_mask_is_no_larger_than_it_was():
+    big = np.kron(HOLE, np.ones((9, 9), np.uint8))
+    mask = decode_mask(encoded(Image.fromarray(big * 255), "JPEG"))
+    assert np.array_equal(user_hole(mask, "white-is-hole", 180, 270, soft=True), big)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_masks_lie_as_they_are_stored_or_as_they_are_shown(orientation):
+    """A photograph of 30 x 20 pixels as it is shown; its file holds it turned by its tag."""
+    on_stored = np.ascontiguousarray(stored(HOLE, orientation)) * 255
+    read = {"orientation": orientation}
+    assert np.array_equal(user_hole(on_stored, "white-is-hole", 20, 30, frame="stored", **read), HOLE)
+    assert np.array_equal(user_hole(HOLE * 255, "white-is-hole", 20, 30, frame="upright", **read), HOLE)
+    assert np.array_equal(user_hole(HOLE * 255, "white-is-hole", 20, 30, **read), HOLE)
+    if orientation >= 5:  # told apart by size
+        assert np.array_equal(user_hole(on_stored, "white-is-hole", 20, 30, **read), HOLE)
+        with pytest.raises(InputError, match="the mask is 20x30, the picture 30x20"):
+            user_hole(on_stored, "white-is-hole", 20, 30, frame="upright", **read)
+
+
+def test_a_mask_with_a_tag_of_its_own_lies_as_it_says():
+    sink, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.ascontiguousarray(stored(HOLE, 6)) * 255).save(sink, "PNG", exif=exif)
+    assert np.array_equal(user_hole(decode_mask(sink.getvalue()), "white-is-hole", 20, 30, orientation=3), HOLE)

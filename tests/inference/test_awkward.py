@@ -16,11 +16,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import skimage.data
+import tifffile
 from PIL import Image, ImageOps, PngImagePlugin
 
 from faceinpaint import Options, restore
-from faceinpaint.photos.metadata import png_chunks, png_file
-from faceinpaint.photos.sixteen_bit import encode_deep
+from faceinpaint.photos import png
+
+pytestmark = pytest.mark.slow
 
 JOB = Path(__file__).parents[2] / "jobs" / "batch_inpaint.py"
 RNG = np.random.default_rng(11)
@@ -44,7 +46,7 @@ def turned(kind, orientation):
 def bomb():
     """A header of 100,000 x 100,000 pixels with hardly a file behind it."""
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
-    return png_file([(b"IHDR", header), (b"IDAT", zlib.compress(bytes(10**6))), (b"IEND", b"")])
+    return png.file_of([(b"IHDR", header), (b"IDAT", zlib.compress(bytes(10**6))), (b"IEND", b"")])
 
 
 def endless_gif():
@@ -70,8 +72,19 @@ def looping_tiff():
 
 
 def with_chunk(name, content):
-    first, *rest = png_chunks(encoded(Image.fromarray(SMOOTH), "PNG"))
-    return png_file([first, (name, content), *rest])
+    first, *rest = png.chunks(encoded(Image.fromarray(SMOOTH), "PNG"))
+    return png.file_of([first, (name, content), *rest])
+
+
+def deep_png(samples):
+    return png.file_of(png.encode(samples))
+
+
+def deep_tiff(samples):
+    sink = io.BytesIO()
+    alone = samples[..., 0] if samples.shape[2] == 1 else samples
+    tifffile.imwrite(sink, alone, photometric="rgb" if alone.ndim == 3 else "minisblack", compression="lzw")
+    return sink.getvalue()
 
 
 RGB = Image.fromarray(SMOOTH)
@@ -90,11 +103,11 @@ RESTORED = {
     "bits.tif": encoded(RGB.convert("1"), "TIFF", compression="group4"),
     "palette.tif": encoded(RGB.quantize(16), "TIFF"),
     "cmyk.tif": encoded(RGB.convert("CMYK"), "TIFF", compression="tiff_lzw"),
-    "deep-grey.png": encode_deep(DEEP[..., :1], "PNG"),
-    "deep.png": encode_deep(DEEP[..., :3], "PNG"),
-    "deep-alpha.png": encode_deep(DEEP, "PNG"),
-    "deep-grey.tif": encode_deep(DEEP[..., :1], "TIFF"),
-    "deep.tif": encode_deep(DEEP[..., :3], "TIFF", 5),
+    "deep-grey.png": deep_png(DEEP[..., :1]),
+    "deep.png": deep_png(DEEP[..., :3]),
+    "deep-alpha.png": deep_png(DEEP),
+    "deep-grey.tif": deep_tiff(DEEP[..., :1]),
+    "deep.tif": deep_tiff(DEEP[..., :3]),
     "lossy.webp": encoded(RGB, "WEBP"),
     "lossless.webp": encoded(RGB, "WEBP", lossless=True),
     "a.avif": encoded(RGB, "AVIF"),
@@ -112,6 +125,7 @@ RESTORED = {
     "bad-exif.png": with_chunk(b"eXIf", b"II*\0\xff\xff\xff\xff"),
     "bad-exif.jpg": encoded(RGB, "JPEG", exif=b"Exif\0\0no exif at all"),
     "bad-profile.jpg": encoded(RGB, "JPEG", icc_profile=b"no profile"),
+    "pages.tif": encoded(RGB, "TIFF", save_all=True, append_images=[RGB]),
     "faces.png": encoded(Image.fromarray(FACES), "PNG"),
     "large.jpg": encoded(Image.fromarray(SMOOTH).resize((6000, 4000)), "JPEG"),
     **{f"turned-{i}.jpg": turned("JPEG", i) for i in range(1, 9)},
@@ -122,7 +136,6 @@ SKIPPED = {
     "text.jpg": b"dear archivist, this is no picture",
     "bomb.png": bomb(),
     "endless.gif": endless_gif(),
-    "pages.tif": encoded(RGB, "TIFF", save_all=True, append_images=[RGB]),
     "moving.webp": encoded(RGB, "WEBP", save_all=True, append_images=[RGB.rotate(180)]),
     "moving.png": encoded(RGB, "PNG", save_all=True, append_images=[RGB.rotate(180)]),
     "two.mpo": encoded(RGB, "MPO", save_all=True, append_images=[RGB]),

@@ -14,7 +14,7 @@ from faceinpaint.data.damage.film import FilmShapes, read_film_shapes
 from faceinpaint.data.damage.kinds import KINDS
 from faceinpaint.data.damage.lookalikes import LOOKALIKES
 from faceinpaint.data.damage.looks import aged, scanned
-from faceinpaint.images import decode_rgb
+from faceinpaint.photos.decode import decode_rgb
 
 CLEAN, DAMAGED, UNSURE = 0, 1, 2  # values of a truth; UNSURE: too faint to be asked for, or an edge
 LEAST_CHANGE = 22.0  # levels of 255 by which damage must change a pixel to be asked for
@@ -23,6 +23,7 @@ TRACE = 0.02  # coverage from which on a pixel is not clean either
 DAMAGED_SHARE = 0.5  # of tiles
 FILM_SHARE = 0.3  # of pieces of damage, where there are shapes of film damage
 LOOKALIKE_SHARE = 0.45  # of tiles
+PLAIN_SHARE = 0.3  # of tiles whose picture keeps its own colours and grain
 OTHER_BACKGROUNDS = 0.15  # share of tiles that show no picture of the training data
 # What scikit-image ships: text, textures and things, all of them undamaged.
 SHIPPED = (
@@ -65,7 +66,8 @@ class DamagePainter:
         """A tile of ``picture`` uint8 (H, W, 3): uint8 (S, S, 3), and its truth uint8 (S, S)."""
         if chance(random, OTHER_BACKGROUNDS):
             picture = shipped_pictures()[int(random.integers(len(SHIPPED)))]
-        base = aged(random, part_of(random, picture, self.size))
+        part = part_of(random, picture, self.size)
+        base = part if chance(random, PLAIN_SHARE) else aged(random, part)
         if chance(random, LOOKALIKE_SHARE):
             for _ in range(1 + int(random.integers(2))):
                 drawn = LOOKALIKES[int(random.integers(len(LOOKALIKES)))](random, self.size)

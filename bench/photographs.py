@@ -1,0 +1,131 @@
+"""What a camera's picture of 12 megapixels costs around the model, beside plainly decoding and encoding it.
+
+python -m bench.photographs
+
+CPU seconds of one process, so that they hold on a machine that does other work meanwhile: examine (hash, decode, mask,
+faces, crops) and finish (paste, encode, prove, write), over Pillow's decode and encode of the same file. Writes them,
+and the two ratios that the project is held to, into bench/results.json.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import skimage.data
+from PIL import Image
+
+from faceinpaint.data.mask_spec import parse_masks
+from faceinpaint.inference.work import Examined, Painted, Settings, examine, finish
+
+RESULTS = Path(__file__).parent / "results.json"
+SIZE = (4032, 3024)
+HOLE = (1670, 690, 300, 200)  # x, y, width, height: nose and mouth of the portrait
+GRAIN = 2.5  # levels of noise, as cameras have it
+CODINGS: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 92},
+    "JPEG, progressive": {"quality": 92, "progressive": True},
+    "PNG": {},
+    "TIFF, LZW": {"compression": "tiff_lzw"},
+}
+AIMS = {"photo_12mp_jpeg_over_codec": "JPEG", "photo_12mp_png_over_codec": "PNG"}
+ROUNDS = 5
+
+
+def over_codec(rounds: int = ROUNDS) -> dict[str, dict[str, float]]:
+    """CPU seconds of each coding's examine, finish, and Pillow's decode and encode; ``ratio``: the first two over the
+    others. The least of some rounds, in turns."""
+    cv2.setNumThreads(1)
+    picture = photograph()
+    return {name: _row(picture, name, options, rounds) for name, options in CODINGS.items()}
+
+
+def photograph() -> Image.Image:
+    """scikit-image's astronaut, enlarged to 12 megapixels, with grain."""
+    large = Image.fromarray(skimage.data.astronaut()).resize(SIZE, Image.Resampling.BICUBIC)
+    grain = np.random.default_rng(0).normal(0, GRAIN, (SIZE[1], SIZE[0], 3)).astype(np.float32)
+    return Image.fromarray(np.clip(np.asarray(large) + grain, 0, 255).astype(np.uint8))
+
+
+def _row(picture: Image.Image, name: str, options: dict[str, Any], rounds: int) -> dict[str, float]:
+    kind = name.partition(",")[0]
+    data = _encoded(picture, kind, options)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "masks").mkdir()
+        _mask().save(f"{folder}/masks/a.png")
+        settings = Settings(output=folder, masks=parse_masks(f"{folder}/masks"), image_size=64, alignment="celeba")
+        examined = examine("a", data, None, settings)
+        assert examined.row.faces == 1, examined.row
+        decoded = Image.open(io.BytesIO(data))
+        decoded.load()
+        steps: dict[str, Callable[[], Any]] = {
+            "examine": lambda: examine("a", data, None, settings),
+            "finish": lambda: _finished(examined, settings),
+            "plain_decode": lambda: Image.open(io.BytesIO(data)).load(),
+            "plain_encode": lambda: _encoded(decoded, kind, options),
+        }
+        spent: dict[str, list[float]] = {step: [] for step in steps}
+        for _ in range(rounds):
+            for step, work in steps.items():
+                began = time.process_time()
+                work()
+                spent[step].append(time.process_time() - began)
+    row = {step: min(seconds) for step, seconds in spent.items()} | {"megabytes": len(data) / 1e6}
+    row["ratio"] = (row["examine"] + row["finish"]) / (row["plain_decode"] + row["plain_encode"])
+    return row
+
+
+def _finished(examined: Examined, settings: Settings) -> None:
+    row = replace(examined.row)
+    finish(Painted(examined=replace(examined, row=row), patches=examined.plan.crops), settings)
+    assert row.status == "restored", row
+
+
+def _mask() -> Image.Image:
+    """White where the hole is, of single bits, as people draw them."""
+    x, y, width, height = HOLE
+    mask = np.zeros((SIZE[1], SIZE[0]), np.uint8)
+    mask[y : y + height, x : x + width] = 255
+    return Image.fromarray(mask).convert("1")
+
+
+def _encoded(picture: Image.Image, kind: str, options: dict[str, Any]) -> bytes:
+    sink = io.BytesIO()
+    picture.save(sink, kind, **options)
+    return sink.getvalue()
+
+
+def table(rows: dict[str, dict[str, float]]) -> str:
+    """The rows in Markdown."""
+    lines = [
+        "| 12 megapixels | MB | examine, CPU s | finish, CPU s | plain decode + encode, CPU s | ratio |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in rows.items():
+        plain = row["plain_decode"] + row["plain_encode"]
+        lines.append(
+            f"| {name} | {row['megabytes']:.1f} | {row['examine']:.2f} | {row['finish']:.2f} | {plain:.2f} "
+            f"| {row['ratio']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    rows = over_codec()
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results["photographs_12mp"] = rows
+    results.setdefault("aims", {}).update({aim: rows[name]["ratio"] for aim, name in AIMS.items()})
+    RESULTS.write_text(json.dumps(results, indent=1))
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""Holes grown to what the damage really touches: mixed pixels at its edge, soft brushes, blocks of a lossy coding.
+
+A pixel beside a hole is a mixture ``(1 - c) natural + c paint``. What is natural there is told from the pixels a little
+farther out, what the paint is from the marker colour or from the hole's own pixels; the share ``c`` is then estimated
+over luma and both chromas, each weighted by how quiet it is around. Where nothing was painted, nothing grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+
+Grow = int | Literal["auto"]
+
+REACH = 48  # pixels a soft edge may be wide, at most
+NEAR = 8  # and that of a mask's, which says where the damage is
+STEP = 2  # pixels the front moves at a time
+SPAN = 7  # pixels of natural surroundings that are averaged
+MARGIN = 24  # pixels about a hole that are looked at; holes nearer than twice that are looked at together
+LEAST_SHARE = 0.04  # of paint, that counts
+SURE = 2.5  # standard errors
+LEAST_DIFFERENCE = 24.0  # levels between paint and nature; less cannot be told, and would not show
+UNIFORM = 6.0  # levels of spread, above which a hole's own pixels are no paint
+MIXED_RING = 0.12  # share of paint, at the median, that says that an edge is mixed,
+MIXED_MOST = 0.6  # if so many of its pixels say so more than they may err,
+TOLD = 0.5  # and so many can be told at all
+QUIET = (2.0, 1.0, 1.0)  # least spread of Y, Cr, Cb that is believed, levels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Damage:
+    """What is known of a picture's damage besides its hole.
+
+    picture: uint8 RGB (H, W, 3), as stored; paint: the marker colour, None where the hole's own pixels must tell;
+    block: (height, width) in pixels that the picture's coding changes together, (1, 1) of lossless ones; within: grown
+    pixels stay in the blocks, of a lossy coding, that the hole touches (of masks, which say where the damage is).
+    """
+
+    picture: np.ndarray
+    paint: tuple[int, int, int] | None = None
+    block: tuple[int, int] = (1, 1)
+    within: bool = False
+
+
+def grow_by(hole: np.ndarray, pixels: int) -> np.ndarray:
+    """``hole`` uint8 (H, W) and all within ``pixels`` of it."""
+    if pixels <= 0:
+        return hole
+    return (cv2.distanceTransform(1 - hole, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= pixels).astype(np.uint8)
+
+
+def grow_soft(levels: np.ndarray, core: np.ndarray, least: int) -> np.ndarray:
+    """``core`` uint8 (H, W) and what hangs together with it at ``levels`` uint8 (H, W) of ``least`` or more."""
+    soft = ((levels >= least) | (core > 0)).astype(np.uint8)
+    if np.array_equal(soft, core):
+        return core
+    _, labels = cv2.connectedComponents(soft, connectivity=8)
+    touched = np.zeros(labels.max() + 1, bool)
+    touched[labels[core > 0]] = True
+    touched[0] = False
+    return touched[labels].astype(np.uint8)
+
+
+def grow_to_damage(hole: np.ndarray, damage: Damage) -> np.ndarray:
+    """``hole`` uint8 (H, W), 1 inside, and the pixels beside it that its paint reaches."""
+    grown = hole.copy()
+    for window in windows(hole, MARGIN + max(damage.block)):
+        part, picture = hole[window], damage.picture[window]
+        offset = (window[0].start % damage.block[0], window[1].start % damage.block[1])
+        found = _grown_part(part, picture, damage, offset)
+        if found is not None:
+            grown[window] |= found
+    return grown
+
+
+def windows(hole: np.ndarray, margin: int) -> Iterator[tuple[slice, slice]]:
+    """Rectangles about groups of holes, ``margin`` pixels beyond them; together they cover all holes."""
+    around = cv2.dilate(hole, np.ones((2 * margin + 1, 1), np.uint8))
+    around = cv2.dilate(around, np.ones((1, 2 * margin + 1), np.uint8))
+    count, _, boxes, _ = cv2.connectedComponentsWithStats(around, connectivity=8)
+    for x, y, width, height, _ in boxes[1:count]:
+        yield slice(y, y + height), slice(x, x + width)
+
+
+def _grown_part(hole: np.ndarray, picture: np.ndarray, damage: Damage, offset: tuple[int, int]) -> np.ndarray | None:
+    levels = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2YCrCb).astype(np.float32)
+    paint = _paint(hole, picture, damage.paint)
+    if paint is None or not (hole == 0).any():
+        return None
+    touched = _blocks(hole, damage.block, offset)
+    confined = damage.within and damage.block != (1, 1)
+    if damage.paint is None and not _is_mixed(hole, touched, levels, paint):
+        return None
+    grown, least = hole, LEAST_SHARE * (1 if damage.paint else 2)
+    for _ in range((REACH if damage.paint else NEAR) // STEP):
+        near = grow_by(grown, STEP)
+        share, error = _share(near, levels, paint)
+        add = (near > grown) & (share > np.maximum(least, SURE * error))
+        if confined:
+            add &= touched > 0
+        if not add.any():
+            break
+        grown = grown | add.astype(np.uint8)
+    if damage.block == (1, 1):
+        return _closed(grown)
+    # Chroma of a block is coded together, and spread over its neighbours' edges when it is decoded.
+    near = _blocks(grown, damage.block, offset)
+    reach = near if confined else grow_by(near, STEP)
+    share, error = _share(grow_by(near, STEP), levels, paint)
+    add = (reach > grown) & (np.abs(share) > np.maximum(least, error * (1 if damage.paint else SURE)))
+    grown = _closed(grown | add.astype(np.uint8))
+    return (grown & touched) | hole if confined else grown
+
+
+def _closed(grown: np.ndarray) -> np.ndarray:
+    """Single pixels between grown ones are grown too."""
+    return cv2.morphologyEx(grown, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) | grown
+
+
+def _paint(hole: np.ndarray, picture: np.ndarray, marker: tuple[int, int, int] | None) -> np.ndarray | None:
+    """Y, Cr, Cb of the paint; None where the hole's own pixels are not of one colour."""
+    if marker is None:
+        pixels = picture[hole > 0].astype(np.float32)
+        middle = np.median(pixels, axis=0)
+        if np.percentile(np.abs(pixels - middle).max(1), 75) > UNIFORM:
+            return None
+        marker = tuple(int(level) for level in middle)
+    return cv2.cvtColor(np.array(marker, np.uint8).reshape(1, 1, 3), cv2.COLOR_RGB2YCrCb).astype(np.float32)[0, 0]
+
+
+def _is_mixed(hole: np.ndarray, touched: np.ndarray, levels: np.ndarray, paint: np.ndarray) -> bool:
+    """Whether the pixels just outside the hole are, by and large, mixtures with its paint."""
+    ring = grow_by(hole, 1) > hole
+    share, error = _share(grow_by(hole, STEP), levels, paint)
+    told = ring & np.isfinite(error)
+    if told.sum() < TOLD * ring.sum():
+        return False
+    return float(np.median(share[told])) > MIXED_RING and float(np.mean(share[told] > error[told])) > MIXED_MOST
+
+
+def _blocks(hole: np.ndarray, block: tuple[int, int], offset: tuple[int, int]) -> np.ndarray:
+    """uint8 (H, W): the blocks that the hole touches. ``offset``: of the array's first pixel in its block."""
+    if block == (1, 1):
+        return hole
+    rows = (np.arange(hole.shape[0]) + offset[0]) // block[0]
+    columns = (np.arange(hole.shape[1]) + offset[1]) // block[1]
+    starts = np.flatnonzero(np.diff(rows, prepend=-1)), np.flatnonzero(np.diff(columns, prepend=-1))
+    touched = np.maximum.reduceat(np.maximum.reduceat(hole, starts[0], 0), starts[1], 1)
+    return touched[np.ix_(rows - rows[0], columns - columns[0])]
+
+
+def _share(damaged: np.ndarray, levels: np.ndarray, paint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of paint and its standard error, float32 (H, W) each; the error is infinite where it cannot be told.
+
+    damaged: uint8 (H, W), 1 where pixels are no witness of nature; levels: Y, Cr, Cb float32 (H, W, 3); paint: (3,).
+    """
+    distance = cv2.distanceTransform(1 - damaged, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    witness = ((damaged == 0) & (distance <= SPAN + STEP)).astype(np.float32)
+    # Wide enough that the middle of a block still sees past the block's edge.
+    deepest = cv2.distanceTransform(damaged, cv2.DIST_L2, 3)
+    side = 2 * int(min(deepest.max(), 2 * STEP + 16) + SPAN) + 1
+    blur = lambda array: cv2.boxFilter(array, -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)  # noqa: E731
+    weight = blur(witness)[..., None]
+    few = weight < 0.5
+    weight = np.maximum(weight, 1)
+    nature = blur(levels * witness[..., None]) / weight
+    spread = np.maximum(blur(levels**2 * witness[..., None]) / weight - nature**2, np.square(np.float32(QUIET)))
+    away = paint - nature
+    precision = (away**2 / spread).sum(-1)
+    share = (away * (levels - nature) / spread).sum(-1) / np.maximum(precision, 1e-6)
+    error = 1 / np.sqrt(np.maximum(precision, 1e-6))
+    error[few[..., 0] | (np.abs(away).max(-1) < LEAST_DIFFERENCE)] = np.inf
+    return share, error

@@ -1,0 +1,104 @@
+"""What kind of source a URI is, and the names of what it holds, without Ray and without reading pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from faceinpaint.data.archives import ROTTEN, is_archive, members
+from faceinpaint.errors import InputError
+from faceinpaint.storage import as_text, first_line, kind, list_stamped, name_of, open_uri, stamp_of, top_names
+
+REJECTED = "rejected.parquet"  # beside prepared shards: what was left out, no pictures
+
+
+def check_source(uri: str) -> None:
+    """Raises :class:`InputError` when there is nothing to read at ``uri``; looks at no more than it must."""
+    what = kind(uri)
+    if what == pafs.FileType.NotFound:
+        raise InputError(f"{uri}: no such file or folder")
+    if is_parquet(uri):
+        _check_parquet(uri, parquet_files(uri))
+    elif what == pafs.FileType.Directory:
+        if next(list_stamped(uri), None) is None:
+            raise InputError(f"{uri}: an empty folder; name one that holds pictures")
+    elif is_archive(uri):
+        try:
+            empty = next(members(uri), None) is None
+        except ROTTEN as error:
+            raise InputError(f"{uri}: not a readable archive: {first_line(error)}") from None
+        if empty:
+            raise InputError(f"{uri}: an empty archive")
+
+
+def list_keys(uri: str) -> Iterator[tuple[str, str | None]]:
+    """(key, stamp) of every row that a source gives; a stamp changes with the file, None: its bytes must be compared.
+
+    Reads names alone where it can (a tar has to be read through).
+    """
+    if is_parquet(uri):
+        filesystem = open_uri(uri)[0]
+        for path in parquet_files(uri):
+            for batch in pq.ParquetFile(path, filesystem=filesystem).iter_batches(columns=["key"]):
+                for key in batch.column("key").to_pylist():
+                    yield str(key), None
+    elif kind(uri) == pafs.FileType.Directory:
+        for path, _, stamp in list_stamped(uri):
+            yield as_text(path), stamp
+    elif is_archive(uri):
+        for key, stamp, _ in members(uri):
+            yield key, stamp
+    else:
+        yield as_text(name_of(uri)), stamp_of(uri)
+
+
+def count_pictures(uri: str) -> int:
+    """How many rows a source gives."""
+    if is_parquet(uri):
+        filesystem = open_uri(uri)[0]
+        return sum(pq.ParquetFile(path, filesystem=filesystem).metadata.num_rows for path in parquet_files(uri))
+    return sum(1 for _ in list_keys(uri))
+
+
+def is_small(uri: str, rows: int) -> bool:
+    """Whether a look at names shows that a source gives at most ``rows``; archives are not looked into."""
+    if is_parquet(uri) or is_archive(uri):
+        return False
+    return kind(uri) == pafs.FileType.File or sum(1 for _ in islice(list_stamped(uri), rows + 1)) <= rows
+
+
+def is_parquet(uri: str) -> bool:
+    """Whether ``uri`` is a Parquet file, or a folder with nothing but Parquet in it (``_`` and ``.`` names aside)."""
+    what = kind(uri)
+    if what != pafs.FileType.Directory:
+        return what == pafs.FileType.File and uri.lower().endswith(".parquet")
+    names = [name for name in top_names(uri) if not name.startswith(("_", "."))]
+    return bool(names) and all(name.lower().endswith(".parquet") for name in names)
+
+
+def parquet_files(uri: str) -> list[str]:
+    """Paths of the Parquet files of a :func:`is_parquet` source, for its filesystem, in order."""
+    path = open_uri(uri)[1]
+    if kind(uri) == pafs.FileType.File:
+        return [path]
+    names = sorted(name for name in top_names(uri) if not name.startswith(("_", ".")) and name != REJECTED)
+    return [f"{path}/{name}" for name in names]
+
+
+def _check_parquet(uri: str, paths: list[str]) -> None:
+    try:
+        files = [pq.ParquetFile(path, filesystem=open_uri(uri)[0]) for path in paths]
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"{uri}: no readable Parquet: {first_line(error)}") from None
+    for path, file in zip(paths, files, strict=True):
+        missing = {"key", "image"} - set(file.schema_arrow.names)
+        if missing:
+            raise InputError(
+                f"{path}: no column {', '.join(sorted(missing))}; key and image (encoded bytes) are needed"
+            )
+    if not sum(file.metadata.num_rows for file in files):
+        raise InputError(f"{uri}: no rows")

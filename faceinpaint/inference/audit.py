@@ -1,0 +1,162 @@
+"""What has changed since a run that goes on: inputs and masks that are others now, inputs that are gone or are back.
+
+Rows of changed inputs are taken out of the ledger, with what they wrote, so that they are done as new ones are. Rows of
+inputs that are gone stay, marked. A change is told by storage's stamp, and then by the bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray
+
+from faceinpaint.data.marked_holes import mask_stamp
+from faceinpaint.data.mask_spec import MaskFile, MaskFolder, MaskParquet, MaskSpec, every_mask
+from faceinpaint.data.places import list_keys
+from faceinpaint.data.source import read_pictures
+from faceinpaint.inference.ledger import DIGESTS, GONE_NOTE, ROW, Ledger, contains, digests
+from faceinpaint.inference.outputs import delete_outputs, without_rows
+from faceinpaint.storage import as_text, list_stamped
+
+READ_TOGETHER = 16  # pictures whose bytes are compared
+KEYS_TOGETHER = 4096
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Keys by what became of their inputs. changed: other bytes, or another mask; gone, back: no longer there, and
+    there again as it was; stamps: new stamps of inputs whose bytes are the same."""
+
+    changed: frozenset[str]
+    gone: frozenset[str]
+    back: frozenset[str]
+    stamps: dict[str, str | None]
+
+    def __str__(self) -> str:
+        parts = {
+            "changed: done again": self.changed,
+            "gone: their rows stay": self.gone,
+            "back as they were": self.back,
+        }
+        return "inputs since the last run: " + "; ".join(f"{len(keys)} {what}" for what, keys in parts.items() if keys)
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.gone or self.back or self.stamps)
+
+
+def bring_up_to_date(output: str, source: str, masks: MaskSpec, ledger: Ledger, as_rows: bool) -> Changes:
+    """Make the ledger one of the inputs as they are; returns what was found."""
+    found = ray.get(ray.remote(num_cpus=0)(_compare_names).remote(source, masks, ledger))
+    changes = _compare_bytes(source, *found)
+    if not changes:
+        return changes
+    doomed = [
+        row
+        for _, table in ledger.tables(["key", "output"])
+        for row in table.filter(_among(table["key"], changes.changed)).to_pylist()
+    ]
+    renamed: dict[str, str | None] = {}
+    if as_rows:
+        renamed = without_rows(output, doomed)
+    else:
+        delete_outputs(output, doomed)
+    ledger.revise(partial(_revised, changes=changes, renamed=renamed))
+    return changes
+
+
+def _compare_names(source: str, masks: MaskSpec, ledger: Ledger) -> tuple[set[str], set[str], dict[str, Any]]:
+    """Keys that are gone; those whose mask is another; (row, stamp) by key of inputs whose bytes must be compared."""
+    rows = {}
+    mask_changed: set[str] = set()
+    known_masks = _mask_stamps(masks)
+    for _, table in ledger.tables(["key", "input_stamp", "mask_stamp", "input_sha256", "gone"]):
+        for row in table.to_pylist():
+            rows[row["key"]] = row
+        if known_masks is not None:
+            stamped = [row for row in table.to_pylist() if row["mask_stamp"]]
+            there = contains(known_masks, [row["mask_stamp"] for row in stamped])
+            mask_changed.update(row["key"] for row, same in zip(stamped, there, strict=True) if not same)
+    unsure: dict[str, Any] = {}
+    for key, stamp in list_keys(source):
+        row = rows.pop(key, None)
+        if row is not None and (stamp is None or stamp != row["input_stamp"] or row["gone"]):
+            unsure[key] = (row, stamp)
+    gone = {key for key, row in rows.items() if not row["gone"]}
+    return gone, mask_changed - rows.keys(), unsure
+
+
+def _compare_bytes(source: str, gone: set[str], mask_changed: set[str], unsure: dict[str, Any]) -> Changes:
+    changed, back, stamps = set(mask_changed), set(), {}
+    compare = [key for key, (row, stamp) in unsure.items() if stamp != row["input_stamp"] or stamp is None]
+    now = _hashes(source, compare) if compare else {}
+    for key, (row, stamp) in unsure.items():
+        if key in now and now[key] != row["input_sha256"]:
+            changed.add(key)
+            continue
+        if row["gone"]:
+            back.add(key)
+        if stamp != row["input_stamp"]:
+            stamps[key] = stamp
+    return Changes(frozenset(changed), frozenset(gone), frozenset(back - changed), stamps)
+
+
+def _hashes(source: str, keys: list[str]) -> dict[str, str | None]:
+    """SHA-256 of the inputs' bytes now; None of one that cannot be read."""
+    wanted = np.sort(digests(keys))
+    pictures = read_pictures(source, wanted=partial(contains, wanted))
+    hashed = pictures.map_batches(_hash_batch, batch_size=READ_TOGETHER, batch_format="numpy", num_cpus=0.5)
+    found: dict[str, str | None] = {}
+    for batch in hashed.iter_batches(batch_size=None, batch_format="pyarrow"):
+        if "sha256" in batch.column_names:
+            found.update(zip(batch["key"].to_pylist(), batch["sha256"].to_pylist(), strict=True))
+    return found
+
+
+def _hash_batch(batch: dict[str, np.ndarray]) -> dict[str, Any]:
+    hashes = [None if image is None else hashlib.sha256(image).hexdigest() for image in batch["image"]]
+    return {"key": batch["key"], "sha256": np.array(hashes, object)}
+
+
+def _mask_stamps(masks: MaskSpec) -> np.ndarray | None:
+    """Sorted digests of the stamps of every mask there is; None where masks are no files."""
+    match masks:
+        case MaskFolder():
+            stamps = [mask_stamp(as_text(path), stamp) for path, _, stamp in list_stamped(masks.uri)]
+        case MaskFile():
+            stamps = [masks.stamp]
+        case MaskParquet():
+            stamps = [mask_stamp(key, hashlib.sha256(data).hexdigest()) for key, data in every_mask(masks.uri)]
+        case _:
+            return None
+    return np.sort(digests(stamps)) if stamps else np.empty(0, DIGESTS)
+
+
+def _among(keys: pa.ChunkedArray, wanted: frozenset[str]) -> pa.ChunkedArray:
+    return pc.is_in(keys, value_set=pa.array(sorted(wanted), pa.string()))
+
+
+def _revised(table: pa.Table, changes: Changes, renamed: dict[str, str | None]) -> pa.Table:
+    """A ledger file's rows as they should be now; the same table where nothing concerns it."""
+    table = table.filter(pc.invert(_among(table["key"], changes.changed)))
+    concerned = changes.gone | changes.back | changes.stamps.keys()
+    if not pc.any(_among(table["key"], concerned)).as_py() and not renamed:
+        return table
+    rows = table.to_pylist()
+    for row in rows:
+        key = row["key"]
+        if key in changes.gone:
+            row |= {"gone": True, "reason": "; before: ".join(filter(None, [GONE_NOTE, row["reason"]]))}
+        if key in changes.back:
+            before = (row["reason"] or "").removeprefix(GONE_NOTE).removeprefix("; before: ")
+            row |= {"gone": False, "reason": before or None}
+        with suppress(KeyError):
+            row["input_stamp"] = changes.stamps[key]
+        row["output"] = renamed.get(row["output"], row["output"])
+    return pa.Table.from_pylist(rows, ROW)

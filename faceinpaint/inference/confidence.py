@@ -1,0 +1,77 @@
+"""A second opinion on a restored picture: how far its result may be trusted without a look, from 0 to 1."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from faceinpaint.data.faces import ALIGNMENTS, Alignment, detect
+from faceinpaint.data.routing import Patch
+from faceinpaint.inference.compose import Plan
+
+THIN = 0.95  # holes filled from their edges
+LOOK = 128  # pixels: a painted face is shown to the detector at this size, with a border
+# What is measured -> the confidence it leaves; between the points it is interpolated.
+SCORE = ([0.70, 0.80, 0.88, 0.92], [0.05, 0.2, 0.5, 1.0])  # of the detector, before: false faces have 0.79 to 0.91
+AFTER = ([0.60, 0.80, 0.90], [0.2, 0.6, 1.0])  # of the detector, on the painted face
+ASTRAY = ([0.12, 0.35], [1.0, 0.2])  # landmarks of the painted face from their place, eye-to-mouth distances
+HIDDEN = ([0.2, 0.5, 0.8], [1.0, 0.5, 0.1])  # share of the face that is hole
+SEEN = ([0.0, 2.0, 4.0], [0.3, 0.8, 1.0])  # landmarks outside the hole
+ELSEWHERE = ([0.0, 0.02, 0.3], [0.6, 0.4, 0.1])  # share of the picture in wide holes without a face
+BEYOND = 0.6  # part of a hole outside its face's crop
+
+
+def confidence(plan: Plan, painted: np.ndarray | None, pixels: int, alignment: Alignment) -> float:
+    """The least of the confidences of the picture's holes.
+
+    painted: what the model made of ``plan.crops``, uint8 (P, S, S, 3); pixels: of the picture.
+    """
+    found = [1.0]
+    if len(plan.routes.thin_y):
+        found.append(THIN)
+    apart = [patch for patch in plan.patches if patch.kind == "none"] + plan.fills
+    if apart:
+        found.append(_between(sum(int(patch.hole.sum()) for patch in apart) / pixels, ELSEWHERE))
+    for i, patch in enumerate(plan.patches):
+        if patch.kind == "beyond":
+            found.append(BEYOND * _between(patch.score, SCORE))
+        elif patch.kind != "none":
+            assert plan.holes is not None
+            assert painted is not None
+            found.append(face_confidence(patch, plan.holes[i], painted[i], alignment))
+    return round(min(found), 3)
+
+
+def face_confidence(patch: Patch, hole: np.ndarray, painted: np.ndarray, alignment: Alignment) -> float:
+    """Of one painted face: uint8 (S, S, 3) and its hole uint8 (S, S).
+
+    The product of what the detector said before, what it says about the painted face, how much of the face was hidden,
+    and how many of its five landmarks were seen.
+    """
+    marks = ALIGNMENTS[alignment] * len(hole)
+    height = float(np.linalg.norm(marks[:2].mean(0) - marks[3:].mean(0)))
+    face = np.zeros(hole.shape, np.uint8)
+    centre = marks.mean(0)
+    cv2.ellipse(face, (tuple(map(float, centre)), (2.1 * height, 2.7 * height), 0), 1, -1)
+    hidden = float(hole[face > 0].mean())
+    places = np.clip(np.rint(marks).astype(int), 0, len(hole) - 1)
+    seen = int((hole[places[:, 1], places[:, 0]] == 0).sum())
+    before = _between(patch.score, SCORE) if patch.score else 1.0  # nobody looked: an aligned picture
+    return before * _between(hidden, HIDDEN) * _between(seen, SEEN) * _looks_right(painted, marks, height)
+
+
+def _looks_right(painted: np.ndarray, marks: np.ndarray, height: float) -> float:
+    """Whether the detector finds the painted face, and its landmarks where they should be."""
+    size = len(painted)
+    shown = cv2.resize(painted, (LOOK, LOOK), interpolation=cv2.INTER_AREA if size > LOOK else cv2.INTER_CUBIC)
+    border = LOOK // 4
+    shown = cv2.copyMakeBorder(shown, border, border, border, border, cv2.BORDER_REPLICATE)
+    best = 0.0
+    for face in detect(shown):
+        offset = np.linalg.norm((face.landmarks - border) * size / LOOK - marks, axis=1).mean() / height
+        best = max(best, _between(face.score, AFTER) * _between(float(offset), ASTRAY))
+    return max(best, AFTER[1][0] * ASTRAY[1][1])
+
+
+def _between(value: float, points: tuple[list[float], list[float]]) -> float:
+    return float(np.interp(value, *points))

@@ -1,0 +1,103 @@
+"""Detail finer than a fill has, carried into the hole from valid pixels of the same photograph, its grain included.
+
+Contextual residual aggregation (HiFill, Yi 2020): the residual is what a picture has beyond its own blurred version;
+a cell of the hole takes the residual of the cells that attention would fill it from. HiFill takes their weighted mean,
+which is duller than each of them; here it gets as much energy as its parts have and the fill lacks.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from faceinpaint.data.routing import Patch
+from faceinpaint.inference.guide import Guide
+
+BLUR = 0.5  # model pixels: the standard deviation of the blur that takes away what the model cannot paint
+LEAST_BLUR, MOST_BLUR = 0.7, 8.0  # pixels of the picture
+GAIN = 1.0  # of the carried detail
+MOST_ENERGY = 16.0  # times the mean's own, that it is given
+
+
+def carry_detail(picture: np.ndarray, patch: Patch, damage: np.ndarray, guide: Guide) -> None:
+    """Add detail to ``patch.hole`` of ``picture`` uint8 (H, W, 3), filled already, in place.
+
+    damage: uint8 (H, W), 1 where the photograph was not valid. Without a guide's cell a pixel stays as it is.
+    """
+    blur = float(np.clip(BLUR / patch.scale, LEAST_BLUR, MOST_BLUR))
+    if not len(guide.cells):
+        return
+    left, top, right, bottom = _footprint(patch, picture.shape)
+    view = picture[top:bottom, left:right].astype(np.float32)
+    residual = view - cv2.GaussianBlur(view, (0, 0), blur)
+    reach = int(np.ceil(blur))
+    near = cv2.dilate(damage[top:bottom, left:right], np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    y, x = np.nonzero(patch.hole)
+    y, x = y + patch.box[1], x + patch.box[0]
+    mean, energy = _gathered(residual, near > 0, y - top, x - left, y, x, patch, guide)
+    own = residual[y - top, x - left] ** 2
+    side = 2 * int(np.ceil(guide.side / patch.scale / 2)) + 1
+    missing, given = (_blurred(values, patch, y, x, side) for values in (energy - own, mean**2))
+    gain = np.sqrt(np.clip(missing / np.maximum(given, 1e-3), 0, MOST_ENERGY))
+    picture[y, x] = np.clip(np.rint(picture[y, x] + GAIN * gain * mean), 0, 255).astype(np.uint8)
+
+
+def _blurred(values: np.ndarray, patch: Patch, y: np.ndarray, x: np.ndarray, side: int) -> np.ndarray:
+    """Values (P, 3) of the patch's hole pixels, blurred over ``side`` pixels of the hole."""
+    x0, y0, x1, y1 = patch.box
+    image = np.zeros((y1 - y0, x1 - x0, 3), np.float32)
+    image[y - y0, x - x0] = values
+    return cv2.blur(image, (side, side))[y - y0, x - x0]
+
+
+def _footprint(patch: Patch, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Box x0, y0, x1, y1 of the picture that holds the patch and its hole."""
+    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], float) * (patch.size - 1)
+    inverse = cv2.invertAffineTransform(patch.matrix)
+    corners = corners @ inverse[:, :2].T + inverse[:, 2]
+    x0, y0 = np.maximum(0, np.floor(np.minimum(corners.min(0), patch.box[:2]))).astype(int)
+    x1, y1 = np.minimum(shape[1::-1], np.ceil(np.maximum(corners.max(0) + 1, patch.box[2:]))).astype(int)
+    return int(x0), int(y0), int(x1), int(y1)
+
+
+def _gathered(
+    residual: np.ndarray,
+    invalid: np.ndarray,
+    row: np.ndarray,
+    column: np.ndarray,
+    y: np.ndarray,
+    x: np.ndarray,
+    patch: Patch,
+    guide: Guide,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(P, 3) twice: the weighted mean of the residuals that pixels take, and of their squares.
+
+    A pixel (row, column of ``residual``; y, x of the picture) takes from the four cells around it, nearer ones more, so
+    that cells do not show.
+    """
+    u, v = (patch.matrix[k, 0] * x + patch.matrix[k, 1] * y + patch.matrix[k, 2] for k in (0, 1))
+    along, down = ((place + 0.5) / guide.side - 0.5 for place in (u, v))
+    index = np.full(guide.grid**2, -1)
+    index[guide.cells] = np.arange(len(guide.cells))
+    inverse = np.linalg.inv(patch.matrix[:, :2])
+    total = np.zeros(len(y), np.float32)
+    mean, energy = np.zeros((len(y), 3), np.float32), np.zeros((len(y), 3), np.float32)
+    for dv, du in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        i, j = np.floor(down).astype(int) + dv, np.floor(along).astype(int) + du
+        near = (1 - np.abs(down - i)) * (1 - np.abs(along - j))
+        cell = np.clip(i, 0, guide.grid - 1) * guide.grid + np.clip(j, 0, guide.grid - 1)
+        entry = index[cell]
+        for k in range(guide.sources.shape[1]):
+            source = guide.sources[entry, k].astype(int)
+            step = np.stack([source % guide.grid - cell % guide.grid, source // guide.grid - cell // guide.grid], 1)
+            dx, dy = np.rint(step * guide.side @ inverse.T).astype(int).T
+            r, c = row + dy, column + dx
+            inside = (r >= 0) & (r < residual.shape[0]) & (c >= 0) & (c < residual.shape[1]) & (entry >= 0)
+            r, c = np.where(inside, r, 0), np.where(inside, c, 0)
+            weight = (near * guide.weights[entry, k] * (inside & ~invalid[r, c])).astype(np.float32)
+            taken = residual[r, c]
+            total += weight
+            mean += weight[:, None] * taken
+            energy += weight[:, None] * taken**2
+    total = np.maximum(total, 1e-6)[:, None]
+    return mean / total, energy / total

@@ -1,0 +1,80 @@
+"""What a bulk restoration is asked to do, and whether that can be right: told before torch or Ray is imported."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from faceinpaint.data.growth import Grow
+from faceinpaint.data.mask_spec import MaskSpec, absolute_masks, parse_masks
+from faceinpaint.data.places import check_source, is_parquet
+from faceinpaint.data.user_masks import Frame, Polarity
+from faceinpaint.errors import InputError
+from faceinpaint.models.find_weights import fetched, find_weights
+from faceinpaint.names import FixedPrecision
+from faceinpaint.storage import absolute, exists, folder_links, is_s3, join
+
+LINKS_NAMED = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How bulk restoration works; the fields are the flags of ``faceinpaint restore``."""
+
+    input: str
+    masks: str
+    output: str
+    weights: str | None = None  # None: what $FACEINPAINT_WEIGHTS names
+    workers: int | None = None  # None: 2; 1 with GPUs or a batch of pictures at most
+    cpus_per_worker: float = 1  # threads of one process wait for each other when a decoder takes a core
+    gpus_per_worker: float = 0
+    precision: FixedPrecision = "fp32"
+    mask_polarity: Polarity = "white-is-hole"
+    mask_frame: Frame = "auto"
+    grow_holes: Grow = "auto"  # pixels
+    sensitivity: float = 0.5  # of masks "detect": 0 marks least, 1 most
+    no_face: Literal["skip", "classical", "crop"] = "classical"
+    format: Literal["keep", "png"] = "keep"
+    keep_masks: bool = False
+    dry_run: bool = False
+    retry_failed: bool = False
+
+    def with_full_paths(self) -> Options:
+        """The same, meaning the same in every process."""
+        return replace(
+            self,
+            input=absolute(self.input),
+            masks=absolute_masks(self.masks),
+            output=absolute(self.output),
+            weights=find_weights(self.weights),
+        )
+
+
+def check_options(options: Options) -> MaskSpec:
+    """The masks that options name. Raises :class:`InputError` for what can be seen to be wrong by a quick look."""
+    check_source(options.input)
+    masks = parse_masks(options.masks)
+    weights = find_weights(options.weights)
+    if not exists(join(fetched(weights), "config.yaml")):
+        raise InputError(f"{weights} has no config.yaml: give a weights folder, such as weights/celeba64")
+    if is_parquet(options.input) and options.keep_masks:
+        raise InputError("--keep-masks writes files beside files: with Parquet, keep the masks you gave")
+    inside, outside = (_real(uri).rstrip("/") + "/" for uri in (options.output, options.input))
+    if inside.startswith(outside) or outside.startswith(inside):
+        raise InputError(f"--output {options.output} and --input {options.input} lie in each other: keep them apart")
+    return masks
+
+
+def _real(uri: str) -> str:
+    """A path without links in it; S3 has none."""
+    return uri if is_s3(uri) else os.path.realpath(uri)
+
+
+def note_links(uri: str) -> str | None:
+    """A line about links below the input that are not followed; None without any."""
+    links = list(folder_links(uri)) if os.path.isdir(uri) else []
+    if not links:
+        return None
+    named = ", ".join(links[:LINKS_NAMED]) + (", ..." if len(links) > LINKS_NAMED else "")
+    return f"{len(links)} links to folders, or to nothing, are not followed: {named}; give such a folder as an --input"

@@ -1,0 +1,57 @@
+"""Small pictures for a report, beside its page: one JPEG an input, what was there, the hole, and what is there now."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from faceinpaint.storage import join, write_bytes
+
+THUMBS = "_job/thumbs"
+DRY_THUMBS = "_job/dry-run/thumbs"
+SIDE = 192  # pixels of the longer side
+GAP = 4  # white pixels between pictures
+QUALITY = 80
+HOLE_COLOUR = (230, 60, 40)
+
+
+def thumb_name(key: str) -> str:
+    """Where the thumbnails of an input lie, below the folder of thumbnails."""
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    return f"{digest[:2]}/{digest[2:18]}.jpg"
+
+
+def thumbnail(picture: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """uint8 (H, W[, C]), no longer than ``side``."""
+    scale = side / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def write_thumb(output: str, folder: str, key: str, pictures: Sequence[np.ndarray]) -> None:
+    """Write pictures, uint8 RGB (H, W, 3) or masks (H, W) of 0 and 255, side by side."""
+    small = [thumbnail(picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, 2)) for picture in pictures]
+    high = max(picture.shape[0] for picture in small)
+    columns: list[np.ndarray] = []
+    for picture in small:
+        columns += [_padded(picture, high), np.full((high, GAP, 3), 255, np.uint8)]
+    strip = np.concatenate(columns[:-1], axis=1)
+    data = cv2.imencode(".jpg", strip[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
+    write_bytes(join(output, folder, thumb_name(key)), data)
+
+
+def shaded(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """uint8 RGB (H, W, 3) with its hole, uint8 (H, W) not 0 inside, in colour."""
+    result = picture.copy()
+    inside = hole > 0
+    result[inside] = (result[inside] * 0.4 + np.array(HOLE_COLOUR) * 0.6).astype(np.uint8)
+    return result
+
+
+def _padded(picture: np.ndarray, high: int) -> np.ndarray:
+    return np.pad(picture, ((0, high - picture.shape[0]), (0, 0), (0, 0)), constant_values=255)

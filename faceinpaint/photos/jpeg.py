@@ -1,0 +1,209 @@
+"""A JPEG with new pixels in its hole: every block that the hole does not touch keeps its coefficients, bit for bit.
+
+A JPEG is 8 x 8 blocks of DCT coefficients per component, divided by a quantisation table and rounded (ITU-T T.81,
+annex A). Decoding a picture and coding it again moves every pixel a little. Here the coefficients are read (jpegio,
+libjpeg-turbo), those of touched blocks are computed anew, and all are written with the file's own tables, chroma
+sampling, scan kind and restart interval. The written file is read again and compared.
+
+Decoders smooth chroma between neighbouring blocks: where chroma is sampled down, the pixel row or column beside a
+touched block may be decoded one level apart, although its own block is the same.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import imagecodecs
+import jpegio
+import numpy as np
+from PIL import Image
+from scipy import fft
+
+from faceinpaint.errors import InputError
+from faceinpaint.photos.coding import Change
+
+SCAN, END = 0xDA, b"\xff\xd9"
+BLOCK = 8  # pixels, of a component
+GREY, RGB, YCC, CMYK, YCCK = 1, 2, 3, 4, 5  # libjpeg's colour spaces
+AS_STORED = -1  # samples are the components themselves
+CHANNELS = {GREY: 1, RGB: 3, YCC: 3, CMYK: 4, YCCK: 4}
+# JFIF 1.02: Y, Cb, Cr of R, G, B; the middle of Cb and Cr is 128
+YCC_OF_RGB = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)
+MIDDLE = 128  # is taken from samples before their transform
+LARGEST = 1023  # absolute value of a coefficient of 8 bit pictures
+STANDARD_LUMINANCE_DC = (0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0)  # T.81, table K.3: codes of each length
+
+Segment = tuple[int, bytes]  # marker, such as 0xE1, and content
+Edit = Callable[[list[Segment]], list[Segment]]
+
+
+class CannotKeepBlocksError(Exception):
+    """This JPEG's coefficients cannot be carried over; the message says why."""
+
+
+def change_blocks(data: bytes, change: Change, edit: Edit = list, space: int | None = None) -> bytes:
+    """The JPEG ``data`` with ``change`` in its touched blocks, and its segments (APPn, comments) through ``edit``.
+
+    ``space``: what the components are, where the JPEG does not say it itself.
+
+    Raises :class:`CannotKeepBlocksError` for codings that cannot be carried over, and ``RuntimeError`` when the written
+    file does not hold the coefficients it should.
+    """
+    with tempfile.TemporaryDirectory(prefix="faceinpaint-") as folder:
+        source, target = Path(folder, "source.jpg"), Path(folder, "target.jpg")
+        source.write_bytes(data)
+        jpeg = _read(source)
+        _check(jpeg, change, space)
+        with Image.open(source) as opened:
+            _paint(jpeg, change, space or jpeg.jpeg_color_space, sorted(opened.quantization))  # type: ignore[attr-defined]
+        segments = [(segment["type"], segment["data"]) for segment in jpeg.markers]
+        jpeg.markers = [{"type": marker, "data": content} for marker, content in edit(segments)]
+        _write(jpeg, target)
+        written = _read(target)
+        same = all(map(np.array_equal, jpeg.coef_arrays, written.coef_arrays))
+        if not same or not all(map(np.array_equal, jpeg.quant_tables, written.quant_tables)):
+            raise RuntimeError("the written JPEG does not hold the coefficients that it should")
+        return target.read_bytes()
+
+
+def decode(data: bytes) -> np.ndarray:
+    """Samples uint8 (H, W, C) of a JPEG of grey or RGB, as Pillow decodes it.
+
+    Raises :class:`InputError` for a damaged one.
+    """
+    if end_of(data) is None:
+        raise InputError("not a readable picture: the JPEG is cut short")
+    try:
+        samples = imagecodecs.jpeg8_decode(data)
+    except (imagecodecs.Jpeg8Error, ValueError, RuntimeError) as error:
+        raise InputError(f"not a readable picture: {error}") from None
+    return samples.reshape(*samples.shape[:2], -1)
+
+
+def end_of(data: bytes) -> int | None:
+    """Where a JPEG ends, whatever stands behind it; None when it is cut short."""
+    place = 2
+    while place + 4 <= len(data) and data[place + 1] != SCAN:
+        place += 1 if data[place + 1] == 0xFF else 2 + int.from_bytes(data[place + 2 : place + 4])
+    end = data.find(END, place)  # in a scan 0xFF is followed by 0
+    return end + len(END) if end >= 0 else None
+
+
+def coded_block(file: Image.Image) -> tuple[int, int]:
+    """Height and width, in stored pixels, of the largest block that a JPEG codes together: 8 to 32 each."""
+    layers = [layer[1:3] for layer in file.layer]  # type: ignore[attr-defined]  # sampling across and down
+    across, down = (max(sides) // min(sides) for sides in zip(*layers, strict=True))
+    return BLOCK * down, BLOCK * across
+
+
+def edit_segments(data: bytes, edit: Edit) -> bytes:
+    """The JPEG ``data`` with the same coefficients, and its segments through ``edit``. Raises as above."""
+    nothing = Change(samples=np.empty((0, 0, 1), np.uint8), hole=np.empty((0, 0), bool))
+    return change_blocks(data, nothing, edit)
+
+
+def _read(path: Path) -> jpegio.DecompressedJpeg:
+    try:
+        return jpegio.read(str(path))
+    except RuntimeError as error:
+        raise CannotKeepBlocksError(f"its coefficients cannot be read: {error}") from None
+
+
+def _write(jpeg: jpegio.DecompressedJpeg, path: Path) -> None:
+    """Huffman tables: the standard ones as they are; others, made for the old coefficients, anew."""
+    jpeg.optimize_coding = int(not jpeg.progressive_mode and not _has_standard_tables(jpeg))
+    try:
+        try:
+            jpeg.write(str(path))
+        except RuntimeError:  # a symbol that the tables lack
+            jpeg.optimize_coding = 1
+            jpeg.write(str(path))
+    except RuntimeError as error:
+        raise CannotKeepBlocksError(f"its coefficients cannot be written: {error}") from None
+
+
+def _has_standard_tables(jpeg: jpegio.DecompressedJpeg) -> bool:
+    return bool(jpeg.dc_huff_tables) and tuple(jpeg.dc_huff_tables[0]["counts"]) == STANDARD_LUMINANCE_DC
+
+
+def _check(jpeg: jpegio.DecompressedJpeg, change: Change, space: int | None) -> None:
+    """Raises :class:`CannotKeepBlocksError` for what :func:`_paint` does not understand."""
+    channels = CHANNELS.get(jpeg.jpeg_color_space) if space is None else jpeg.num_components
+    if channels != jpeg.num_components or (change.hole.size and channels != change.samples.shape[2]):
+        raise CannotKeepBlocksError(f"its colours are coded in an unknown way, in {jpeg.num_components} components")
+    for part in jpeg.comp_info:
+        if jpeg.max_h_samp_factor % part.h_samp_factor or jpeg.max_v_samp_factor % part.v_samp_factor:
+            raise CannotKeepBlocksError("its components are sampled in fractions of each other")
+
+
+def _paint(jpeg: jpegio.DecompressedJpeg, change: Change, space: int, slots: list[int]) -> None:
+    """Put ``change`` into the coefficients of the blocks that its hole touches.
+
+    slots: the number by which components call each of the JPEG's quantisation tables.
+    """
+    if not change.hole.any():
+        return
+    wide, high = BLOCK * jpeg.max_h_samp_factor, BLOCK * jpeg.max_v_samp_factor
+    height, width = change.hole.shape
+    # The part, grown to whole units of interleaved blocks.
+    left, top = change.left % wide, change.top % high
+    margins = ((top, -(top + height) % high), (left, -(left + width) % wide), (0, 0))
+    ends = (change.top + height == jpeg.image_height, change.left + width == jpeg.image_width)
+    hole = _padded(change.hole[..., None].astype(np.float32), margins, ends)
+    new = _padded(_components(change.samples, space), margins, ends) * hole
+    hole = hole[..., 0]
+    for i, part in enumerate(jpeg.comp_info):
+        across, down = jpeg.max_h_samp_factor // part.h_samp_factor, jpeg.max_v_samp_factor // part.v_samp_factor
+        table = jpeg.quant_tables[slots.index(part.quant_tbl_no)].astype(np.float32)
+        rows, columns = (change.top - top) // down, (change.left - left) // across
+        target = jpeg.coef_arrays[i][rows:, columns:]
+        _paint_component(target, _shrunk(new[..., i], across, down), _shrunk(hole, across, down), table)
+
+
+def _padded(array: np.ndarray, margins: tuple[tuple[int, int], ...], ends: tuple[bool, bool]) -> np.ndarray:
+    """(h, w, C) with zeros around; beyond the picture's lower and right ``ends`` its last pixels, as encoders do it."""
+    (top, bottom), (left, right), _ = margins
+    array = np.pad(array, ((top, 0), (left, 0), (0, 0)))
+    array = np.pad(array, ((0, bottom), (0, 0), (0, 0)), mode="edge" if ends[0] else "constant")
+    return np.pad(array, ((0, 0), (0, right), (0, 0)), mode="edge" if ends[1] else "constant")
+
+
+def _paint_component(target: np.ndarray, new: np.ndarray, share: np.ndarray, table: np.ndarray) -> None:
+    """Blocks of one component. target: int32 coefficients from the part's first block on, changed in place; new:
+    float (h, w), samples of the hole times ``share``, the hole's share of each sample, 0 to 1."""
+    height, width = (min(a, b) for a, b in zip(target.shape, share.shape, strict=True))
+    old, new, share = (_blocks(array[:height, :width]) for array in (target, new, share))
+    touched = share.any((2, 3))
+    samples = fft.idctn(old[touched] * table, axes=(1, 2), norm="ortho")
+    samples = samples * (1 - share[touched]) + new[touched]
+    coefficients = np.rint(fft.dctn(samples, axes=(1, 2), norm="ortho") / table).clip(-LARGEST, LARGEST)
+    old[touched] = coefficients.astype(old.dtype)
+
+
+def _blocks(array: np.ndarray) -> np.ndarray:
+    """(rows, columns, 8, 8), a view of (8 rows, 8 columns)."""
+    height, width = array.shape
+    return array.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK).swapaxes(1, 2)
+
+
+def _shrunk(array: np.ndarray, across: int, down: int) -> np.ndarray:
+    """Means over ``down`` x ``across`` samples."""
+    height, width = array.shape
+    return array.reshape(height // down, down, width // across, across).mean((1, 3))
+
+
+def _components(samples: np.ndarray, space: int) -> np.ndarray:
+    """float32 (h, w, C): the JPEG's own components, less their middle, of samples as Pillow decodes them.
+
+    Pillow takes every JPEG of inks for Adobe's, which stores them inverted.
+    """
+    values = samples.astype(np.float32)
+    if space in (CMYK, YCCK):
+        values[..., 3] = 255 - values[..., 3]
+    if space == CMYK:
+        values[..., :3] = 255 - values[..., :3]
+    if space in (YCC, YCCK):
+        values[..., :3] = values[..., :3] @ YCC_OF_RGB.T + [0, MIDDLE, MIDDLE]
+    return values - MIDDLE

@@ -1,0 +1,97 @@
+"""Which holes are thin: the model against the fill from the edges, on scratches of several widths over real faces.
+
+    python -m study.routes PHOTOGRAPHS --weights weights/faces256
+
+PHOTOGRAPHS: a folder of pictures, each used that shows one face of at least 60 px from eyes to mouth. Three straight
+scratches a picture and width, seeded by its name; PSNR in the hole, in dB. ``faceinpaint.data.routing.THIN`` is the
+largest radius at which the edges do at least as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from faceinpaint.data.routing import cut, route
+from faceinpaint.data.search import find_faces
+from faceinpaint.errors import InputError
+from faceinpaint.hashing import stable_hash
+from faceinpaint.images import decode_rgb
+from faceinpaint.inference.compose import Plan, compose
+from faceinpaint.inference.inpainter import Inpainter
+from faceinpaint.inference.painter import paint_with_guides
+
+RADII = (0.75, 1.5, 2.25, 3.0, 4.0, 6.0)  # of the scratches, pixels of the model
+LEAST_FACE = 60
+EVERYTHING = 1e9
+
+
+def scratches(shape: tuple[int, ...], centre: np.ndarray, reach: float, width: int, name: str) -> np.ndarray:
+    """uint8 (H, W): three lines across a face."""
+    mask = np.zeros(shape[:2], np.uint8)
+    rng = np.random.default_rng(stable_hash(name))
+    for _ in range(3):
+        a, b = (centre + rng.uniform(-reach, reach, 2) for _ in range(2))
+        cv2.line(mask, tuple(np.rint(a).astype(int).tolist()), tuple(np.rint(b).astype(int).tolist()), 1, width)
+    return mask
+
+
+def filled(damaged: np.ndarray, mask: np.ndarray, inpainter: Inpainter, thin: float) -> np.ndarray:
+    """The picture restored when holes up to the radius ``thin`` are filled from their edges."""
+    routes = route(damaged, mask, inpainter.image_size, inpainter.config.alignment, thin)
+    plan = Plan(patches=routes.patches, routes=routes)
+    if not routes.patches:
+        return compose(damaged, mask, plan)
+    crops, holes = (np.stack(part) for part in zip(*(cut(damaged, mask, p) for p in routes.patches), strict=True))
+    painted, guides = paint_with_guides(inpainter, crops, holes, np.array([p.scale < 1 for p in routes.patches]))
+    return compose(
+        damaged, mask, Plan(patches=routes.patches, routes=routes, crops=crops, holes=holes), painted, guides
+    )
+
+
+def measured(path: Path, inpainter: Inpainter) -> list[tuple[float, float]] | None:
+    """For each radius PSNR in the hole by the edges and by the model; None for a picture that is not used."""
+    try:
+        picture = decode_rgb(path.read_bytes())
+    except InputError:
+        return None
+    faces = find_faces(picture, np.zeros(picture.shape[:2], np.uint8))
+    if len(faces) != 1 or faces[0].height < LEAST_FACE:
+        return None
+    (face,) = faces
+    scale = inpainter.image_size * (0.333 if inpainter.config.alignment == "celeba" else 0.256) / face.height
+    results = []
+    for radius in RADII:
+        width = max(1, round(2 * radius / scale))
+        mask = scratches(picture.shape, face.centre, 1.2 * face.height, width, path.name)
+        damaged = np.where(mask[..., None] > 0, np.uint8(255), picture)
+        both = [filled(damaged, mask, inpainter, thin) for thin in (EVERYTHING, 0.0)]
+        errors = [((each.astype(float) - picture)[mask > 0] ** 2).mean() for each in both]
+        results.append(tuple(float(10 * np.log10(255**2 / max(error, 1e-9))) for error in errors))
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photographs", type=Path)
+    parser.add_argument("--weights", default="weights/celeba64")
+    parser.add_argument("--pictures", type=int, default=30, help="at most so many")
+    arguments = parser.parse_args()
+    inpainter, found = Inpainter.load(arguments.weights), []
+    for path in sorted(p for p in arguments.photographs.iterdir() if p.is_file()):
+        result = measured(path, inpainter)
+        if result is not None:
+            found.append(result)
+        if len(found) == arguments.pictures:
+            break
+    print(f"{len(found)} photographs; PSNR in the hole, dB")
+    print("| radius, model px | edges | model | difference |\n|---|---|---|---|")
+    for radius, (edges, model) in zip(RADII, np.mean(found, 0), strict=True):
+        print(f"| {radius} | {edges:.2f} | {model:.2f} | {model - edges:+.2f} |")
+
+
+if __name__ == "__main__":
+    main()
