@@ -24,7 +24,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
         "--masks",
         required=True,
         help="where holes are: a folder of masks, a Parquet (key, mask), one FILE for all, alpha, color:#RRGGBB, "
-        "squares, squares:SIDE or freeform:LOW-HIGH; white is the hole",
+        "detect (the detector proposes them), squares, squares:SIDE or freeform:LOW-HIGH; white is the hole",
     )
     add("--output", required=True, help="folder or s3:// prefix; empty, or this job's own")
     add("--weights", help=WEIGHTS_HELP)
@@ -35,6 +35,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     add("--mask-polarity", choices=POLARITIES, default="white-is-hole", help="what mask pictures mean")
     add("--mask-frame", choices=FRAMES, default="auto", help="how masks of turned pictures lie; auto: by their size")
     add("--grow-holes", type=parse_grow, default="auto", metavar="N|auto", help="pixels; auto: what the damage touches")
+    add("--sensitivity", type=float, default=0.5, metavar="X", help="of --masks detect: 0 marks least, 1 marks most")
     add("--no-face", choices=["skip", "classical", "crop"], default="classical", help="what a hole without a face gets")
     add("--format", choices=["keep", "png"], default="keep", help="of the outputs; png: KEY.png, lossless")
     add("--keep-masks", action="store_true", help="write each hole to OUTPUT/masks/KEY.png (not for Parquet)")

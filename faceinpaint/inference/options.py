@@ -33,6 +33,7 @@ class Options:
     mask_polarity: Polarity = "white-is-hole"
     mask_frame: Frame = "auto"
     grow_holes: Grow = "auto"  # pixels
+    sensitivity: float = 0.5  # of masks "detect": 0 marks least, 1 most
     no_face: Literal["skip", "classical", "crop"] = "classical"
     format: Literal["keep", "png"] = "keep"
     keep_masks: bool = False

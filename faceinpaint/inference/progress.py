@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from typing import Protocol
 
 import ray
 
 from faceinpaint import telemetry
 from faceinpaint.data.places import count_pictures
-from faceinpaint.inference.ledger import Ledger
 
 EVERY = 5.0  # seconds
+
+
+class Counted(Protocol):
+    """A table with a row per input: the ledger, or the proposals."""
+
+    counts: Counter[str]  # rows by status
+
+    @property
+    def rows(self) -> int: ...
 
 
 class Progress:
@@ -25,7 +34,7 @@ class Progress:
         self._total: int | None = None
         self._told: Counter[str] | None = None  # rows by status that the metrics know of; None: they are not told
 
-    def begin(self, ledger: Ledger) -> None:
+    def begin(self, ledger: Counted) -> None:
         """Count from here on: what is in the ledger by now was done before. Rows go to the metrics, too."""
         self.already, self._told = ledger.rows, Counter(ledger.counts)
 
@@ -39,11 +48,11 @@ class Progress:
         self._counting = ray.remote(num_cpus=0)(count_pictures).remote(self._source)
         return self.total()
 
-    def rate(self, ledger: Ledger) -> float:
+    def rate(self, ledger: Counted) -> float:
         """Pictures/s of this run."""
         return (ledger.rows - self.already) / max(time.monotonic() - self.began, 1e-9)
 
-    def show(self, ledger: Ledger) -> bool:
+    def show(self, ledger: Counted) -> bool:
         """Print a line if it is time to; returns whether it was."""
         now = time.monotonic()
         if now - self._shown < EVERY:
@@ -58,13 +67,13 @@ class Progress:
         print(f"{ledger.rows}/{self._total or '?'}  {rate:.1f} pictures/s  {failed} failed{left}", flush=True)
         return True
 
-    def close(self, ledger: Ledger) -> None:
+    def close(self, ledger: Counted) -> None:
         """Print the last line: every status with its number."""
         self._tell(ledger)
         counts = ", ".join(f"{count} {status}" for status, count in sorted(ledger.counts.items()))
         print(f"{ledger.rows} inputs: {counts or 'none'}; {time.monotonic() - self.began:.0f} s", flush=True)
 
-    def _tell(self, ledger: Ledger) -> None:
+    def _tell(self, ledger: Counted) -> None:
         if self._told is None:
             return
         for status, rows in ledger.counts.items():

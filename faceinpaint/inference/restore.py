@@ -22,10 +22,11 @@ from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
 from faceinpaint.data.marked_holes import Reading
-from faceinpaint.data.mask_spec import MaskSpec
+from faceinpaint.data.mask_spec import Detected, MaskSpec
 from faceinpaint.data.places import is_parquet, is_small
 from faceinpaint.data.source import read_pictures
 from faceinpaint.inference.audit import bring_up_to_date
+from faceinpaint.inference.detect import check_detector, find
 from faceinpaint.inference.gallery import Gallery
 from faceinpaint.inference.ledger import DIGESTS, Ledger
 from faceinpaint.inference.lock import claim, run_lock
@@ -93,7 +94,8 @@ def _identity(options: Options, settings: Settings) -> dict[str, Any]:
     """What decides a job's results: another job on the same output is refused."""
     names = ("input", "masks", "mask_polarity", "mask_frame", "grow_holes", "no_face", "format", "keep_masks")
     names += ("precision",)
-    return {name: getattr(options, name) for name in names} | {"model_sha256": settings.model_sha256}
+    found_by = {"detector": check_detector(options)} if isinstance(settings.masks, Detected) else {}
+    return {name: getattr(options, name) for name in names} | {"model_sha256": settings.model_sha256} | found_by
 
 
 def _run(options: Options, settings: Settings) -> dict[str, int]:
@@ -178,6 +180,8 @@ def _pipeline(options: Options, settings: Settings, done: ray.ObjectRef, apart: 
     look = examine_apart if apart else examine_batch
     task: dict[str, Any] = {"batch_format": "numpy", "num_cpus": 0.5, "max_retries": CRASHES}
     pictures = read_pictures(options.input, wanted=partial(missing, done))
+    if isinstance(settings.masks, Detected):
+        pictures = find(pictures, options, apart)
     works = pictures.map_batches(partial(look, settings=shared), batch_size=PICTURES, **task)
     if options.dry_run:
         return works.map_batches(partial(plan_batch, settings=shared), batch_size=PICTURES, **task)

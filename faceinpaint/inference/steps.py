@@ -14,6 +14,7 @@ import ray
 
 from faceinpaint import telemetry
 from faceinpaint.inference.document import examine, finish
+from faceinpaint.inference.given import inputs
 from faceinpaint.inference.ledger import contains
 from faceinpaint.inference.outputs import write_pictures
 from faceinpaint.inference.thumbs import DRY_THUMBS, THUMBS, shaded, write_thumb
@@ -29,9 +30,8 @@ def missing(known: ray.ObjectRef, keys: list[str]) -> np.ndarray:
 
 def examine_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
     shared = ray.get(settings)
-    rows = zip(*(batch[name] for name in ("key", "image", "error", "stamp")), strict=True)
     with telemetry.step("examine", len(batch["key"])):
-        return {"work": pack([examine(str(key), image, error, shared, stamp) for key, image, error, stamp in rows])}
+        return {"work": pack([examine(*given) for given in inputs(batch, shared)])}
 
 
 def finish_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
