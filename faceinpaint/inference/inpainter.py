@@ -11,8 +11,11 @@ from PIL import Image
 from torch import nn
 
 from faceinpaint.config import Config, Precision
+from faceinpaint.data.routing import route
 from faceinpaint.device import DTYPES, resolve_precision
 from faceinpaint.errors import InputError
+from faceinpaint.inference.compose import compose, plan_for
+from faceinpaint.inference.guide import SOURCES, guide_from_attention
 from faceinpaint.models import build
 from faceinpaint.models.freeze import freeze
 from faceinpaint.models.texture import Attention
@@ -101,11 +104,11 @@ class Inpainter:
         return np.where(masks[..., None] > 0, to_uint8(restored), images)
 
     def __call__(self, image: Picture, mask: Image.Image | np.ndarray) -> Picture:
-        """Restore one face picture of any size.
+        """Restore a photograph of any size.
 
-        image: RGB, PIL or uint8 (H, W, 3), an aligned face; mask: of the same size, PIL or uint8 (H, W), hole where it
-        is not zero. Returns the kind and size that came in; outside the hole it is the input. Pictures of another size
-        than the model's are scaled to it and the filled hole is scaled back.
+        image: RGB, PIL or uint8 (H, W, 3); mask: of the same size, PIL or uint8 (H, W), hole where it
+        is not zero. Returns the kind and size that came in; outside the hole it is the input. Each hole is filled as in
+        bulk restoration (docs/restoration.md); where it lies on no face, the model sees its surroundings.
 
         Raises :class:`InputError` when the sizes differ or the image is not RGB.
         """
@@ -114,22 +117,17 @@ class Inpainter:
             raise InputError(f"the image is {pixels.dtype} {pixels.shape}: need 8-bit RGB, (H, W, 3)")
         if hole.shape != pixels.shape[:2]:
             raise InputError(f"the mask is {hole.shape}, the image {pixels.shape[:2]}: need one size, one channel")
-        small, small_hole = self._scale(pixels), self._scale_hole(hole)
-        restored = self.restore_batch(small[None], small_hole[None])[0]
-        if restored.shape != pixels.shape:
-            size = (pixels.shape[1], pixels.shape[0])
-            restored = np.asarray(Image.fromarray(restored).resize(size, Image.Resampling.BICUBIC))
-        result = np.where(hole[..., None] > 0, restored, pixels)
+        result = self._photograph(pixels, hole)
         return Image.fromarray(result) if isinstance(image, Image.Image) else result  # type: ignore[return-value]
 
-    def _scale(self, pixels: np.ndarray) -> np.ndarray:
-        size = (self.image_size, self.image_size)
-        return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
-
-    def _scale_hole(self, hole: np.ndarray) -> np.ndarray:
-        """A pixel of the small mask is hole if any pixel under it is."""
-        size = (self.image_size, self.image_size)
-        return (np.asarray(Image.fromarray(hole * 255).resize(size, Image.Resampling.BOX)) > 0).astype(np.uint8)
+    def _photograph(self, pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        """A picture uint8 (H, W, 3) of any size with its hole uint8 (H, W) filled at its own resolution."""
+        plan = plan_for(pixels, hole, route(pixels, hole, self.image_size, self.config.alignment))
+        if plan.crops is None or plan.holes is None:
+            return compose(pixels, hole, plan)
+        painted, sources = self.restore_with_attention(plan.crops, plan.holes, SOURCES)
+        guides = sources and [guide_from_attention(*each, self.image_size) for each in zip(*sources, strict=True)]
+        return compose(pixels, hole, plan, painted, guides)
 
 
 def _load_model(weights: str, method: str, config: Config) -> tuple[nn.Module, str]:
