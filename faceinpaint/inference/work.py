@@ -6,7 +6,7 @@ import hashlib
 import pickle
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -16,10 +16,10 @@ import numpy as np
 from faceinpaint.data.faces import Alignment
 from faceinpaint.data.marked_holes import Reading, Subject, bring_mask, find_hole
 from faceinpaint.data.mask_spec import Alpha, MaskSpec
-from faceinpaint.data.routing import cut, route
+from faceinpaint.data.routing import route
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.images import upright
-from faceinpaint.inference.compose import Plan, compose
+from faceinpaint.inference.compose import Plan, compose, plan_for
 from faceinpaint.inference.confidence import confidence
 from faceinpaint.inference.guide import Guide
 from faceinpaint.inference.row import LedgerRow, Status
@@ -185,17 +185,10 @@ def _part_of(photo: Photo, view: View, plan: Plan) -> Part | None:
 
 def _routed(rgb: np.ndarray, hole: np.ndarray, settings: Settings) -> Plan:
     """How the holes are to be filled, with what the model has to see."""
-    routes = route(rgb, hole, settings.image_size, settings.alignment)
-    plan = Plan(patches=routes.patches, routes=replace(routes, patches=[]))
+    plan = plan_for(rgb, hole, route(rgb, hole, settings.image_size, settings.alignment), settings.no_face != "crop")
     if plan.without_face and settings.no_face == "skip":
         raise NoPhotographError("no face at a hole")
-    if settings.no_face == "classical":
-        by_face = [patch for patch in plan.patches if patch.kind != "none"]
-        plan = replace(plan, patches=by_face, fills=[patch for patch in plan.patches if patch.kind == "none"])
-    if not plan.patches:
-        return plan
-    crops, holes = zip(*(cut(rgb, hole, patch) for patch in plan.patches), strict=True)
-    return replace(plan, crops=np.stack(crops), holes=np.stack(holes))
+    return plan
 
 
 def check_key(key: str, settings: Settings) -> None:
