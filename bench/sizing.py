@@ -1,4 +1,4 @@
-"""From measured costs to clusters: the tables of docs/scaling.md, reckoned from bench/costs.json and bench/scale.json.
+"""From measured costs to clusters: the tables of docs/scaling.md, computed from bench/costs.json and bench/scale.json.
 
 python -m bench.sizing [--write]
 

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from faceinpaint.errors import InputError
+from faceinpaint.names import Alignment, Backbone, Precision
 
 PRESETS = resources.files("faceinpaint") / "presets"
 STAGES = ("generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr")
@@ -19,7 +20,6 @@ STAGES = ("generator", "structure", "texture", "variant-1", "variant-2", "pconv"
 Positive = Annotated[int, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
-Precision = Literal["auto", "fp32", "bf16", "fp16"]  # auto: bf16 where the device computes in it, else fp32
 PowerOfTwo = Literal[8, 16, 32, 64, 128, 256, 512, 1024]
 
 
@@ -181,6 +181,7 @@ class StageTraining(Part):
     batch: Positive  # global batch, all workers together
     lr: float = Field(gt=0)
     critic_lr: float | None = Field(default=None, gt=0)  # None: lr
+    critic_first: int = Field(default=0, ge=0)  # steps in which the critic learns alone
     betas: tuple[Ratio, Ratio] = (0.9, 0.999)
     schedule: Literal["constant", "cosine", "step"] = "constant"
     step_every: Positive = 100_000  # "step": lr times step_factor every this many steps
@@ -235,9 +236,9 @@ class Config(Part):
     texture_loss: TextureLoss = TextureLoss()
     baseline_loss: BaselineLoss = BaselineLoss()
     match_paste: bool = False  # shift the first stage's paste so that it meets the valid pixels at the hole's edge
-    alignment: Literal["celeba", "ffhq"] = "ffhq"  # how faces lie in the pictures: where identity looks for them
-    lpips_backbone: Literal["alex", "vgg"] = "alex"
-    feature_backbone: Literal["alex", "vgg"] = "vgg"  # of the texture stage's perceptual loss; the paper: VGG16
+    alignment: Alignment = "ffhq"  # how faces lie in the pictures: where identity looks for them
+    lpips_backbone: Backbone = "alex"
+    feature_backbone: Backbone = "vgg"  # of the texture stage's perceptual loss; the paper: VGG16
     holes: HoleConfig = HoleConfig()
     gan: GanTraining = GanTraining()
     pretrained: PretrainedConfig = PretrainedConfig()

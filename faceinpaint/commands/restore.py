@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 
+from faceinpaint.cli import WEIGHTS_HELP, at_least
 from faceinpaint.data.user_masks import FRAMES, POLARITIES
+from faceinpaint.names import FixedPrecision, choices
 
 
 def parse_args(arguments: list[str]) -> argparse.Namespace:
@@ -25,11 +27,11 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
         "squares, squares:SIDE or freeform:LOW-HIGH; white is the hole",
     )
     add("--output", required=True, help="folder or s3:// prefix; empty, or this job's own")
-    add("--weights", required=True, help="weights folder")
-    add("--workers", type=int, help="model processes (default 2; 1 with GPUs or few pictures)")
+    add("--weights", help=WEIGHTS_HELP)
+    add("--workers", type=at_least(1), help="model processes (default 2; 1 with GPUs or few pictures)")
     add("--cpus-per-worker", type=float, default=1, help="CPUs, and torch threads, of each (default 1)")
     add("--gpus-per-worker", type=float, default=0, help="GPUs of each")
-    add("--precision", choices=["fp32", "bf16", "fp16"], default="fp32", help="of the model")
+    add("--precision", choices=choices(FixedPrecision), default="fp32", help="of the model")
     add("--mask-polarity", choices=POLARITIES, default="white-is-hole", help="what mask pictures mean")
     add("--mask-frame", choices=FRAMES, default="auto", help="how masks of turned pictures lie; auto: by their size")
     add("--grow-holes", type=parse_grow, default="auto", metavar="N|auto", help="pixels; auto: what the damage touches")

@@ -17,6 +17,7 @@ from faceinpaint.data.user_masks import Polarity
 from faceinpaint.device import DTYPES, resolve_precision
 from faceinpaint.errors import InputError
 from faceinpaint.models import build
+from faceinpaint.models.find_weights import find_weights
 from faceinpaint.models.freeze import freeze
 from faceinpaint.models.texture import Attention
 from faceinpaint.models.two_stage import TwoStage, window_side
@@ -52,12 +53,17 @@ class Inpainter:
 
     @classmethod
     def load(
-        cls, weights: str | Path, method: str = "two-stage", device: str | None = None, precision: Precision = "fp32"
+        cls,
+        weights: str | Path | None = None,
+        method: str = "two-stage",
+        device: str | None = None,
+        precision: Precision = "fp32",
     ) -> Inpainter:
-        """Load a method from a weights folder (local or s3://).
+        """Load a method from a weights folder.
 
         Args:
-            weights: folder with ``config.yaml`` and safetensors files.
+            weights: folder with ``config.yaml`` and safetensors files, ``s3://bucket/folder`` or ``hf://owner/name``;
+                default: what ``$FACEINPAINT_WEIGHTS`` names.
             method: two-stage, structure, variant-1, variant-2, pconv or rfr.
             device: torch device; default CUDA when there is one.
             precision: "fp32", "bf16", "fp16", or "auto": bf16 where the device computes in it.
@@ -66,8 +72,9 @@ class Inpainter:
         """
         if method not in METHODS:
             raise InputError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
-        config = load_config(str(weights))
-        model, digest = _load_model(str(weights), method, config)
+        folder = find_weights(weights)
+        config = load_config(folder)
+        model, digest = _load_model(folder, method, config)
         chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         return cls(model, config, digest, chosen, precision)
 

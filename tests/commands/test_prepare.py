@@ -108,7 +108,7 @@ def test_an_output_in_use_is_refused(ray_local, tmp_path):
     ("arguments", "complaint"),
     [
         (["tree", "--output", "out", "--crop", "1,2"], "is not X0,Y0,X1,Y1"),
-        (["tree", "--output", "out", "--size", "0"], "no side in pixels"),
+        (["tree", "--output", "out", "--size", "0"], "0 is less than 1"),
         (["tree", "--output", "out", "--crop", "0,0,4,5"], "needs --size"),
         (["tree"], "required"),
     ],

@@ -20,6 +20,8 @@ from faceinpaint.inference.lock import LOCK
 from faceinpaint.storage import PART, exists, join, list_files, read_bytes
 from tests.processes import processes_of
 
+pytestmark = pytest.mark.slow
+
 JOB = Path(__file__).parents[2] / "jobs" / "batch_inpaint.py"
 COUNT = 240
 # Stands in for a decoder that a hostile file crashes: this one dies of a marked picture.

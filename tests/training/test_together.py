@@ -47,6 +47,13 @@ def test_both_stages_and_the_critic_learn_and_go_on_bit_for_bit():
     assert_equal(whole.state_dict(), resumed.state_dict())
 
 
+def test_a_critic_may_learn_alone_first():
+    config = lean(*TOGETHER, "train.texture.batch=2", "train.texture.critic_first=1")
+    run = Run(build_trainee("texture", config, []), config.train["texture"], seed=config.seed)
+    assert "hole" not in run.step(batch(0))
+    assert {"hole", "logistic_d"} <= run.step(batch(1)).keys()
+
+
 def test_the_first_step_only_measures_and_the_share_is_kept_after_it():
     balance = GradientBalance(share=0.5)
     output = torch.zeros(4, requires_grad=True)

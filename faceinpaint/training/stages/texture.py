@@ -42,6 +42,7 @@ class TextureTrainee:
         self.stage, self.loss, self.gan = stage, config.texture_loss, config.gan
         self.critic, self.features, self.perceptual = critic, features, perceptual
         self.model = TwoStage(structure, texture, config.match_paste)
+        self._shared: tuple[Batch, First] | None = None
         self.modules: dict[str, nn.Module] = {stage: texture}
         self.exported: dict[str, nn.Module] = {stage: texture}
         self.frozen: tuple[nn.Module, ...] = tuple(m for m in (features, perceptual) if m is not None)
@@ -61,7 +62,8 @@ class TextureTrainee:
                 self.weights["structure"] = self.loss.structure
         elif structure is not None:
             self.frozen += (structure.eval().requires_grad_(False),)
-        self.phases.append(Phase(stage, trained, painter, self._losses, self.weights))
+        after = self.settings.critic_first if self.loss.adversarial else 0
+        self.phases.append(Phase(stage, trained, painter, self._losses, self.weights, after=after))
 
     def _critic_phases(self) -> list[Phase]:
         """The critic's turns in a step; its loss is what the kind of critic was published with."""
@@ -110,7 +112,22 @@ class TextureTrainee:
 
     @torch.no_grad()
     def _fake(self, batch: Batch) -> Tensor:
-        return self.model(batch.images, batch.masks)
+        first = self.model.first(batch.images, batch.masks) if self._tunes_structure else self._frozen_first(batch)
+        return self.model.second(first, batch.images, batch.masks)
+
+    @property
+    def _tunes_structure(self) -> bool:
+        return self.model.structure is not None and bool(self.settings.tune_structure)
+
+    @torch.no_grad()
+    def _frozen_first(self, batch: Batch) -> First:
+        """The picture of a first stage that does not learn: once per batch, for all phases of a step.
+
+        Not in inference mode: what is made there cannot be kept for a backward pass.
+        """
+        if self._shared is None or self._shared[0] is not batch:
+            self._shared = batch, self.model.first(batch.images, batch.masks)
+        return self._shared[1]
 
     def _losses(self, batch: Batch) -> Losses:
         truth, masks = batch.images, batch.masks
@@ -132,11 +149,12 @@ class TextureTrainee:
     def _first(self, batch: Batch) -> tuple[First, Tensor]:
         """The first stage's picture; and where that stage learns too, its own weighted loss, else 0."""
         structure, truth, masks = self.model.structure, batch.images, batch.masks
-        if structure is None or not self.settings.tune_structure:
-            with torch.no_grad():
-                return self.model.first(truth, masks), truth.new_zeros(())
+        if structure is None or not self._tunes_structure:
+            return self._frozen_first(batch), truth.new_zeros(())
         side = structure.image_size
         picture = structure(*shrunk(truth, masks, side)).float()
+        if not self.loss.structure:  # a term of weight 0 costs nothing
+            return self.model.pasted(picture, truth, masks), truth.new_zeros(())
         ratio = truth.shape[-1] // side
         losses = self.first_terms(picture, F.avg_pool2d(truth, ratio), F.avg_pool2d(masks, ratio))
         loss = torch.stack([self.first_terms.weights[name] * value for name, value in losses.items()]).sum()
