@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import ray
 import torch
 
-from bench import evaluation, networks, restoration, startup, training
+from bench import evaluation, networks, onnx_runtime, restoration, startup, training
 from bench.timing import DTYPES
 from faceinpaint.training.driver import code_version
 
@@ -42,6 +42,7 @@ def main() -> None:
         results["ray_train"] = training.ray_over_ddp(data, "celeba64")
     results["evaluation"] = evaluation.evaluation_over_script()
     results["start_up_seconds"] = startup.start_up(args.weights)
+    results["onnx"] = onnx_runtime.rows(args.weights, 3 * args.rounds)
     results["networks_64"] = networks.rows("celeba64", 3 * args.rounds)
     results["training_steps"] = training.step_rows("celeba64", args.rounds)
     results["networks_256"] = networks.rows("celebahq256-native", args.rounds)
@@ -79,6 +80,8 @@ def aims(results: dict[str, Any]) -> dict[str, float]:
         "forward_share_of_peak": fastest["share_of_matmul_peak"],
         "pipeline_over_bare_model": results["pipeline"]["fp32"]["ratio"],
         "ray_train_over_bare_ddp": results["ray_train"]["ratio"],
+        "in_process_over_ray_train": results["ray_train"]["in_process_over_ray_train"],
+        "onnx_over_torch": results["onnx"][0]["onnx_over_torch"],
         "restoration_start_up_seconds": results["start_up_seconds"]["batch_inpaint"],
     }
 

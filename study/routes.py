@@ -19,10 +19,10 @@ from faceinpaint.data.routing import route
 from faceinpaint.data.search import find_faces
 from faceinpaint.errors import InputError
 from faceinpaint.hashing import stable_hash
-from faceinpaint.images import decode_rgb
 from faceinpaint.inference.compose import compose, plan_for
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.painter import paint_with_guides
+from faceinpaint.photos.decode import decode_rgb
 
 RADII = (0.75, 1.5, 2.25, 3.0, 4.0, 6.0)  # of the scratches, pixels of the model
 LEAST_FACE = 60

@@ -73,10 +73,8 @@ def _of_image(image: Image.Image) -> MaskPicture:
     orientation = _orientation(image)
     lossy = image.format in LOSSY
     grey = _grey_alone(image)
-    if grey is not None:
-        found = _of_grey(np.asarray(grey))
-    else:
-        found = _of_colours(np.asarray(image.convert("RGBA")))
+    colours = lambda: _of_colours(np.asarray(image.convert("RGBA")))  # noqa: E731
+    found = colours() if grey is None else _of_grey(np.asarray(grey))
     if found.levels.shape != (image.height, image.width):  # the decoder has turned it
         orientation = 1
     return MaskPicture(levels=found.levels, orientation=orientation, lossy=lossy, marked=found.marked, seen=found.seen)

@@ -48,7 +48,7 @@ class Settings:
 
     output: str
     masks: MaskSpec
-    reading: Reading = Reading(grow="auto")
+    reading: Reading = field(default_factory=lambda: Reading(grow="auto"))
     image_size: int
     alignment: Alignment
     no_face: Literal["skip", "classical", "crop"] = "classical"
@@ -156,7 +156,7 @@ def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
     check_key(row.key, settings)
     photo = read_photo(data)
     brought = bring_mask(settings.masks, row.key)
-    row.mask_stamp = brought and brought.stamp
+    row.mask_stamp = brought.stamp if brought else None
     found = find_hole(settings.masks, subject_of(row.key, photo), settings.reading, settings.image_size, brought)
     hole = found.pixels
     view = photo.view(hole)
