@@ -111,7 +111,7 @@ def report(results: dict[str, Any]) -> str:
         table(("stage", "batch", "s per step", "over a bare loop"), stages),
         f"Attention at 256 px takes {results['attention_mb_256']:.0f} MB per picture beyond its maps.",
         table(("job", "pictures/s", "alone, pictures/s", "ratio"), jobs),
-        f"Ray's processes took {results['ray_train']['ray_share']:.3f} of the machine's CPUs beside the training worker.",
+        f"Beside the training worker Ray took {results['ray_train']['ray_share']:.3f} of the machine's CPUs.",
         table(
             ("job", "start-up to end of its least work, s"),
             ((name, f"{value:.1f}") for name, value in results["start_up_seconds"].items()),
