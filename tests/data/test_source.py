@@ -156,8 +156,11 @@ def test_a_tree_with_one_stray_parquet_is_still_a_tree(tmp_path):
 def test_small_is_said_of_names_alone(tmp_path):
     for i in range(3):
         storage.write_bytes(str(tmp_path / "tree" / f"{i}.png"), b"no picture")
-    (tmp_path / "many.zip").write_bytes(zipped({"a.png": b""}))
+    (tmp_path / "three.zip").write_bytes(zipped({f"{i}.png": b"" for i in range(3)}))
+    pq.write_table(pa.table({"key": ["a", "b", "c"], "image": [b""] * 3}), tmp_path / "three.parquet")
     assert places.is_small(str(tmp_path / "tree"), 3)
     assert not places.is_small(str(tmp_path / "tree"), 2)
     assert places.is_small(str(tmp_path / "tree" / "0.png"), 1)
-    assert not places.is_small(str(tmp_path / "many.zip"), 9)
+    for name in ("three.zip", "three.parquet"):
+        assert places.is_small(str(tmp_path / name), 3)
+        assert not places.is_small(str(tmp_path / name), 2)
