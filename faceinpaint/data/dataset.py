@@ -13,7 +13,7 @@ from ray.data.block import BlockMetadata
 from ray.data.datasource import ReadTask
 
 from faceinpaint.data.archives import is_archive
-from faceinpaint.data.places import check_source, is_parquet, parquet_files
+from faceinpaint.data.places import check_source, count_pictures, is_parquet, parquet_files
 from faceinpaint.data.source import Wanted, archive_rows, filtered, listing, parquet_rows, read_files, single_row
 from faceinpaint.storage import kind
 
@@ -57,3 +57,12 @@ class _Rows(Datasource):
 
 def _dataset(generators: list[Callable[[], Iterable[pa.Table]]]) -> Dataset:
     return ray.data.read_datasource(_Rows(generators), override_num_blocks=len(generators))
+
+
+def counting(uri: str) -> Callable[[bool], int | None]:
+    """Begin to count the pictures of a source on the side.
+
+    The result tells their number: None while it is not known, unless its argument says to wait.
+    """
+    count = ray.remote(num_cpus=0)(count_pictures).remote(uri)
+    return lambda wait: ray.get(count) if wait or ray.wait([count], timeout=0)[0] else None

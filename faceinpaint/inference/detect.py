@@ -21,11 +21,10 @@ from ray.data import ActorPoolStrategy
 from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
-from faceinpaint.data.dataset import read_pictures
+from faceinpaint.data.dataset import counting, read_pictures
 from faceinpaint.data.places import check_source, is_small
 from faceinpaint.errors import InputError
 from faceinpaint.inference.lock import claim, run_lock
-from faceinpaint.inference.on_ray import counting
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.proposals import ProposalRow, ProposalTable
 from faceinpaint.inference.review_sheet import ReviewSheet

@@ -13,8 +13,7 @@ from ray.data import ActorPoolStrategy, Dataset
 from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
-from faceinpaint.data.dataset import read_pictures
-from faceinpaint.data.places import count_pictures
+from faceinpaint.data.dataset import counting, read_pictures
 from faceinpaint.inference.quarantine import examine_apart
 from faceinpaint.inference.steps import examine_batch, finish_batch, missing, plan_batch, write_rows
 from faceinpaint.inference.way import PARQUET_ROWS, PICTURES, Columns, Source
@@ -94,9 +93,3 @@ class OnRay:
             compute=ActorPoolStrategy(size=self.processes),
             **resources,
         )
-
-
-def counting(uri: str) -> Callable[[bool], int | None]:
-    """Begin to count the pictures of a source on the side; see :meth:`..way.Way.counting`."""
-    count = ray.remote(num_cpus=0)(count_pictures).remote(uri)
-    return lambda wait: ray.get(count) if wait or ray.wait([count], timeout=0)[0] else None
