@@ -25,6 +25,7 @@ from PIL import Image
 
 from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.inference.work import Examined, Painted, Settings, examine, finish
+from faceinpaint.memory import keep_freed
 
 RESULTS = Path(__file__).parent / "results.json"
 SIZE = (4032, 3024)
@@ -37,13 +38,14 @@ CODINGS: dict[str, dict[str, Any]] = {
     "TIFF, LZW": {"compression": "tiff_lzw"},
 }
 AIMS = {"photo_12mp_jpeg_over_codec": "JPEG", "photo_12mp_png_over_codec": "PNG"}
-ROUNDS = 5
+ROUNDS = 3
 
 
 def over_codec(rounds: int = ROUNDS) -> dict[str, dict[str, float]]:
     """CPU seconds of each coding's examine, finish, and Pillow's decode and encode; ``ratio``: the first two over the
     others. The least of some rounds, in turns."""
     cv2.setNumThreads(1)
+    keep_freed()
     picture = photograph()
     return {name: _row(picture, name, options, rounds) for name, options in CODINGS.items()}
 

@@ -18,6 +18,7 @@ from faceinpaint.inference.ledger import contains
 from faceinpaint.inference.outputs import write_pictures
 from faceinpaint.inference.thumbs import DRY_THUMBS, THUMBS, shaded, write_thumb
 from faceinpaint.inference.work import Finished, doubt, pack, planned, unpack
+from faceinpaint.memory import keep_freed
 
 SHEETS = 2  # of a batch's pictures, the most doubtful ones, bring their faces to the report
 
@@ -28,6 +29,7 @@ def missing(known: ray.ObjectRef, keys: list[str]) -> np.ndarray:
 
 
 def examine_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
+    keep_freed()
     shared = ray.get(settings)
     rows = zip(*(batch[name] for name in ("key", "image", "error", "stamp")), strict=True)
     with telemetry.step("examine", len(batch["key"])):
@@ -35,6 +37,7 @@ def examine_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict
 
 
 def finish_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
+    keep_freed()
     shared = ray.get(settings)
     with telemetry.step("finish", len(batch["work"])):
         pictures = [finish(painted, shared) for painted in unpack(batch["work"])]

@@ -52,7 +52,12 @@ class Colours:
 
     def seen(self, samples: np.ndarray) -> np.ndarray:
         """Samples (H, W, C) of any dtype -> uint8 sRGB (H, W, 3), over white where they are transparent."""
-        if self.mode == "RGB" and samples.dtype == np.uint8 and self.top == 255 and to_srgb(self.profile, "RGB") is None:
+        if (
+            self.mode == "RGB"
+            and samples.dtype == np.uint8
+            and self.top == 255
+            and to_srgb(self.profile, "RGB") is None
+        ):
             return samples[..., :3]
         height, width = samples.shape[:2]
         rows = max(1, STRIP // width)
