@@ -9,13 +9,13 @@ from importlib import resources
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from faceinpaint.errors import InputError
 from faceinpaint.names import Alignment, Backbone, Precision
 
 PRESETS = resources.files("faceinpaint") / "presets"
-STAGES = ("generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr")
+STAGES = ("generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr", "detector")
 
 Positive = Annotated[int, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
@@ -109,6 +109,15 @@ class RFRConfig(Part):
     recurrences: Positive = 6
 
 
+class DetectorConfig(Part):
+    """The damage detector, and the tiles that it learns from."""
+
+    widths: tuple[Positive, Positive, Positive, Positive] = (24, 48, 96, 112)  # at 1/2, 1/4, 1/8, 1/16 resolution
+    tile: Annotated[int, Field(ge=64, multiple_of=16)] = 128  # side of a training tile, pixels
+    shapes: str | None = None  # Parquet file of film damage (kind, mask), local or s3://; None: drawn damage alone
+    kept_apart: tuple[str, ...] = ()  # kinds of those shapes that are measured on and never trained on
+
+
 class StructureLoss(Part):
     """Weights of section 3.2: L_s = l2 L2 + lpips L_perc + identity L_ID + hole L_hole + valid L_valid."""
 
@@ -125,8 +134,6 @@ class TextureLoss(Part):
     Ours (the paper's 0): ``hole``, an L1 over hole pixels by the picture's element count, ``lpips``, and ``structure``,
     the first stage's own loss (section 3.2) where both stages are trained together. ``window``: side in pixels of a
     window at the hole in which ``perceptual`` and ``lpips`` are taken; None: the whole picture, as in the paper.
-    ``balance``: the adversarial gradient at the output is scaled to this share of the other terms' (Esser 2021,
-    equation 7), then weighted by ``adversarial``; 0: left as it is, as in the paper.
     """
 
     perceptual: Weight = 10.0
@@ -136,7 +143,6 @@ class TextureLoss(Part):
     hole: Weight = 0.0
     structure: Weight = 0.0
     gradient_penalty: Weight = 10.0
-    balance: Weight = 0.0
     window: Positive | None = None
 
 
@@ -200,6 +206,12 @@ class StageTraining(Part):
     fine_tune_from: Ratio = 1.0  # pconv, rfr: share of the run after which encoder batch norm is frozen
 
 
+# Widths that start from noise need many tiles: 30,000 steps are half a million.
+DETECTOR_TRAINING = {
+    "steps": 30_000, "batch": 16, "lr": 0.001, "schedule": "cosine", "warmup": 100, "clip": 1.0, "ema_pictures": 4000
+}  # fmt: skip
+
+
 class GanTraining(Part):
     """Regularisers of generator training (Karras 2020); r1 and path act every so many steps (lazy)."""
 
@@ -232,6 +244,7 @@ class Config(Part):
     texture: TextureConfig = TextureConfig()
     pconv: PConvConfig = PConvConfig()
     rfr: RFRConfig = RFRConfig()
+    detector: DetectorConfig = DetectorConfig()
     structure_loss: StructureLoss = StructureLoss()
     texture_loss: TextureLoss = TextureLoss()
     baseline_loss: BaselineLoss = BaselineLoss()
@@ -242,10 +255,19 @@ class Config(Part):
     holes: HoleConfig = HoleConfig()
     gan: GanTraining = GanTraining()
     pretrained: PretrainedConfig = PretrainedConfig()
-    train: dict[Literal["generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr"], StageTraining]
+    train: dict[
+        Literal["generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr", "detector"],
+        StageTraining,
+    ]
     precision: Precision = "fp32"  # of training; fp16 scales its losses
     channels_last: bool = False
     seeded_generator: bool = False  # tests: stages after the generator may start from a random one
+
+    @field_validator("train", mode="before")
+    @classmethod
+    def _detector_has_settings(cls, train: Any) -> Any:
+        """The detector depends on no other stage: a configuration that does not mention it gets its usual settings."""
+        return {"detector": DETECTOR_TRAINING, **train} if isinstance(train, dict) else train
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Config:
@@ -266,7 +288,8 @@ class Config(Part):
 
     def side_of(self, stage: str) -> int:
         """Side of the pictures that a stage is trained on."""
-        return {"generator": self.generator.size, "structure": self.structure_size}.get(stage, self.image_size)
+        sides = {"generator": self.generator.size, "structure": self.structure_size, "detector": self.detector.tile}
+        return sides.get(stage, self.image_size)
 
     def texture_for(self, stage: str) -> TextureConfig:
         """The texture generator of ``texture`` or of an ablation (table 2): the variants are configs, not code."""

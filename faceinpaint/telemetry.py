@@ -20,6 +20,7 @@ COUNTERS = {
     "inputs": ("Ledger rows written by this run, by status.", "status"),
     "step_pictures": ("Pictures that went through a step of bulk restoration.", "step"),
     "step_seconds": ("Seconds that processes spent on a step of bulk restoration.", "step"),
+    "requests": ("Requests that the service answered, by status code.", "code"),
     "train_pictures": ("Pictures trained on.", "stage"),
 }
 GAUGES = {

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "faceinpaint").rglob("*.py")) + sorted((ROOT / "jobs").glob("*.py"))
 # Each layer may import those before it, and itself. Files beside the folders are "base".
 LAYERS = [
-    "base", "photos", "data", "models", "losses", "training", "inference", "evaluation", "commands", "jobs"
+    "base", "photos", "data", "models", "losses", "training", "inference", "serving", "evaluation", "commands", "jobs"
 ]  # fmt: skip
 APART = {("photos", "training"), ("photos", "losses"), ("photos", "models"), ("inference", "training")}
 LONGEST = 400  # lines of a file: a smell, not a goal; most have less than 200

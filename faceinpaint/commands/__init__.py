@@ -17,6 +17,8 @@ from faceinpaint.cli import exit_code
 VERBS = {
     "prepare": "turn pictures into Parquet for training and evaluation",
     "train": "train one stage, or all of them",
+    "detect": "propose masks of the damage in photographs",
+    "serve": "review proposals in a browser, and restore over HTTP",
     "restore": "restore an archive of photographs",
     "evaluate": "compare methods by their figures",
     "demo": "damage faces, restore them and judge the result",

@@ -117,11 +117,17 @@ def train_stage(stage: str, args: argparse.Namespace) -> int:
         last = next(reversed(job.checkpoints.notes()), None)
         print(f"[{stage}] diverged: {error}\nlast good checkpoint: {last}", file=sys.stderr)
         return 1
-    score = f"hole PSNR {note['score']:.2f} dB" if stage != "generator" else f"Frechet distance {-note['score']:.3f}"
-    print(f"[{stage}] done: {note['step']} steps, {score} on validation pictures")
+    print(f"[{stage}] done: {note['step']} steps, {score_text(stage, note['score'])} on validation pictures")
     print(f"weights: {args.output}/{stage}.safetensors")
     print(f"next: {next_command(stage, args)}")
     return 0
+
+
+def score_text(stage: str, score: float) -> str:
+    """A checkpoint's score in words."""
+    if stage == "generator":
+        return f"Frechet distance {-score:.3f}"
+    return f"F1 {score:.3f} of damaged pixels" if stage == "detector" else f"hole PSNR {score:.2f} dB"
 
 
 def next_command(stage: str, args: argparse.Namespace) -> str:
@@ -133,6 +139,8 @@ def next_command(stage: str, args: argparse.Namespace) -> str:
             f"faceinpaint train --preset {args.preset} --stage {following} --data {args.data} --val {args.val}"
             f" --output {args.output}{crop}"
         )
+    if stage == "detector":
+        return f"faceinpaint detect --input PHOTOS --weights {args.output} --output proposals"
     method = "two-stage" if stage == "texture" else stage
     return (
         f"faceinpaint evaluate --data {args.val} --masks squares --methods {method},biharmonic"

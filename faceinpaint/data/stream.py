@@ -19,10 +19,11 @@ import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
 from faceinpaint.config import HoleConfig
+from faceinpaint.data.damage.paint import Damage, painter
 from faceinpaint.data.masks import training_hole
 from faceinpaint.errors import InputError
 from faceinpaint.hashing import stable_hash
-from faceinpaint.images import Crop, crop_to
+from faceinpaint.images import Crop, crop_to, cut_out
 from faceinpaint.photos.decode import decode_rgb
 from faceinpaint.storage import list_files, open_uri
 
@@ -149,6 +150,7 @@ class StreamPlan:
     workers: int = 1
     crop: Crop | None = None
     flip: bool = True
+    damage: Damage | None = None  # of the detector's tiles; then a mask is a truth, see data.damage.paint
     first_sample: int = 0  # number of the run's first sample: one that goes on from another's end has its order go on
 
     @property
@@ -187,13 +189,17 @@ class StreamPlan:
         for step in range(table.num_rows):
             place = (row + step) % table.num_rows
             key = table["key"][place].as_py()
+            chance = stable_hash(f"{self.seed}/{epoch}/{key}")
             try:
+                if self.damage is not None:
+                    whole = cut_out(decode_rgb(table["image"][place].as_py()), self.crop)
+                    tile, truth = painter(self.damage).tile(np.random.default_rng(chance), whole)
+                    return key, tile, truth, (chance >> 8) % 2**24 / 2**24
                 image = crop_to(decode_rgb(table["image"][place].as_py()), self.size, self.crop)
             except InputError as error:
                 print(f"training leaves out {key}: {error}", flush=True)
                 why = f"{key}: {error}"
                 continue
-            chance = stable_hash(f"{self.seed}/{epoch}/{key}")
             if self.flip and chance & 1:
                 image = image[:, ::-1]
             hole = training_hole(self.holes, self.seed, epoch, key, self.size)

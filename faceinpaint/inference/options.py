@@ -26,13 +26,14 @@ class Options:
     masks: str
     output: str
     weights: str | None = None  # None: what $FACEINPAINT_WEIGHTS names
-    workers: int | None = None  # None: 2; 1 with GPUs or a batch of pictures at most
+    workers: int | None = None  # model processes; 0: all in this process, as with None up to 32 pictures; else 2
     cpus_per_worker: float = 1  # threads of one process wait for each other when a decoder takes a core
     gpus_per_worker: float = 0
     precision: FixedPrecision = "fp32"
     mask_polarity: Polarity = "white-is-hole"
     mask_frame: Frame = "auto"
     grow_holes: Grow = "auto"  # pixels
+    sensitivity: float = 0.5  # of masks "detect": 0 marks least, 1 most
     no_face: Literal["skip", "classical", "crop"] = "classical"
     format: Literal["keep", "png"] = "keep"
     keep_masks: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from faceinpaint.config import Config, PretrainedConfig, StageTraining
+from faceinpaint.data.damage.paint import Damage
 from faceinpaint.data.stream import StreamPlan, open_training_data
 from faceinpaint.errors import InputError
 from faceinpaint.images import Crop
@@ -122,8 +123,17 @@ def _plans(config: Config, stage: str, data: str, validation: str, crop: Crop | 
     plan = StreamPlan(
         pictures, config.holes, config.side_of(stage), config.seed, settings.batch, crop=crop, flip=settings.flip
     )
+    if stage == "detector":
+        plan = replace(plan, damage=_damage_of(config))
     held_out = open_training_data(validation)
     held_out_plan = replace(plan, data=held_out, batch=min(VALIDATION_BATCH, held_out.rows), flip=False)
     for each in (plan, held_out_plan):
         each.load(0, 1)  # a wrong crop or undecodable pictures show here, not on a worker
     return plan, held_out_plan
+
+
+def _damage_of(config: Config) -> Damage:
+    """What is drawn onto the detector's tiles."""
+    wanted = config.detector
+    shapes = wanted.shapes and absolute(wanted.shapes)
+    return Damage(size=wanted.tile, shapes=shapes, kept_apart=wanted.kept_apart)

@@ -20,7 +20,7 @@ from faceinpaint.training.plan import Job
 from faceinpaint.training.run import DivergedError, Run
 from faceinpaint.training.stages.build import build_trainee
 from faceinpaint.training.trunk import start_from
-from faceinpaint.training.validation import to_batch, validate_generation, validate_restoration
+from faceinpaint.training.validation import to_batch, validate_detection, validate_generation, validate_restoration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +115,9 @@ def _validate(job: Job, run: Run, monitor: Monitor | None, rank: int) -> float |
     if job.stage == "generator":
         scores, sheet = validate_generation(run, job.validation, rank, job.config.alignment)
         score = -scores["frechet"]
+    elif job.stage == "detector":
+        scores, sheet = validate_detection(run, job.validation, rank)
+        score = scores["f1"]
     else:
         scores, sheet = validate_restoration(run, job.validation, rank)
         score = scores["hole_psnr"]

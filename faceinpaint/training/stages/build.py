@@ -14,6 +14,7 @@ from faceinpaint.models.structure import StructureReconstructor
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
 from faceinpaint.models.weights import has_weights, load_weights, read_weights
 from faceinpaint.training.stages.baselines import BaselineTrainee
+from faceinpaint.training.stages.detector import DetectorTrainee
 from faceinpaint.training.stages.generator import GeneratorTrainee
 from faceinpaint.training.stages.structure import StructureTrainee
 from faceinpaint.training.stages.texture import TextureTrainee
@@ -39,6 +40,10 @@ def build_trainee(stage: str, config: Config, sources: list[str], start: Start |
         identity = load_identity(config.pretrained.arcface, config.alignment) if wanted.identity else None
         perceptual = load_perceptual(config.lpips_backbone) if wanted.lpips else None
         return StructureTrainee(config, find_structure(config, sources, may_grow), perceptual, identity)
+    if stage == "detector":
+        detector = build.build_detector(config)
+        _fill_from(sources, stage, detector, may_grow)
+        return DetectorTrainee(config.train["detector"], detector)
     if stage in ("pconv", "rfr"):
         model = build.build_baseline(config, stage)
         _fill_from(sources, stage, model, may_grow)
