@@ -128,8 +128,10 @@ def _paint(hole: np.ndarray, picture: np.ndarray, marker: tuple[int, int, int] |
         middle = np.median(pixels, axis=0)
         if np.percentile(np.abs(pixels - middle).max(1), 75) > UNIFORM:
             return None
-        marker = tuple(int(level) for level in middle)
-    return cv2.cvtColor(np.array(marker, np.uint8).reshape(1, 1, 3), cv2.COLOR_RGB2YCrCb).astype(np.float32)[0, 0]
+        paint = middle.astype(np.uint8)
+    else:
+        paint = np.array(marker, np.uint8)
+    return cv2.cvtColor(paint.reshape(1, 1, 3), cv2.COLOR_RGB2YCrCb).astype(np.float32)[0, 0]
 
 
 def _is_mixed(hole: np.ndarray, touched: np.ndarray, levels: np.ndarray, paint: np.ndarray) -> bool:
@@ -168,7 +170,9 @@ def _share(damaged: np.ndarray, levels: np.ndarray, paint: np.ndarray) -> tuple[
     few = weight < 0.5
     weight = np.maximum(weight, 1)
     nature = blur(levels * witness[..., None]) / weight
-    spread = np.maximum(blur(levels**2 * witness[..., None]) / weight - nature**2, np.square(np.float32(QUIET)))
+    spread = np.maximum(
+        blur(levels**2 * witness[..., None]) / weight - nature**2, np.square(np.array(QUIET, np.float32))
+    )
     away = paint - nature
     precision = (away**2 / spread).sum(-1)
     share = (away * (levels - nature) / spread).sum(-1) / np.maximum(precision, 1e-6)

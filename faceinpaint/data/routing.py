@@ -11,8 +11,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from faceinpaint.data.faces import Alignment, Face, align, alignment_of
 from faceinpaint.data.components import Holes
+from faceinpaint.data.faces import Alignment, Face, align, alignment_of
 from faceinpaint.data.search import SURE, find_faces
 
 ALIGNED_WITHIN = 0.12  # a picture whose corners lie this near to the crop's (shares of its side) is an aligned face

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from faceinpaint.data.faces import Face, detect
 from faceinpaint.data.components import Holes
+from faceinpaint.data.faces import Face, detect
 
 SURE = 0.92  # a detection from here on needs no second look
 PLAUSIBLE = 0.7  # below, a detection is none

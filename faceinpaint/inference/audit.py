@@ -113,9 +113,9 @@ def _hashes(source: str, keys: list[str]) -> dict[str, str | None]:
     pictures = read_pictures(source, wanted=partial(contains, wanted))
     hashed = pictures.map_batches(_hash_batch, batch_size=READ_TOGETHER, batch_format="numpy", num_cpus=0.5)
     found: dict[str, str | None] = {}
-    for batch in hashed.iter_batches(batch_size=None, batch_format="pyarrow"):
-        if "sha256" in batch.column_names:
-            found.update(zip(batch["key"].to_pylist(), batch["sha256"].to_pylist(), strict=True))
+    for batch in hashed.iter_batches(batch_size=None, batch_format="numpy"):
+        if "sha256" in batch:  # an empty one has no columns
+            found.update(zip(map(str, batch["key"]), batch["sha256"], strict=True))
     return found
 
 

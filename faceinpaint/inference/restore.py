@@ -91,8 +91,8 @@ def _settings(options: Options, masks: MaskSpec) -> Settings:
 
 def _identity(options: Options, settings: Settings) -> dict[str, Any]:
     """What decides a job's results: another job on the same output is refused."""
-    names = ("input", "masks", "mask_polarity", "mask_frame", "grow_holes", "no_face", "format", "keep_masks")
-    names += ("precision",)
+    how = ("mask_polarity", "mask_frame", "grow_holes", "no_face", "format", "keep_masks", "precision")
+    names = ("input", "masks", *how)
     return {name: getattr(options, name) for name in names} | {"model_sha256": settings.model_sha256}
 
 

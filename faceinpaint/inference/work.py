@@ -34,6 +34,7 @@ from faceinpaint.storage import PART, first_line, join, write_bytes
 RESERVED = ("ledger", "_job", "masks", "report.html", "dry-run.html")  # names of OUTPUT that no picture may take
 # Names that statements take beside pictures that have no place for one
 SIDECARS = tuple(f".{kind}.xmp" for kind in ("bmp", "gif", "tga", "pnm", "pgm", "ppm", "pbm", "j2k", "j2c", "jpc"))
+DAMAGE_WIDE = Reading(grow="auto")
 MOST_PART = 1 / 4  # of a picture; a larger part is not carried along, but decoded again
 
 
@@ -48,7 +49,7 @@ class Settings:
 
     output: str
     masks: MaskSpec
-    reading: Reading = Reading(grow="auto")
+    reading: Reading = DAMAGE_WIDE
     image_size: int
     alignment: Alignment
     no_face: Literal["skip", "classical", "crop"] = "classical"
@@ -156,7 +157,7 @@ def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
     check_key(row.key, settings)
     photo = read_photo(data)
     brought = bring_mask(settings.masks, row.key)
-    row.mask_stamp = brought and brought.stamp
+    row.mask_stamp = None if brought is None else brought.stamp
     found = find_hole(settings.masks, subject_of(row.key, photo), settings.reading, settings.image_size, brought)
     hole = found.pixels
     view = photo.view(hole)
