@@ -105,7 +105,7 @@ def _advice(address: str | None) -> str:
     if address:
         return f"is the cluster of RAY_ADDRESS={address} up? Without RAY_ADDRESS the job runs on this machine alone"
     place = os.environ.get("RAY_TMPDIR", "/tmp")
-    return f"see that {place} has room and can be written (RAY_TMPDIR names another), /dev/shm too, and that CPUs are free"
+    return f"see that {place} (or another RAY_TMPDIR) and /dev/shm have room and can be written, and that CPUs are free"
 
 
 def disconnect() -> None:
