@@ -37,7 +37,7 @@ from faceinpaint.inference.report import told, write_report
 from faceinpaint.inference.steps import examine_batch, finish_batch, missing, plan_batch, write_rows
 from faceinpaint.inference.work import Finished, Settings, unpack
 from faceinpaint.ray_session import connect
-from faceinpaint.storage import check_writable
+from faceinpaint.storage import check_writable, delete_parts
 
 PICTURES = 32  # that travel together
 PARQUET_ROWS = 512  # of an output file
@@ -116,6 +116,7 @@ def _run(options: Options, settings: Settings) -> dict[str, int]:
         if ledger.rows in (progress.total(), progress.count_again()):
             break
         print("inputs came or went meanwhile: looking again", flush=True)
+    delete_parts(options.output)  # of workers that died
     groups = write_report(options.output, ledger, gallery, progress.rate(ledger), settings.alignment)
     for line in told(groups, dry=False):
         print(line, flush=True)
