@@ -1,4 +1,4 @@
-"""What one picture costs, step by step, and how that grows with its size: what docs/scaling.md reckons with.
+"""What one picture costs, step by step, and how that grows with its size: what docs/scaling.md computes with.
 
 python -m bench.costs
 

@@ -20,7 +20,7 @@ Case = tuple[str, str, Precision, int]  # preset, method, precision, batch
 
 
 def rows(preset: str, rounds: int) -> list[dict[str, Any]]:
-    """A row a method, precision and batch: seconds a picture, GFLOP, share of the matmul peak, peak memory."""
+    """A row per method, precision and batch: seconds per picture, GFLOP, share of the matmul peak, peak memory."""
     found = []
     for batch in (1, 8):
         cases: list[Case] = [(preset, method, p, batch) for method in ("two-stage", "pconv", "rfr") for p in DTYPES]

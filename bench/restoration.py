@@ -89,7 +89,7 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def step_costs(size: int) -> dict[str, float]:
-    """Milliseconds a picture of each step around the model."""
+    """Milliseconds per picture of each step around the model."""
     picture = faces(size, 1)[0]
     photo = read_photo(picture)
     hole = np.zeros((size, size), np.uint8)

@@ -1,19 +1,34 @@
 """faceinpaint: fills holes in face photographs.
 
-``Inpainter.load(weights)(image, mask)`` restores one picture; ``restore(input=, masks=, output=, weights=)`` an
-archive, on Ray: its keywords are the fields of ``Options`` and the flags of ``faceinpaint restore``.
+``restore_photograph(weights, image, mask)`` restores one photograph of any size;
+``Inpainter.load(weights)(image, mask)`` one aligned face; ``restore(input=, masks=, output=, weights=)`` an archive:
+its keywords are the fields of ``Options`` and the flags of ``faceinpaint restore``.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from faceinpaint.inference.inpainter import Inpainter
     from faceinpaint.inference.options import Options
+    from faceinpaint.inference.photograph import restore_photograph
     from faceinpaint.inference.restore import restore
 
-__all__ = ["Inpainter", "Options", "restore"]
+__all__ = ["Inpainter", "Options", "__version__", "restore", "restore_photograph"]
+__version__ = "0.2.0"
+
+# Ray reads these when it is imported, and every module of ours is imported after this one.
+# Told that there are no clusters here, a Ray of this process's own listens on loopback only; else it would everywhere.
+if not os.environ.get("RAY_ADDRESS"):
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+# Lines of Ray's own that would drown ours.
+# Without a dashboard Ray Train's cleaner complains every second that it cannot ask it about its controller.
+os.environ.setdefault(
+    "RAY_DEDUP_LOGS_SKIP_REGEX", "Failed to query Ray Train Controller|maximum number of concurrent tasks"
+)
+os.environ.setdefault("RAY_TRAIN_ENABLE_PRINT_PATCH", "0")  # it shows each line of a worker twice
 
 
 def __getattr__(name: str) -> Any:
@@ -30,4 +45,8 @@ def __getattr__(name: str) -> Any:
         from faceinpaint.inference.restore import restore
 
         return restore
+    if name == "restore_photograph":
+        from faceinpaint.inference.photograph import restore_photograph
+
+        return restore_photograph
     raise AttributeError(name)

@@ -1,25 +1,15 @@
-"""What all jobs share: one clear line and exit code 2 for wrong inputs."""
+"""What all commands share: one clear line and exit code 2 for wrong inputs, and arguments that several of them take."""
 
 from __future__ import annotations
 
 import argparse
 import gc
-import os
 import sys
 from collections.abc import Callable
 
 from faceinpaint.errors import InputError, JobError
 
-# Ray reads these when it is imported, so this module comes first in every job.
-# Told that there are no clusters here, a Ray of this job's own listens on loopback only; else it would everywhere.
-if not os.environ.get("RAY_ADDRESS"):
-    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-# Lines of Ray's own that would drown a job's.
-# Without a dashboard Ray Train's cleaner complains every second that it cannot ask it about its controller.
-os.environ.setdefault(
-    "RAY_DEDUP_LOGS_SKIP_REGEX", "Failed to query Ray Train Controller|maximum number of concurrent tasks"
-)
-os.environ.setdefault("RAY_TRAIN_ENABLE_PRINT_PATCH", "0")  # it shows each line of a worker twice
+WEIGHTS_HELP = "weights folder, s3://bucket/folder or hf://owner/name; default: what $FACEINPAINT_WEIGHTS names"
 
 
 def exit_code(main: Callable[[], int | None]) -> int:
@@ -38,6 +28,21 @@ def exit_code(main: Callable[[], int | None]) -> int:
         return 1
     finally:
         gc.freeze()  # else Python looks through all of torch once more before it ends: most of a second
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """A whole number from ``least`` up, for argparse."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if number < least:
+            raise argparse.ArgumentTypeError(f"{number} is less than {least}")
+        return number
+
+    return parse
 
 
 def parse_crop(text: str) -> tuple[int, int, int, int]:

@@ -9,17 +9,17 @@ from importlib import resources
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from faceinpaint.errors import InputError
+from faceinpaint.names import Alignment, Backbone, Precision
 
 PRESETS = resources.files("faceinpaint") / "presets"
-STAGES = ("generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr")
+STAGES = ("generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr", "detector")
 
 Positive = Annotated[int, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
-Precision = Literal["auto", "fp32", "bf16", "fp16"]  # auto: bf16 where the device computes in it, else fp32
 PowerOfTwo = Literal[8, 16, 32, 64, 128, 256, 512, 1024]
 
 
@@ -109,6 +109,15 @@ class RFRConfig(Part):
     recurrences: Positive = 6
 
 
+class DetectorConfig(Part):
+    """The damage detector, and the tiles that it learns from."""
+
+    widths: tuple[Positive, Positive, Positive, Positive] = (24, 48, 96, 112)  # at 1/2, 1/4, 1/8, 1/16 resolution
+    tile: Annotated[int, Field(ge=64, multiple_of=16)] = 128  # side of a training tile, pixels
+    shapes: str | None = None  # Parquet file of film damage (kind, mask), local or s3://; None: drawn damage alone
+    kept_apart: tuple[str, ...] = ()  # kinds of those shapes that are measured on and never trained on
+
+
 class StructureLoss(Part):
     """Weights of section 3.2: L_s = l2 L2 + lpips L_perc + identity L_ID + hole L_hole + valid L_valid."""
 
@@ -125,8 +134,6 @@ class TextureLoss(Part):
     Ours (the paper's 0): ``hole``, an L1 over hole pixels by the picture's element count, ``lpips``, and ``structure``,
     the first stage's own loss (section 3.2) where both stages are trained together. ``window``: side in pixels of a
     window at the hole in which ``perceptual`` and ``lpips`` are taken; None: the whole picture, as in the paper.
-    ``balance``: the adversarial gradient at the output is scaled to this share of the other terms' (Esser 2021,
-    equation 7), then weighted by ``adversarial``; 0: left as it is, as in the paper.
     """
 
     perceptual: Weight = 10.0
@@ -136,7 +143,6 @@ class TextureLoss(Part):
     hole: Weight = 0.0
     structure: Weight = 0.0
     gradient_penalty: Weight = 10.0
-    balance: Weight = 0.0
     window: Positive | None = None
 
 
@@ -181,6 +187,7 @@ class StageTraining(Part):
     batch: Positive  # global batch, all workers together
     lr: float = Field(gt=0)
     critic_lr: float | None = Field(default=None, gt=0)  # None: lr
+    critic_first: int = Field(default=0, ge=0)  # steps in which the critic learns alone
     betas: tuple[Ratio, Ratio] = (0.9, 0.999)
     schedule: Literal["constant", "cosine", "step"] = "constant"
     step_every: Positive = 100_000  # "step": lr times step_factor every this many steps
@@ -197,6 +204,12 @@ class StageTraining(Part):
     flip: bool = True  # random mirror
     jitter: JitterConfig = JitterConfig()
     fine_tune_from: Ratio = 1.0  # pconv, rfr: share of the run after which encoder batch norm is frozen
+
+
+# Widths that start from noise need many tiles: 30,000 steps are half a million.
+DETECTOR_TRAINING = {
+    "steps": 30_000, "batch": 16, "lr": 0.001, "schedule": "cosine", "warmup": 100, "clip": 1.0, "ema_pictures": 4000
+}  # fmt: skip
 
 
 class GanTraining(Part):
@@ -231,20 +244,30 @@ class Config(Part):
     texture: TextureConfig = TextureConfig()
     pconv: PConvConfig = PConvConfig()
     rfr: RFRConfig = RFRConfig()
+    detector: DetectorConfig = DetectorConfig()
     structure_loss: StructureLoss = StructureLoss()
     texture_loss: TextureLoss = TextureLoss()
     baseline_loss: BaselineLoss = BaselineLoss()
     match_paste: bool = False  # shift the first stage's paste so that it meets the valid pixels at the hole's edge
-    alignment: Literal["celeba", "ffhq"] = "ffhq"  # how faces lie in the pictures: where identity looks for them
-    lpips_backbone: Literal["alex", "vgg"] = "alex"
-    feature_backbone: Literal["alex", "vgg"] = "vgg"  # of the texture stage's perceptual loss; the paper: VGG16
+    alignment: Alignment = "ffhq"  # how faces lie in the pictures: where identity looks for them
+    lpips_backbone: Backbone = "alex"
+    feature_backbone: Backbone = "vgg"  # of the texture stage's perceptual loss; the paper: VGG16
     holes: HoleConfig = HoleConfig()
     gan: GanTraining = GanTraining()
     pretrained: PretrainedConfig = PretrainedConfig()
-    train: dict[Literal["generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr"], StageTraining]
+    train: dict[
+        Literal["generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr", "detector"],
+        StageTraining,
+    ]
     precision: Precision = "fp32"  # of training; fp16 scales its losses
     channels_last: bool = False
     seeded_generator: bool = False  # tests: stages after the generator may start from a random one
+
+    @field_validator("train", mode="before")
+    @classmethod
+    def _detector_has_settings(cls, train: Any) -> Any:
+        """The detector depends on no other stage: a configuration that does not mention it gets its usual settings."""
+        return {"detector": DETECTOR_TRAINING, **train} if isinstance(train, dict) else train
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Config:
@@ -265,7 +288,8 @@ class Config(Part):
 
     def side_of(self, stage: str) -> int:
         """Side of the pictures that a stage is trained on."""
-        return {"generator": self.generator.size, "structure": self.structure_size}.get(stage, self.image_size)
+        sides = {"generator": self.generator.size, "structure": self.structure_size, "detector": self.detector.tile}
+        return sides.get(stage, self.image_size)
 
     def texture_for(self, stage: str) -> TextureConfig:
         """The texture generator of ``texture`` or of an ablation (table 2): the variants are configs, not code."""

@@ -8,7 +8,7 @@ import sys
 import torch
 from torch import nn
 
-from faceinpaint.config import Precision
+from faceinpaint.names import Precision
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt

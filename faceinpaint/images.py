@@ -20,13 +20,20 @@ def crop_to(picture: np.ndarray, size: int, crop: Crop | None = None) -> np.ndar
         side = min(height, width)
         left, top = (width - side) // 2, (height - side) // 2
         crop = (left, top, left + side, top + side)
-    x0, y0, x1, y1 = crop
-    if x1 > width or y1 > height:
-        raise InputError(f"crop {x0},{y0},{x1},{y1} leaves a picture of {width}x{height}")
-    cut = picture[y0:y1, x0:x1]
+    cut = cut_out(picture, crop)
     if cut.shape[:2] == (size, size):
         return np.ascontiguousarray(cut)
     return np.asarray(Image.fromarray(cut).resize((size, size), Image.Resampling.LANCZOS))
+
+
+def cut_out(picture: np.ndarray, crop: Crop | None) -> np.ndarray:
+    """``crop`` of uint8 (H, W, 3), or all of it. Raises :class:`InputError` when the crop leaves the picture."""
+    if crop is None:
+        return picture
+    x0, y0, x1, y1 = crop
+    if x1 > picture.shape[1] or y1 > picture.shape[0]:
+        raise InputError(f"crop {x0},{y0},{x1},{y1} leaves a picture of {picture.shape[1]}x{picture.shape[0]}")
+    return picture[y0:y1, x0:x1]
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

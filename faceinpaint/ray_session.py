@@ -15,7 +15,7 @@ import ray
 from faceinpaint.errors import JobError
 from faceinpaint.storage import first_line
 
-# Resumed Ray Data runs need a CPU beside the pipeline for the checkpoint filter; with two they starve.
+# Two model processes take a CPU each: with two in all, the tasks that feed them would wait for ever.
 LEAST_LOGICAL_CPUS = 4
 STARTS = 2
 PATIENCE = 10  # seconds, for a cluster to answer
@@ -26,8 +26,8 @@ LEVEL_LINE = b"Set ray log level from environment variable"
 def connect() -> None:
     """Join the cluster named by ``RAY_ADDRESS`` (set inside ``ray job submit``), else start Ray on this machine.
 
-    A local Ray gets at least four logical CPUs and keeps its dashboard off; in jobs it listens on loopback only
-    (:mod:`faceinpaint.cli`). Raises :class:`JobError` when it cannot start.
+    A local Ray gets at least four logical CPUs and keeps its dashboard off; it listens on loopback only (see
+    ``faceinpaint/__init__.py``). Raises :class:`JobError` when it cannot start.
     """
     if ray.is_initialized():
         return

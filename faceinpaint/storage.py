@@ -129,7 +129,7 @@ def write_from(uri: str, source: IO[bytes]) -> None:
 
 
 def delete(uri: str) -> None:
-    """Delete one file; on S3 a missing one is no error."""
+    """Delete one file; on S3 a missing one is not an error."""
     if is_s3(uri):
         with _as_os_error(uri):
             s3_client().delete_object(**_bucket_key(uri))

@@ -1,4 +1,4 @@
-"""The pictures of docs/restoration.md and docs/study.md, made by the product from pictures that anyone may publish.
+"""The pictures of README and docs, made by the product from pictures that anyone may publish.
 
 python -m study.figures
 
@@ -44,6 +44,7 @@ def main() -> None:
     portrait = skimage.data.astronaut()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
+        figure("before-after", before_after(root / "before-after", portrait), 256)
         figure("routing", routing(root / "routing", portrait))
         figure("no-face", no_face(root / "no-face", portrait))
         figure("polarity", polarity(), 150)
@@ -94,6 +95,22 @@ def opened(path: Path) -> np.ndarray:
 
 def marked(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
     return np.where(hole[..., None] > 0, np.uint8(255), picture)
+
+
+def before_after(root: Path, portrait: np.ndarray) -> list[Part]:
+    """The portrait with scratches and a stain over the face, and restored."""
+    window = (slice(0, 256), slice(96, 352))
+    hole = np.zeros(portrait.shape[:2], np.uint8)
+    scratch = np.array([[150, 40], [205, 95], [198, 150], [262, 205], [250, 250]])
+    cv2.polylines(hole, [scratch, np.array([[270, 60], [232, 118], [178, 196]])], False, 1, 5)
+    cv2.ellipse(hole, (212, 168), (22, 12), 25, 0, 360, 1, -1)
+    write_case(root, "a.png", portrait, hole)
+    run(root)
+    return [
+        (opened(root / "damaged/a.png")[window], "damaged; the mask says where"),
+        (opened(root / "out/a.png")[window], "restored"),
+        (portrait[window], "as it was"),
+    ]
 
 
 def routing(root: Path, portrait: np.ndarray) -> list[Part]:

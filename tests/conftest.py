@@ -15,7 +15,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-import faceinpaint.cli  # noqa: F401  # settings of Ray, before any test imports it
+import faceinpaint  # noqa: F401  # settings of Ray, before any test imports it
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What uses Ray or the S3 server is slow, without saying so itself."""
+    for item in items:
+        if {"ray_local", "s3_server"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

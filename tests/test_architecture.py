@@ -12,9 +12,10 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "faceinpaint").rglob("*.py")) + sorted((ROOT / "jobs").glob("*.py"))
 # Each layer may import those before it, and itself. Files beside the folders are "base".
 LAYERS = [
-    "base", "photos", "data", "models", "losses", "training", "inference", "evaluation", "commands", "jobs"
+    "base", "photos", "data", "models", "losses", "training", "inference", "serving", "evaluation", "commands", "jobs"
 ]  # fmt: skip
-APART = {("inference", "training")}
+APART = {("photos", "training"), ("photos", "losses"), ("photos", "models"), ("inference", "training")}
+LONGEST = 400  # lines of a file: a smell, not a goal; most have less than 200
 PUBLIC_FACE = {"faceinpaint/__init__.py", "faceinpaint/__main__.py"}
 
 
@@ -71,7 +72,7 @@ def test_networks_know_no_ray(folder):
 def test_files_and_functions_stay_short():
     for path in FILES:
         text = path.read_text()
-        assert len(text.splitlines()) <= 300, path
+        assert len(text.splitlines()) <= LONGEST, path
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):
                 assert node.end_lineno - node.lineno < 50, f"{path}: {node.name}"

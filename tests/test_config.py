@@ -2,7 +2,7 @@
 
 import pytest
 
-from faceinpaint.config import STAGES, load_preset, parse_yaml, preset_names
+from faceinpaint.config import STAGES, GeneratorConfig, load_preset, parse_yaml
 from faceinpaint.errors import InputError
 
 
@@ -15,7 +15,12 @@ def test_presets_parse_and_survive_yaml(name):
 
 
 def test_styles_follow_the_generator_size():
-    assert [load_preset(n).generator.n_styles for n in preset_names()] == [10, 18, 14, 8]
+    assert {size: GeneratorConfig(size=size).n_styles for size in (8, 64, 256, 1024)} == {
+        8: 4,
+        64: 10,
+        256: 14,
+        1024: 18,
+    }
 
 
 def test_overrides_touch_one_stage_only():

@@ -4,10 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 LOOPBACK = ("0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000")  # as /proc writes them
 LISTENING = "0A"
 JOB = """
-import faceinpaint.cli
 from faceinpaint.ray_session import connect
 from tests.test_ray_session import listening
 before = listening()

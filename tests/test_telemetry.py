@@ -13,6 +13,8 @@ from PIL import Image
 from faceinpaint import Options, restore
 from faceinpaint.training.monitor import Monitor
 
+pytestmark = pytest.mark.slow
+
 PICTURES, OTHERS = 5, 1
 REPORTS = 11  # seconds; Ray's processes report every ten
 

@@ -11,15 +11,19 @@ import sys
 from functools import partial
 from typing import NoReturn
 
+from faceinpaint import __version__
 from faceinpaint.cli import exit_code
 
 VERBS = {
     "prepare": "turn pictures into Parquet for training and evaluation",
     "train": "train one stage, or all of them",
+    "detect": "propose masks of the damage in photographs",
+    "serve": "review proposals in a browser, and restore over HTTP",
     "restore": "restore an archive of photographs",
     "evaluate": "compare methods by their figures",
     "demo": "damage faces, restore them and judge the result",
     "weights": "list, check and convert public weight files",
+    "export": "write a trained method as ONNX, which runs without torch",
     "splits": "write the official lists of CelebA-HQ",
 }
 
@@ -37,6 +41,7 @@ def main(*given: str) -> NoReturn:
         epilog="faceinpaint VERB --help says more.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"faceinpaint {__version__}")
     parser.add_argument("verb", choices=VERBS, metavar="VERB")
     parser.parse_args(arguments)
     raise AssertionError("a known verb was run above, and argparse refuses any other")

@@ -12,21 +12,10 @@ from pathlib import Path
 
 import jinja2
 import numpy as np
-import skimage.data
-import torch
 from PIL import Image
 
 from faceinpaint.data.masks import Freeform, Squares, generated_hole
 from faceinpaint.errors import InputError
-from faceinpaint.evaluation.driver import evaluate
-from faceinpaint.evaluation.plan import make_plan
-from faceinpaint.evaluation.report import write_report
-from faceinpaint.evaluation.rows import write_rows
-from faceinpaint.evaluation.tables import print_summary
-from faceinpaint.inference.restore import Options, restore
-from faceinpaint.models.build import build_generator
-from faceinpaint.models.weights import load_config, load_weights
-from faceinpaint.tensors import to_uint8
 
 FACES = 24
 MARKER = ".faceinpaint-demo"  # in a folder that the next demo may replace
@@ -53,6 +42,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--weights", default="weights/celeba64", help="weights folder with a generator")
     parser.add_argument("--output", default="runs/demo", help="local folder; an earlier demo in it is replaced")
     args = parser.parse_args(arguments)
+    from faceinpaint.inference.restore import Options, restore  # torch and Ray take seconds: not for --help
+
     folder = Path(args.output)
     faces = sample_faces(args.weights)
     clear(folder)
@@ -71,6 +62,12 @@ def main(arguments: list[str]) -> int:
 
 def sample_faces(weights: str) -> np.ndarray:
     """FACES seeded faces of the weights' generator, uint8 (N, S, S, 3)."""
+    import torch
+
+    from faceinpaint.models.build import build_generator
+    from faceinpaint.models.weights import load_config, load_weights
+    from faceinpaint.tensors import to_uint8
+
     generator = build_generator(load_config(weights)).eval()
     load_weights(weights, "generator", generator)
     with torch.inference_mode():
@@ -94,6 +91,8 @@ def clear(folder: Path) -> None:
 
 def write_pictures(folder: Path, faces: np.ndarray) -> None:
     """original/, masks/ (white is the hole) and damaged/ (the hole painted white), for all faces and the portrait."""
+    import skimage.data
+
     pictures = {f"faces/{i:02d}.png": face for i, face in enumerate(faces)}
     side = faces.shape[1]
     for i, (name, face) in enumerate(pictures.items()):
@@ -115,6 +114,12 @@ def write_case(folder: Path, name: str, picture: np.ndarray, hole: np.ndarray) -
 
 def judge(folder: Path, weights: str) -> None:
     """Compare the method with classical fills on the sampled faces."""
+    from faceinpaint.evaluation.driver import evaluate
+    from faceinpaint.evaluation.plan import make_plan
+    from faceinpaint.evaluation.report import write_report
+    from faceinpaint.evaluation.rows import write_rows
+    from faceinpaint.evaluation.tables import print_summary
+
     plan = make_plan(
         data=f"{folder}/original/faces",
         masks="squares",

@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 
-from faceinpaint.cli import parse_crop
+from faceinpaint.cli import WEIGHTS_HELP, at_least, parse_crop
 from faceinpaint.data.user_masks import FRAMES, POLARITIES
 from faceinpaint.errors import InputError
-from faceinpaint.evaluation.metrics import CONVENTIONS
+from faceinpaint.names import Backbone, Convention, FixedPrecision, choices
 
 
 def parse_args(arguments: list[str]) -> argparse.Namespace:
@@ -31,21 +32,21 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
         metavar="A,B,...",
         help="the first one is 'ours' in the report; default: all whose weights are there, and the classical fills",
     )
-    parser.add_argument("--weights", metavar="DIR", help="weights folder, for the trained methods")
+    parser.add_argument("--weights", metavar="DIR", help=f"for the trained methods: {WEIGHTS_HELP}")
     parser.add_argument("--output", required=True, metavar="DIR")
     parser.add_argument("--crop", type=parse_crop, metavar="X0,Y0,X1,Y1", help="default: the centre square")
-    parser.add_argument("--size", type=int, metavar="PIXELS", help="side of the judged pictures; default: the weights'")
+    parser.add_argument(
+        "--size", type=at_least(1), metavar="PIXELS", help="side of the judged pictures; default: the weights'"
+    )
     parser.add_argument("--split", metavar="NAME|FILE", help="judge only the pictures of this split")
-    parser.add_argument("--workers", type=int, default=2, metavar="N")
+    parser.add_argument("--workers", type=at_least(1), default=2, metavar="N")
     parser.add_argument(
         "--gpus-per-worker", type=float, metavar="G", help="default: an equal share of the cluster's GPUs"
     )
-    parser.add_argument("--convention", choices=CONVENTIONS, default="default", help="of PSNR, SSIM and L1")
-    parser.add_argument("--lpips", choices=("alex", "vgg"), default="alex", help="backbone of LPIPS")
+    parser.add_argument("--convention", choices=choices(Convention), default="default", help="of PSNR, SSIM and L1")
+    parser.add_argument("--lpips", choices=choices(Backbone), default="alex", help="backbone of LPIPS")
     parser.add_argument("--arcface", metavar="FILE", help="model_ir_se50.pth, for identity; default: SFace")
-    parser.add_argument(
-        "--precision", choices=("fp32", "bf16", "fp16"), default="fp32", help="of the methods' networks"
-    )
+    parser.add_argument("--precision", choices=choices(FixedPrecision), default="fp32", help="of the methods' networks")
     parser.add_argument("--compare", metavar="DIR", help="show the figures of an earlier evaluation beside these")
     parser.add_argument(
         "--sweep", metavar="FILE", help="YAML list of what to train and evaluate, each into OUTPUT/NAME"
@@ -78,19 +79,19 @@ def main(arguments: list[str]) -> int:
     from faceinpaint.evaluation.rows import write_rows
     from faceinpaint.evaluation.sweep import read_sweep, run_sweep
     from faceinpaint.evaluation.tables import print_summary
+    from faceinpaint.models.find_weights import VARIABLE, find_weights
     from faceinpaint.ray_session import connect
 
-    if args.workers < 1:
-        raise InputError(f"--workers {args.workers}: need at least one")
+    weights = find_weights(args.weights) if args.weights or os.environ.get(VARIABLE) else None
     other = read_other(args.compare) if args.compare else None
     common = {
         "data": args.data,
         "masks": args.masks,
         "mask_polarity": args.mask_polarity,
         "mask_frame": args.mask_frame,
-        "methods": args.methods.split(",") if args.methods is not None else available(args.weights),
+        "methods": args.methods.split(",") if args.methods is not None else available(weights),
         "output": args.output,
-        "weights": args.weights,
+        "weights": weights,
         "crop": args.crop,
         "size": args.size,
         "split": args.split,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from faceinpaint.cli import parse_crop
+from faceinpaint.cli import at_least, parse_crop
 from faceinpaint.data.splits import NAMES
 from faceinpaint.errors import InputError
 
@@ -17,14 +17,12 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--crop", type=parse_crop, metavar="X0,Y0,X1,Y1", help="part of each picture to keep")
     parser.add_argument(
-        "--size", type=int, help="side of the prepared pictures; without --crop the centre square is cut"
+        "--size", type=at_least(1), help="side of the prepared pictures; without --crop the centre square is cut"
     )
     parser.add_argument(
-        "--split", metavar="FILE", help=f"keep these keys: a text file, one a line, or {', '.join(NAMES)}"
+        "--split", metavar="FILE", help=f"keep these keys: a text file with one per line, or {', '.join(NAMES)}"
     )
     args = parser.parse_args(arguments)
-    if args.size is not None and args.size < 1:
-        parser.error(f"argument --size: {args.size} is no side in pixels")
     if args.crop and not args.size and args.crop[2] - args.crop[0] != args.crop[3] - args.crop[1]:
         parser.error("argument --crop: a crop that is not square needs --size")
     return args
@@ -36,9 +34,7 @@ def main(arguments: list[str]) -> int:
 
     check_source(args.source)  # before Ray is imported: a wrong path is told at once
     from faceinpaint.data.prepare import prepare
-    from faceinpaint.ray_session import connect
 
-    connect()
     done = prepare(args.source, args.output, args.crop, args.size, args.split)
     print(f"{done.pictures} pictures in {done.shards} shards under {args.output}")
     if done.rejected:

@@ -8,8 +8,11 @@ The same command again does what is missing.
 from __future__ import annotations
 
 import argparse
+import sys
 
+from faceinpaint.cli import WEIGHTS_HELP, at_least
 from faceinpaint.data.user_masks import FRAMES, POLARITIES
+from faceinpaint.names import FixedPrecision, choices
 
 
 def parse_args(arguments: list[str]) -> argparse.Namespace:
@@ -22,17 +25,18 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
         "--masks",
         required=True,
         help="where holes are: a folder of masks, a Parquet (key, mask), one FILE for all, alpha, color:#RRGGBB, "
-        "squares, squares:SIDE or freeform:LOW-HIGH; white is the hole",
+        "detect (the detector proposes them), squares, squares:SIDE or freeform:LOW-HIGH; white is the hole",
     )
     add("--output", required=True, help="folder or s3:// prefix; empty, or this job's own")
-    add("--weights", required=True, help="weights folder")
-    add("--workers", type=int, help="model processes (default 2; 1 with GPUs or few pictures)")
+    add("--weights", help=WEIGHTS_HELP)
+    add("--workers", type=at_least(0), help="model processes (default 2; up to 32 pictures: 0, all in this process)")
     add("--cpus-per-worker", type=float, default=1, help="CPUs, and torch threads, of each (default 1)")
     add("--gpus-per-worker", type=float, default=0, help="GPUs of each")
-    add("--precision", choices=["fp32", "bf16", "fp16"], default="fp32", help="of the model")
+    add("--precision", choices=choices(FixedPrecision), default="fp32", help="of the model")
     add("--mask-polarity", choices=POLARITIES, default="white-is-hole", help="what mask pictures mean")
     add("--mask-frame", choices=FRAMES, default="auto", help="how masks of turned pictures lie; auto: by their size")
     add("--grow-holes", type=parse_grow, default="auto", metavar="N|auto", help="pixels; auto: what the damage touches")
+    add("--sensitivity", type=float, default=0.5, metavar="X", help="of --masks detect: 0 marks least, 1 marks most")
     add("--no-face", choices=["skip", "classical", "crop"], default="classical", help="what a hole without a face gets")
     add("--format", choices=["keep", "png"], default="keep", help="of the outputs; png: KEY.png, lossless")
     add("--keep-masks", action="store_true", help="write each hole to OUTPUT/masks/KEY.png (not for Parquet)")
@@ -57,9 +61,11 @@ def main(arguments: list[str]) -> int:
     options = Options(**vars(args))
     check_options(options.with_full_paths())  # before Ray and torch are imported: a wrong path is told at once
     from faceinpaint.inference.restore import restore
-    from faceinpaint.ray_session import disconnect
 
     restore(options)
-    disconnect()
+    if sys.modules.get("ray"):
+        from faceinpaint.ray_session import disconnect
+
+        disconnect()
     print(f"next: open {options.output}/{'dry-run' if options.dry_run else 'report'}.html")
     return 0

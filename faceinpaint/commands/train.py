@@ -8,13 +8,15 @@ The same command again goes on where it was.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 
-from faceinpaint.cli import parse_crop
-from faceinpaint.config import STAGES, load_preset
+from faceinpaint.cli import at_least, parse_crop
+from faceinpaint.config import STAGES, load_preset, preset_names
 from faceinpaint.errors import InputError
 
 METHOD_STAGES = ("generator", "structure", "texture")
+TEXTURE_STAGES = ("texture", "variant-1", "variant-2")  # their networks are alike
 
 
 def parse_args(arguments: list[str]) -> argparse.Namespace:
@@ -22,32 +24,43 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
         prog="faceinpaint train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--preset", required=True, help="named configuration: tiny, celeba64, celebahq256, celebahq256-native")
+    add("--preset", required=True, help=f"named configuration: {', '.join(preset_names())}")
     add("--stage", required=True, choices=[*STAGES, "all"], help="all: generator, structure and texture in turn")
     add("--data", required=True, help="training pictures: Parquet file or folder, local or s3://")
     add("--val", required=True, help="validation pictures, likewise")
     add("--output", required=True, help="weights folder, local or s3://; the run's state lies in runs/STAGE under it")
-    add("--init", help="weights folder to take earlier stages, or this stage's start, from")
+    add(
+        "--init",
+        help="weights of earlier stages and of this stage's start: a folder, s3:// or hf://owner/name; "
+        "where a folder holds this stage's run, that goes on",
+    )
+    add("--init-stage", choices=TEXTURE_STAGES, help="start a texture stage from this one of --init; default: its own")
+    add("--grow", action="store_true", help="what --init holds may be of a smaller size: its networks grow")
+    add("--finish", action="store_true", help="let the rate fall to 0 over --steps, from the run in --init: to publish")
     add("--crop", type=parse_crop, help="X0,Y0,X1,Y1 in pixels; default: the centre square")
     add("--workers", type=parse_workers, default=1, help="N; LEAST-MOST for an elastic run; 0: in this process")
-    add("--cpus-per-worker", type=int, default=1, help="CPUs, and torch threads, a worker")
-    add("--gpus-per-worker", type=float, default=0, help="GPUs a worker")
-    add("--max-failures", type=int, default=3, help="how often failed workers are started again")
-    add("--steps", type=int, help="optimiser steps; default: the preset's")
-    add("--checkpoint-every", type=int, default=500, metavar="N", help="steps between checkpoints")
-    add("--evaluate-every", type=int, metavar="N", help="steps between validations; default: at checkpoints")
-    add("--keep", type=int, default=2, help="checkpoints kept beside the best")
+    add("--cpus-per-worker", type=at_least(1), default=1, help="CPUs, and torch threads, per worker")
+    add("--gpus-per-worker", type=float, default=0, help="GPUs per worker")
+    add("--max-failures", type=at_least(0), default=3, help="how often failed workers are started again")
+    add("--steps", type=at_least(1), help="optimiser steps; default: the preset's")
+    add("--checkpoint-every", type=at_least(1), default=500, metavar="N", help="steps between checkpoints")
+    add("--evaluate-every", type=at_least(1), metavar="N", help="steps between validations; default: at checkpoints")
+    add("--keep", type=at_least(1), default=2, help="newest checkpoints that are kept, beside the best")
     add("--set", action="append", default=[], metavar="path.to.field=value", help="change a field of the preset")
     return parser.parse_args(arguments)
 
 
 def parse_workers(text: str) -> int | tuple[int, int]:
     """``4`` or ``2-8``."""
-    try:
-        least, dash, most = text.partition("-")
-        return (int(least), int(most)) if dash else int(least)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither N nor LEAST-MOST") from None
+    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither N nor LEAST-MOST")
+    if match[2] is None:
+        return int(match[1])
+    least, most = int(match[1]), int(match[2])
+    if not 0 < least <= most:
+        raise argparse.ArgumentTypeError(f"{text!r}: need 0 < LEAST <= MOST")
+    return least, most
 
 
 def main(arguments: list[str]) -> int:
@@ -73,9 +86,12 @@ def train_stage(stage: str, args: argparse.Namespace) -> int:
     from faceinpaint.training.driver import is_finished, train  # torch and Ray take seconds: not for --help
     from faceinpaint.training.plan import Resources, make_job
     from faceinpaint.training.run import DivergedError
+    from faceinpaint.training.start import Start
 
     overrides = args.set + ([f"train.{stage}.steps={args.steps}"] if args.steps is not None else [])
+    overrides += [f"train.{stage}.schedule=cosine"] if args.finish else []
     config = load_preset(args.preset, overrides)
+    begin = args.init_stage if args.init_stage and stage in TEXTURE_STAGES else stage
     job = make_job(
         config,
         stage,
@@ -88,6 +104,7 @@ def train_stage(stage: str, args: argparse.Namespace) -> int:
         evaluate_every=args.evaluate_every,
         keep=args.keep,
         cpus_per_worker=args.cpus_per_worker,
+        start=Start(stage=begin, may_grow=args.grow, needs_trunk=args.finish),
     )
     if is_finished(job):
         print(f"[{stage}] already finished: {args.output}/{stage}.safetensors")
@@ -100,11 +117,17 @@ def train_stage(stage: str, args: argparse.Namespace) -> int:
         last = next(reversed(job.checkpoints.notes()), None)
         print(f"[{stage}] diverged: {error}\nlast good checkpoint: {last}", file=sys.stderr)
         return 1
-    score = f"hole PSNR {note['score']:.2f} dB" if stage != "generator" else f"Frechet distance {-note['score']:.3f}"
-    print(f"[{stage}] done: {note['step']} steps, {score} on validation pictures")
+    print(f"[{stage}] done: {note['step']} steps, {score_text(stage, note['score'])} on validation pictures")
     print(f"weights: {args.output}/{stage}.safetensors")
     print(f"next: {next_command(stage, args)}")
     return 0
+
+
+def score_text(stage: str, score: float) -> str:
+    """A checkpoint's score in words."""
+    if stage == "generator":
+        return f"Frechet distance {-score:.3f}"
+    return f"F1 {score:.3f} of damaged pixels" if stage == "detector" else f"hole PSNR {score:.2f} dB"
 
 
 def next_command(stage: str, args: argparse.Namespace) -> str:
@@ -116,6 +139,8 @@ def next_command(stage: str, args: argparse.Namespace) -> str:
             f"faceinpaint train --preset {args.preset} --stage {following} --data {args.data} --val {args.val}"
             f" --output {args.output}{crop}"
         )
+    if stage == "detector":
+        return f"faceinpaint detect --input PHOTOS --weights {args.output} --output proposals"
     method = "two-stage" if stage == "texture" else stage
     return (
         f"faceinpaint evaluate --data {args.val} --masks squares --methods {method},biharmonic"

@@ -75,6 +75,12 @@ def _zip_members(uri: str) -> Iterator[Member]:
                 yield _unique(name, seen), stamp, _too_large(member.file_size) or partial(archive.read, member)
 
 
+def _extracted(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    assert file is not None, "members that are files have bytes"
+    return file.read()
+
+
 def _tar_members(uri: str) -> Iterator[Member]:
     seen: Counter[str] = Counter()
     with _open(uri) as file, tarfile.open(fileobj=file, mode="r|*") as archive:
@@ -86,15 +92,9 @@ def _tar_members(uri: str) -> Iterator[Member]:
                     yield _unique(member.name, seen), stamp, why
                 elif member.isfile():
                     key = _unique(member.name, seen)
-                    yield key, stamp, _too_large(member.size) or partial(_read, archive, member)
+                    yield key, stamp, _too_large(member.size) or partial(_extracted, archive, member)
         except ROTTEN as error:  # a stream cannot go on behind the damage
             yield _unique(name_of(uri), seen), "", f"the archive is damaged from here on: {first_line(error)}"
-
-
-def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = archive.extractfile(member)
-    assert file is not None
-    return file.read()
 
 
 def _unique(name: str, seen: Counter[str]) -> str:

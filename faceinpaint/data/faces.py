@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from importlib import resources
-from typing import Literal
 
 import cv2
 import numpy as np
 
-Alignment = Literal["celeba", "ffhq"]  # how faces lie in a model's pictures
+from faceinpaint.names import Alignment
 
 # Where a model's training pictures have the landmarks of YuNet, as shares of the picture's side:
 # the eye on the left of the picture, the other eye, nose, left and right corner of the mouth.

@@ -10,10 +10,20 @@ import numpy as np
 from faceinpaint.data.growth import Damage, Grow, grow_by, grow_soft, grow_to_damage
 from faceinpaint.data.mask_names import find_mask
 from faceinpaint.data.mask_pictures import MaskPicture, decode_mask, mask_of
-from faceinpaint.data.mask_spec import Alpha, Colour, MaskFile, MaskFolder, MaskParquet, MaskSpec, mask_of_key
+from faceinpaint.data.mask_spec import (
+    Alpha,
+    Colour,
+    Detected,
+    MaskFile,
+    MaskFolder,
+    MaskParquet,
+    MaskSpec,
+    Proposed,
+    mask_of_key,
+)
 from faceinpaint.data.masks import Freeform, Squares, generated_hole
 from faceinpaint.data.user_masks import SOFT, Frame, Polarity, check_hole, user_hole
-from faceinpaint.errors import InputError
+from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.images import stored, upright
 
 OPAQUE = 128  # pixels below this alpha are hole
@@ -100,6 +110,12 @@ def find_hole(
             distance = np.abs(subject.picture.astype(np.int16) - np.array(spec.rgb, np.int16)).max(-1)
             core = check_hole((distance <= COLOUR_TOLERANCE).astype(np.uint8), seen=f"marker {spec.name}")
             return _grown(core, core, subject, reading, spec.rgb)
+        case Detected():
+            raise AssertionError("each picture's hole comes as Proposed")
+        case Proposed():
+            if not spec.png:
+                raise NoPhotographError(spec.reason)
+            return _marked(decode_mask(spec.png), subject, Reading(frame="upright", grow=reading.grow))
         case _:
             brought = brought or bring_mask(spec, subject.key)
             assert brought is not None

@@ -68,7 +68,20 @@ class MaskFile:
     stamp: str = ""
 
 
-MaskSpec = Squares | Freeform | Alpha | Colour | MaskFolder | MaskParquet | MaskFile
+@dataclass(frozen=True)
+class Detected:
+    """The detector finds the hole, see :mod:`faceinpaint.inference.finder`."""
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """What it found in one picture: the hole as a PNG, white; empty: none, and ``reason`` says why."""
+
+    png: bytes = field(repr=False)
+    reason: str
+
+
+MaskSpec = Squares | Freeform | Alpha | Colour | MaskFolder | MaskParquet | MaskFile | Detected | Proposed
 
 
 def absolute_masks(spec: str) -> str:
@@ -86,6 +99,8 @@ def parse_masks(spec: str) -> MaskSpec:
         return generated
     if spec == "alpha":
         return Alpha()
+    if spec == "detect":
+        return Detected()
     if spec.startswith("color:"):
         digits = re.fullmatch(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", spec.removeprefix("color:"))
         if digits is None:

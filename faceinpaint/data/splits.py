@@ -33,7 +33,7 @@ NAMES = tuple(f"celebahq-{count}-{part}" for count in (26_000, 27_000, 28_000) f
 
 
 def read_split(name: str) -> frozenset[str]:
-    """The entries of a named split, or of a text file with one a line (blank lines and ``#`` comments left out).
+    """The entries of a named split, or of a text file with one per line (blank lines and ``#`` comments left out).
 
     Raises :class:`InputError` when it is neither or is empty.
     """
@@ -46,7 +46,7 @@ def read_split(name: str) -> frozenset[str]:
         raise InputError(f"split {name}: {first_line(error)}; name a text file of keys, or one of {known}") from None
     keys = _entries(lines)
     if not keys:
-        raise InputError(f"split {name}: no keys in it; write one a line")
+        raise InputError(f"split {name}: no keys in it; write one per line")
     return frozenset(keys)
 
 

@@ -1,4 +1,4 @@
-"""The training stream: which samples make up which step, and Ray Data that reads and decodes them.
+"""The training stream: which samples make up which step, read and decoded here, or on Ray by :mod:`.ray_stream`.
 
 The order of samples is a pure function of the data, the seed and the global batch, so a run can stop at any step and go
 on there, and any number of workers together see the same global batches.
@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-import ray
 from pyarrow import fs as pafs
 
 from faceinpaint.config import HoleConfig
+from faceinpaint.data.damage.paint import Damage, painter
 from faceinpaint.data.masks import training_hole
 from faceinpaint.errors import InputError
 from faceinpaint.hashing import stable_hash
-from faceinpaint.images import Crop, crop_to
+from faceinpaint.images import Crop, crop_to, cut_out
 from faceinpaint.photos.decode import decode_rgb
 from faceinpaint.storage import list_files, open_uri
 
-BLOCK_SAMPLES = 512  # global samples a Ray Data block covers
+BLOCK_SAMPLES = 512  # global samples that are read together
 WINDOW_ROWS = 4096  # samples shuffled together: row groups are drawn at random until they hold so many
 
 
@@ -148,6 +150,8 @@ class StreamPlan:
     workers: int = 1
     crop: Crop | None = None
     flip: bool = True
+    damage: Damage | None = None  # of the detector's tiles; then a mask is a truth, see data.damage.paint
+    first_sample: int = 0  # number of the run's first sample: one that goes on from another's end has its order go on
 
     @property
     def slots(self) -> range:
@@ -156,7 +160,8 @@ class StreamPlan:
 
     def load(self, first_step: int, last_step: int) -> dict[str, Any]:
         """Samples of steps [first, last), in order: key; image uint8 (n, S, S, 3); mask uint8 (n, S, S); draw (n,)."""
-        numbers = np.concatenate([step * self.batch + np.array(self.slots) for step in range(first_step, last_step)])
+        steps = range(first_step, last_step)
+        numbers = np.concatenate([self.first_sample + step * self.batch + np.array(self.slots) for step in steps])
         order = SampleOrder(tuple(group.rows for group in self.data.groups), self.seed)
         places = order.locate(numbers)
         wanted = {group for _, group, _ in places}
@@ -184,13 +189,17 @@ class StreamPlan:
         for step in range(table.num_rows):
             place = (row + step) % table.num_rows
             key = table["key"][place].as_py()
+            chance = stable_hash(f"{self.seed}/{epoch}/{key}")
             try:
+                if self.damage is not None:
+                    whole = cut_out(decode_rgb(table["image"][place].as_py()), self.crop)
+                    tile, truth = painter(self.damage).tile(np.random.default_rng(chance), whole)
+                    return key, tile, truth, (chance >> 8) % 2**24 / 2**24
                 image = crop_to(decode_rgb(table["image"][place].as_py()), self.size, self.crop)
             except InputError as error:
                 print(f"training leaves out {key}: {error}", flush=True)
                 why = f"{key}: {error}"
                 continue
-            chance = stable_hash(f"{self.seed}/{epoch}/{key}")
             if self.flip and chance & 1:
                 image = image[:, ::-1]
             hole = training_hole(self.holes, self.seed, epoch, key, self.size)
@@ -198,20 +207,26 @@ class StreamPlan:
         raise InputError(f"no picture of row group {group} of {self.data.uri} can be used; the last one, {why}")
 
 
-def stream(plan: StreamPlan, first_step: int, last_step: int, readers: int = 2) -> Iterator[dict[str, np.ndarray]]:
-    """One worker's batches of steps [first, last), read and decoded ahead of time by ``readers`` Ray Data tasks."""
-    block = max(1, BLOCK_SAMPLES // plan.batch)
-    starts = list(range(first_step, last_step, block))
-    if not starts:
-        return
-    context = ray.data.DataContext.get_current()
-    context.execution_options.preserve_order = True
-    plan_ref = ray.put(plan)
+def stream_here(plan: StreamPlan, first_step: int, last_step: int) -> Iterator[dict[str, Any]]:
+    """One worker's batches of steps [first, last), read and decoded ahead of time by a thread of this process.
 
-    def load_block(rows: dict[str, np.ndarray]) -> dict[str, Any]:
-        start = starts[int(rows["id"][0])]
-        return ray.get(plan_ref).load(start, min(start + block, last_step))
+    The first block is one step, so that training starts at once; the following ones double up to BLOCK_SAMPLES.
+    """
+    blocks = _growing_blocks(first_step, last_step, max(1, BLOCK_SAMPLES // plan.batch))
+    with ThreadPoolExecutor(1, thread_name_prefix="training data") as pool:
+        ahead = [pool.submit(plan.load, *block) for block in islice(blocks, 2)]
+        while ahead:
+            rows = ahead.pop(0).result()
+            ahead += [pool.submit(plan.load, *block) for block in islice(blocks, 1)]
+            count = len(plan.slots)
+            for start in range(0, len(rows["key"]), count):
+                yield {name: values[start : start + count] for name, values in rows.items()}
 
-    blocks = ray.data.range(len(starts), override_num_blocks=len(starts))
-    samples = blocks.map_batches(load_block, batch_size=1, compute=ray.data.TaskPoolStrategy(size=readers))
-    yield from samples.iter_batches(batch_size=len(plan.slots), prefetch_batches=2)
+
+def _growing_blocks(first_step: int, last_step: int, most: int) -> Iterator[tuple[int, int]]:
+    """[first, last) cut into blocks of 1, 2, 4, ... and at last ``most`` steps."""
+    steps = 1
+    while first_step < last_step:
+        end = min(first_step + steps, last_step)
+        yield first_step, end
+        first_step, steps = end, min(2 * steps, most)

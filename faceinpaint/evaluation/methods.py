@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from faceinpaint.config import Precision
 from faceinpaint.errors import InputError
 from faceinpaint.inference.inpainter import METHODS as TRAINED
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.models.baselines.classical import biharmonic, mean, navier_stokes, telea
 from faceinpaint.models.weights import has_weights, load_config
+from faceinpaint.names import Precision
 
 CLASSICAL = {"biharmonic": biharmonic, "navier-stokes": navier_stokes, "telea": telea, "mean": mean}
 METHODS = (*TRAINED, *CLASSICAL)
@@ -33,7 +33,7 @@ def check_names(names: list[str]) -> tuple[str, ...]:
 def available(weights: str | None) -> list[str]:
     """What an evaluation compares unless told: the trained methods whose files are all there, and the classical fills.
 
-    Raises :class:`InputError` for a folder that is no weights folder.
+    Raises :class:`InputError` for a folder that is not a weights folder.
     """
     if weights is None:
         return list(CLASSICAL)

@@ -12,7 +12,7 @@ lama        RGB         11 px Gaussian window, zeros at borders mean |a - b|, va
 
 ``default`` is Wang 2004's SSIM as scikit-image documents it, which MAT and mmagic report; ``edgeconnect`` is
 ``scripts/metrics.py`` of knazeri/edge-connect; ``lama`` is ``saicinpainting/evaluation/losses/ssim.py`` of
-advimman/lama, which has neither PSNR nor L1: those stay the default's. Hole figures are over the hole's RGB values
+advimman/lama, which has no PSNR and no L1: those stay the default's. Hole figures are over the hole's RGB values
 under every convention.
 """
 
@@ -23,14 +23,20 @@ from scipy.ndimage import gaussian_filter
 from skimage.color import rgb2gray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-LEAST_SIDE = {"default": 11, "edgeconnect": 51, "lama": 1}  # pixels; a window must fit in the picture
-CONVENTIONS = tuple(LEAST_SIDE)
+from faceinpaint.names import Convention
+
+LEAST_SIDE: dict[Convention, int] = {
+    "default": 11,
+    "edgeconnect": 51,
+    "lama": 1,
+}  # pixels; a window must fit in the picture
 PICTURE_METRICS = ("psnr", "ssim", "l1", "hole_psnr", "hole_l1")
 
 
-def picture_metrics(original: np.ndarray, restored: np.ndarray, hole: np.ndarray, convention: str) -> dict[str, float]:
+def picture_metrics(
+    original: np.ndarray, restored: np.ndarray, hole: np.ndarray, convention: Convention
+) -> dict[str, float]:
     """The figures named in ``PICTURE_METRICS``; ``hole`` is uint8 (H, W), 1 in the hole, and not empty."""
-    assert convention in CONVENTIONS
     return {
         "psnr": psnr(original, restored, convention),
         "ssim": ssim(original, restored, convention),
@@ -40,7 +46,7 @@ def picture_metrics(original: np.ndarray, restored: np.ndarray, hole: np.ndarray
     }
 
 
-def psnr(original: np.ndarray, restored: np.ndarray, convention: str = "default") -> float:
+def psnr(original: np.ndarray, restored: np.ndarray, convention: Convention = "default") -> float:
     """Peak signal-to-noise ratio in dB; infinite for equal pictures."""
     if np.array_equal(original, restored):
         return float("inf")
@@ -49,7 +55,7 @@ def psnr(original: np.ndarray, restored: np.ndarray, convention: str = "default"
     return float(peak_signal_noise_ratio(original, restored, data_range=255))
 
 
-def ssim(original: np.ndarray, restored: np.ndarray, convention: str = "default") -> float:
+def ssim(original: np.ndarray, restored: np.ndarray, convention: Convention = "default") -> float:
     """Mean structural similarity, in [-1, 1]; 1 for equal pictures."""
     if convention == "edgeconnect":
         return float(structural_similarity(_grey(original), _grey(restored), data_range=1, win_size=51))
@@ -68,7 +74,7 @@ def ssim(original: np.ndarray, restored: np.ndarray, convention: str = "default"
     )
 
 
-def l1(original: np.ndarray, restored: np.ndarray, convention: str = "default") -> float:
+def l1(original: np.ndarray, restored: np.ndarray, convention: Convention = "default") -> float:
     """Mean absolute error: of values in [0, 1], or, for ``edgeconnect``, relative to the pictures' brightness."""
     if convention == "edgeconnect":
         a, b = _grey(original), _grey(restored)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from faceinpaint.data.mask_spec import Alpha, Colour, absolute_masks, parse_masks
 from faceinpaint.data.splits import read_split
@@ -17,7 +17,9 @@ from faceinpaint.images import Crop
 from faceinpaint.losses.frechet import available_extractor
 from faceinpaint.losses.identity import load_identity
 from faceinpaint.losses.perceptual import load_perceptual
+from faceinpaint.models.find_weights import find_weights
 from faceinpaint.models.weights import load_config
+from faceinpaint.names import Alignment, Backbone, Convention, FixedPrecision
 from faceinpaint.storage import absolute, check_writable
 
 RESULTS_VERSION = 4  # raise it when a method or a metric changes: finished parts of older versions are not reused
@@ -37,11 +39,11 @@ class Plan:
     weights: str | None = None
     crop: Crop | None = None
     keys: frozenset[str] | None = None  # entries of a split: judge these pictures only
-    convention: str = "default"
-    lpips_backbone: Literal["alex", "vgg"] = "alex"
+    convention: Convention = "default"
+    lpips_backbone: Backbone = "alex"
     arcface: str | None = None
-    alignment: Literal["celeba", "ffhq"] = "ffhq"  # how faces lie in the pictures, for identity
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the restoring networks, never of the judging ones
+    alignment: Alignment = "ffhq"  # how faces lie in the pictures, for identity
+    precision: FixedPrecision = "fp32"  # of the restoring networks, never of the judging ones
     workers: int = 2
     gpus_per_worker: float | None = None  # None: an equal share of those there are
     weights_sha256: dict[str, str | None]  # by method
@@ -51,7 +53,7 @@ class Plan:
 
     @cached_property
     def measure(self) -> str:
-        """All that the figures of a restored picture depend on, but for the pictures."""
+        """All that the figures of a restored picture depend on, except the pictures."""
         return "/".join([self.convention, self.perceptual, self.identity, self.alignment, self.extractor])
 
     def part_uri(self, method: str, batch_sha256: str) -> str:
@@ -72,8 +74,8 @@ def make_plan(
     crop: Crop | None = None,
     size: int | None = None,
     split: str | None = None,
-    convention: str = "default",
-    lpips_backbone: Literal["alex", "vgg"] = "alex",
+    convention: Convention = "default",
+    lpips_backbone: Backbone = "alex",
     arcface: str | None = None,
     **running: Any,
 ) -> Plan:
@@ -86,12 +88,11 @@ def make_plan(
     fit, and an output that cannot be written.
     """
     data, masks, output = absolute(data), absolute_masks(masks), absolute(output)
-    weights, arcface = weights and absolute(weights), arcface and absolute(arcface)
+    weights, arcface = weights and find_weights(weights), arcface and absolute(arcface)
     names = check_names(methods)
     _check_masks(masks)
     hashes = {name: weights_sha256(name, weights) for name in names}  # raises where weights are missing
     side = _check_side(_side(weights, size, crop), convention)
-    keys = read_split(split) if split else None
     alignment = load_config(weights).alignment if weights else "ffhq"
     check_writable(output)
     return Plan(
@@ -102,7 +103,7 @@ def make_plan(
         size=side,
         weights=weights,
         crop=crop,
-        keys=keys,
+        keys=read_split(split) if split else None,
         convention=convention,
         lpips_backbone=lpips_backbone,
         arcface=arcface,
@@ -120,7 +121,7 @@ def _check_masks(spec: str) -> None:
         raise InputError(f"--masks {spec}: such pictures have no original under the hole to judge against")
 
 
-def _check_side(side: int, convention: str) -> int:
+def _check_side(side: int, convention: Convention) -> int:
     if side < LEAST_SIDE[convention]:
         raise InputError(f"--convention {convention} needs pictures of {LEAST_SIDE[convention]} px, these have {side}")
     return side

@@ -32,7 +32,7 @@ class Example:
 
 
 def write_rows(plan: Plan, batches: list[BatchRecord]) -> dict[str, list[Example]]:
-    """Write ``OUTPUT/rows/METHOD.parquet``, a row a picture in the order of keys.
+    """Write ``OUTPUT/rows/METHOD.parquet``, one row per picture in the order of keys.
 
     Returns the examples of a report: ``sample`` (fixed by the pictures' keys) and ``worst`` (least PSNR of the first
     method). Memory holds one batch and the examples.

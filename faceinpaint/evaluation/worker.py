@@ -110,7 +110,7 @@ class Judge:
         return Batch(keys, np.reshape(images, (*shape, 3)), np.reshape(holes, shape)), skipped
 
     def _judge(self, method: str, batch: Batch, original: Seen) -> pa.Table:
-        """One row a picture: its figures, its features and the restored picture itself."""
+        """One row per picture: its figures, its features and the restored picture itself."""
         table: dict[str, Any] = {"key": batch.keys, "hole_ratio": batch.holes.mean(axis=(1, 2))}
         if method == ORIGINAL:
             pictures, seen = batch.images, original

@@ -76,7 +76,7 @@ def finish(painted: Painted, settings: Settings) -> Finished:
         return Finished(row=row)
     row.output_sha256 = hashlib.sha256(data).hexdigest()
     sheet = next((page.sheet for page in finished if page.sheet), {})
-    if settings.as_rows:
+    if settings.as_rows or settings.apart:
         return Finished(row=row, picture=data, sheet=sheet)
     row.output = row.key
     write_bytes(join(settings.output, row.output), data)

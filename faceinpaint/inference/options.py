@@ -11,6 +11,8 @@ from faceinpaint.data.mask_spec import MaskSpec, absolute_masks, parse_masks
 from faceinpaint.data.places import check_source, is_parquet
 from faceinpaint.data.user_masks import Frame, Polarity
 from faceinpaint.errors import InputError
+from faceinpaint.models.find_weights import fetched, find_weights
+from faceinpaint.names import FixedPrecision
 from faceinpaint.storage import absolute, exists, folder_links, is_s3, join
 
 LINKS_NAMED = 3
@@ -23,14 +25,15 @@ class Options:
     input: str
     masks: str
     output: str
-    weights: str
-    workers: int | None = None  # None: 2; 1 with GPUs or a batch of pictures at most
+    weights: str | None = None  # None: what $FACEINPAINT_WEIGHTS names
+    workers: int | None = None  # model processes; 0: all in this process, as with None up to 32 pictures; else 2
     cpus_per_worker: float = 1  # threads of one process wait for each other when a decoder takes a core
     gpus_per_worker: float = 0
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: FixedPrecision = "fp32"
     mask_polarity: Polarity = "white-is-hole"
     mask_frame: Frame = "auto"
     grow_holes: Grow = "auto"  # pixels
+    sensitivity: float = 0.5  # of masks "detect": 0 marks least, 1 most
     no_face: Literal["skip", "classical", "crop"] = "classical"
     format: Literal["keep", "png"] = "keep"
     keep_masks: bool = False
@@ -44,7 +47,7 @@ class Options:
             input=absolute(self.input),
             masks=absolute_masks(self.masks),
             output=absolute(self.output),
-            weights=absolute(self.weights),
+            weights=find_weights(self.weights),
         )
 
 
@@ -52,8 +55,9 @@ def check_options(options: Options) -> MaskSpec:
     """The masks that options name. Raises :class:`InputError` for what can be seen to be wrong by a quick look."""
     check_source(options.input)
     masks = parse_masks(options.masks)
-    if not exists(join(options.weights, "config.yaml")):
-        raise InputError(f"{options.weights} has no config.yaml: give a weights folder, such as weights/celeba64")
+    weights = find_weights(options.weights)
+    if not exists(join(fetched(weights), "config.yaml")):
+        raise InputError(f"{weights} has no config.yaml: give a weights folder, such as weights/celeba64")
     if is_parquet(options.input) and options.keep_masks:
         raise InputError("--keep-masks writes files beside files: with Parquet, keep the masks you gave")
     inside, outside = (_real(uri).rstrip("/") + "/" for uri in (options.output, options.input))

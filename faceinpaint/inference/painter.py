@@ -26,30 +26,45 @@ class Painter:
     so a picture's result does not depend on what came with it, on this run or another.
     """
 
-    def __init__(self, weights: str, precision: Precision, threads: int, gpu: bool = False):
+    def __init__(self, weights: str | Inpainter, precision: Precision = "fp32", threads: int = 0, gpu: bool = False):
+        """``weights``: a folder, or what has been loaded from it, with its own precision and device."""
         if threads:
             settle(threads)
         torch.backends.cudnn.deterministic = True
-        # Ray hides no GPU from those that asked for none.
-        self.inpainter = Inpainter.load(weights, device=None if gpu else "cpu", precision=precision)
+        if isinstance(weights, str):
+            # Ray hides no GPU from those that asked for none.
+            weights = Inpainter.load(weights, device=None if gpu else "cpu", precision=precision)
+        self.inpainter = weights
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
         began = time.perf_counter()
         pictures: list[Examined] = unpack(batch["work"])
-        with_crops = [i for i, examined in enumerate(pictures) if examined.plan.crops is not None]
         painted = [Painted(examined=examined) for examined in pictures]
+        with_crops = [i for i, examined in enumerate(pictures) if examined.plan.crops is not None]
         if with_crops:
-            crops = np.concatenate([pictures[i].plan.crops for i in with_crops])
-            holes = np.concatenate([pictures[i].plan.holes for i in with_crops])
-            finer = np.concatenate([[p.scale < 1 for p in pictures[i].plan.patches] for i in with_crops])
             with telemetry.step("paint", len(with_crops)):
-                patches, guides = paint_with_guides(self.inpainter, crops, holes, finer)
-            ends = np.cumsum([len(pictures[i].plan.patches) for i in with_crops])
-            for i, end in zip(with_crops, ends, strict=True):
-                part = slice(end - len(pictures[i].plan.patches), end)
-                painted[i] = Painted(examined=pictures[i], patches=patches[part], guides=guides[part])
-                pictures[i].row.seconds += (time.perf_counter() - began) * len(patches[part]) / len(crops)
+                together = paint_together(self.inpainter, [pictures[i] for i in with_crops])
+            patches = sum(len(pictures[i].plan.patches) for i in with_crops)
+            for i, each in zip(with_crops, together, strict=True):
+                painted[i] = each
+                share = len(pictures[i].plan.patches) / patches
+                pictures[i].row.seconds += (time.perf_counter() - began) * share
         return {"work": pack(painted)}
+
+
+def paint_together(inpainter: Inpainter, pictures: list[Examined]) -> list[Painted]:
+    """Pictures that all have crops, painted in batches over all of them."""
+    plans = [examined.plan for examined in pictures]
+    crops = np.concatenate([plan.crops for plan in plans if plan.crops is not None])
+    holes = np.concatenate([plan.holes for plan in plans if plan.holes is not None])
+    finer = np.array([patch.scale < 1 for plan in plans for patch in plan.patches])
+    patches, guides = paint_with_guides(inpainter, crops, holes, finer)
+    painted, first = [], 0
+    for examined in pictures:
+        own = slice(first, first + len(examined.plan.patches))
+        painted.append(Painted(examined=examined, patches=patches[own], guides=guides[own]))
+        first = own.stop
+    return painted
 
 
 def paint(inpainter: Inpainter, crops: np.ndarray, holes: np.ndarray) -> np.ndarray:

@@ -4,53 +4,64 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-
-import ray
+from collections.abc import Callable
+from typing import Protocol
 
 from faceinpaint import telemetry
-from faceinpaint.data.places import count_pictures
-from faceinpaint.inference.ledger import Ledger
 
 EVERY = 5.0  # seconds
 
 
-class Progress:
-    """Shows done/total, pictures/s, failures and time left; the inputs are counted on the side meanwhile."""
+class Counted(Protocol):
+    """A table with a row per input: the ledger, or the proposals."""
 
-    def __init__(self, source: str):
+    counts: Counter[str]  # rows by status
+
+    @property
+    def rows(self) -> int: ...
+
+
+class Progress:
+    """Shows done/total, pictures/s, failures and time left.
+
+    ``counting`` begins to count the inputs, on the side perhaps, and returns what tells their number: None while it is
+    not known, unless its argument says to wait.
+    """
+
+    def __init__(self, counting: Callable[[], Callable[[bool], int | None]]):
         self.began = self._shown = time.monotonic()
-        self._source = source
+        self._counting = counting
         self.already = 0  # ledger rows of earlier runs
-        self._counting = ray.remote(num_cpus=0)(count_pictures).remote(source)
+        self._count = counting()
         self._total: int | None = None
         self._told: Counter[str] | None = None  # rows by status that the metrics know of; None: they are not told
 
-    def begin(self, ledger: Ledger) -> None:
+    def begin(self, ledger: Counted) -> None:
         """Count from here on: what is in the ledger by now was done before. Rows go to the metrics, too."""
         self.already, self._told = ledger.rows, Counter(ledger.counts)
 
     def total(self) -> int:
         """The number of inputs; waits for the count."""
-        self._total = ray.get(self._counting)
+        self._total = self._count(True)
+        assert self._total is not None
         return self._total
 
     def count_again(self) -> int:
         """The number of inputs as it is now."""
-        self._counting = ray.remote(num_cpus=0)(count_pictures).remote(self._source)
+        self._count = self._counting()
         return self.total()
 
-    def rate(self, ledger: Ledger) -> float:
+    def rate(self, ledger: Counted) -> float:
         """Pictures/s of this run."""
         return (ledger.rows - self.already) / max(time.monotonic() - self.began, 1e-9)
 
-    def show(self, ledger: Ledger) -> bool:
+    def show(self, ledger: Counted) -> bool:
         """Print a line if it is time to; returns whether it was."""
         now = time.monotonic()
         if now - self._shown < EVERY:
             return False
         self._shown = now
-        if self._total is None and ray.wait([self._counting], timeout=0)[0]:
-            self._total = ray.get(self._counting)
+        self._total = self._count(False) if self._total is None else self._total
         self._tell(ledger)
         rate = self.rate(ledger)
         left = f"  {_clock((self._total - ledger.rows) / rate)} left" if self._total and rate else ""
@@ -58,13 +69,13 @@ class Progress:
         print(f"{ledger.rows}/{self._total or '?'}  {rate:.1f} pictures/s  {failed} failed{left}", flush=True)
         return True
 
-    def close(self, ledger: Ledger) -> None:
+    def close(self, ledger: Counted) -> None:
         """Print the last line: every status with its number."""
         self._tell(ledger)
         counts = ", ".join(f"{count} {status}" for status, count in sorted(ledger.counts.items()))
         print(f"{ledger.rows} inputs: {counts or 'none'}; {time.monotonic() - self.began:.0f} s", flush=True)
 
-    def _tell(self, ledger: Ledger) -> None:
+    def _tell(self, ledger: Counted) -> None:
         if self._told is None:
             return
         for status, rows in ledger.counts.items():

@@ -8,38 +8,39 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import numpy as np
-import ray
 
 from faceinpaint import telemetry
+from faceinpaint.held import held
 from faceinpaint.inference.document import examine
+from faceinpaint.inference.given import inputs
 from faceinpaint.inference.work import Examined, Settings, pack
 
 DEATHS = 2  # of its process, after which a picture is given up
 
 
-def examine_apart(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
+def examine_apart(batch: dict[str, np.ndarray], settings: Any) -> dict[str, Any]:
     """As the pipeline's examining step, but a picture that kills its process twice gets a row that says so."""
-    shared = ray.get(settings)
+    shared = held(settings)
     examined: list[Examined] = []
-    pool = _pool()
+    pool = spawned_pool()
     try:
         with telemetry.step("examine", len(batch["key"])):
-            rows = zip(*(batch[name] for name in ("key", "image", "error", "stamp")), strict=True)
-            for key, image, error, stamp in rows:
+            for given in inputs(batch, shared):
                 for _ in range(DEATHS):
                     try:
-                        examined.append(pool.submit(examine, str(key), image, error, shared, stamp).result())
+                        examined.append(pool.submit(examine, *given).result())
                         break
                     except BrokenProcessPool:
-                        pool = _pool()
+                        pool = spawned_pool()
                 else:
-                    examined.append(_given_up(str(key), shared, stamp))
+                    examined.append(_given_up(given[0], shared, given[4]))
     finally:
         pool.shutdown()
     return {"work": pack(examined)}
 
 
-def _pool() -> ProcessPoolExecutor:
+def spawned_pool() -> ProcessPoolExecutor:
+    """One process that may die."""
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from faceinpaint.data.faces import Alignment
 from faceinpaint.models.arcface import SIZE, ArcFace
 from faceinpaint.models.sface import SFace
+from faceinpaint.names import Alignment
 
 Box = tuple[float, float, float]  # left, top, side of the face, as shares of the picture's side
 Points = tuple[tuple[float, float], ...]

@@ -11,15 +11,14 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from importlib import util
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from faceinpaint.models.state_dict import load_exactly, read_checkpoint
-
-Backbone = Literal["alex", "vgg"]
+from faceinpaint.names import Backbone
 
 TORCHVISION_FILES = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}
 FEATURE_SLICES = 3  # AlexNet relu1-3; VGG16 relu1_2, relu2_2, relu3_3

@@ -6,6 +6,7 @@ from faceinpaint.config import Config, TextureConfig
 from faceinpaint.models.baselines.pconv import PConvUNet
 from faceinpaint.models.baselines.rfr import RFRNet
 from faceinpaint.models.critic import Critic
+from faceinpaint.models.detector import DamageDetector
 from faceinpaint.models.encoder import StyleEncoder
 from faceinpaint.models.structure import StructureReconstructor, input_channels
 from faceinpaint.models.stylegan2 import Discriminator, StyleGAN2Generator
@@ -46,6 +47,10 @@ def build_critic(config: Config) -> Critic | Discriminator:
     if recipe.critic == "wgan-gp":
         return Critic(recipe.critic_widths)
     return Discriminator(config.image_size, recipe.critic_channels, inputs=4)
+
+
+def build_detector(config: Config) -> DamageDetector:
+    return DamageDetector(config.detector.widths)
 
 
 def build_baseline(config: Config, name: str) -> PConvUNet | RFRNet:

@@ -43,7 +43,7 @@ PUBLIC_FILES = (
         size="1.2 GB",
         sha256="",
         licence="MIT (code); FFHQ-trained: non-commercial",
-        accepted_by="StructureReconstructor.from_psp_checkpoint; pretrained.psp",
+        accepted_by="StructureReconstructor.from_psp_checkpoint; pretrained.structure",
     ),
     PublicFile(
         name="stylegan2-ffhq-config-f.pt",

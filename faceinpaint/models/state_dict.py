@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from faceinpaint.errors import InputError
 
-LISTED = 50  # keys of each kind that an error names
+LISTED = 50  # keys of each kind that an error names, of a public file
+NAMED = 4  # problems that an error names, of weights of our own
 TORCH_FILE_STARTS = (b"PK\x03\x04", b"\x80")  # zip archive; legacy pickle
 DAMAGE = (
     OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError, AttributeError, ArithmeticError,
@@ -76,7 +77,7 @@ def load_exactly(module: nn.Module, state: Mapping[str, Any], where: str | Path)
 
 
 def fill(module: nn.Module, tensors: dict[str, torch.Tensor], where: str) -> None:
-    """Load a state dict strictly. Raises :class:`InputError` that lists missing, extra and misshapen keys."""
+    """Load a state dict strictly. Raises :class:`InputError` that names missing, extra and misshapen keys."""
     own = module.state_dict()
     problems = [f"missing {key}" for key in own.keys() - tensors.keys()]
     problems += [f"unexpected {key}" for key in tensors.keys() - own.keys()]
@@ -86,7 +87,8 @@ def fill(module: nn.Module, tensors: dict[str, torch.Tensor], where: str) -> Non
         if own[key].shape != tensors[key].shape
     ]
     if problems:
-        raise InputError(f"{where} does not fit the configured model: {'; '.join(sorted(problems))}")
+        more = f"; and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
+        raise InputError(f"{where} does not fit the configured model: {'; '.join(sorted(problems)[:NAMED])}{more}")
     module.load_state_dict(tensors)
 
 

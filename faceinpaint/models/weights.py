@@ -15,6 +15,7 @@ from torch import nn
 
 from faceinpaint.config import Config, parse_yaml
 from faceinpaint.errors import InputError
+from faceinpaint.models.find_weights import fetched
 from faceinpaint.models.state_dict import fill
 from faceinpaint.storage import delete, exists, join, read_bytes, write_bytes
 
@@ -28,7 +29,7 @@ def save_config(uri: str, config: Config) -> None:
 
 def load_config(uri: str) -> Config:
     """The configuration of a weights folder. Raises :class:`InputError` when absent or wrong."""
-    path = join(uri, "config.yaml")
+    path = join(fetched(uri), "config.yaml")
     if not exists(path):
         raise InputError(f"no configuration at {path}: a weights folder holds config.yaml beside its *.safetensors")
     return parse_yaml(read_bytes(path).decode(), where=path)
@@ -57,7 +58,7 @@ def save_weights(uri: str, name: str, module: nn.Module) -> str:
 
 def has_weights(uri: str, name: str) -> bool:
     """Whether a weights folder holds ``name.safetensors``."""
-    return exists(join(uri, f"{name}.safetensors"))
+    return exists(join(fetched(uri), f"{name}.safetensors"))
 
 
 def load_weights(uri: str, name: str, module: nn.Module) -> str:
@@ -65,6 +66,17 @@ def load_weights(uri: str, name: str, module: nn.Module) -> str:
 
     Raises :class:`InputError` when the file is absent, damaged, or lacks, adds or misshapes keys, and lists them.
     """
+    tensors, digest = read_weights(uri, name)
+    fill(module, tensors, where=join(uri, f"{name}.safetensors"))
+    return digest
+
+
+def read_weights(uri: str, name: str) -> tuple[dict[str, torch.Tensor], str]:
+    """The state dict in ``uri/name.safetensors``, as it is stored, and the SHA-256 of its files.
+
+    Raises :class:`InputError` when a file is absent or damaged.
+    """
+    uri = fetched(uri)
     path = join(uri, f"{name}.safetensors")
     if not has_weights(uri, name):
         raise InputError(f"no weights at {path}: train them by faceinpaint train --stage {name}")
@@ -78,13 +90,12 @@ def load_weights(uri: str, name: str, module: nn.Module) -> str:
             raise InputError(f"{_part_uri(uri, name, number)} is no safetensors file: {error}") from None
         digest.update(data)
         number += 1
-    fill(module, tensors, where=path)
-    return digest.hexdigest()
+    return tensors, digest.hexdigest()
 
 
 def copy_weights(source: str, name: str, target: str) -> None:
     """Copy a model between weights folders. Raises :class:`InputError` when ``target`` holds another of that name."""
-    number = 1
+    source, number = fetched(source), 1
     while exists(_part_uri(source, name, number)):
         data, path = read_bytes(_part_uri(source, name, number)), _part_uri(target, name, number)
         if not exists(path):

@@ -84,7 +84,7 @@ class Colours:
         """uint8 sRGB (N, 3) -> samples (N, C) of ``dtype``, without alpha."""
         if self.base == "L":
             table = _grey_table(self.profile)[:, 1].astype(int)
-            luma = (rgb @ np.array([0.299, 0.587, 0.114])).round()
+            luma = (rgb.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)).round()
             levels = np.interp(luma, np.maximum.accumulate(table), np.arange(256))[:, None]
         elif self.base == "CMYK":
             levels = self._inked(rgb).astype(float)

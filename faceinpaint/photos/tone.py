@@ -98,7 +98,7 @@ def _table(samples: np.ndarray, seen: np.ndarray, hole: np.ndarray, greys: np.nd
 
 
 def _witnesses(samples: np.ndarray, seen: np.ndarray, hole: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """About ``most`` pixels outside the hole, on a lattice: as they are seen (N, 3), the file's samples (N, C)."""
+    """Pixels outside the hole, on a lattice of about ``most``: as seen (N, 3), and the file's samples (N, C)."""
     stride = max(1, int(np.sqrt(hole.size / most)))
     valid = hole[::stride, ::stride] == 0
     return seen[::stride, ::stride][valid], samples[::stride, ::stride][valid]

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from faceinpaint.errors import InputError
 from faceinpaint.storage import delete, exists, join, list_files, read_bytes, write_bytes
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,11 @@ class CheckpointStore:
     """
 
     uri: str
-    keep: int = 2
+    keep: int = 2  # at least 1: a run goes on from the newest
+
+    def __post_init__(self) -> None:
+        if self.keep < 1:
+            raise InputError(f"keep {self.keep} checkpoints: at least the newest must stay, to go on from")
 
     def save(self, step: int, state: dict[str, Any], score: float | None = None) -> None:
         """Write a checkpoint, then drop those that are neither among the last ``keep`` nor the best."""
@@ -57,7 +62,7 @@ class CheckpointStore:
     def newest(self) -> dict[str, Any] | None:
         """The newest undamaged state; None when there is none. Warns of each damaged one it passes over."""
         for note in reversed(self.notes()):
-            state = self._load(note)
+            state = self.load(note)
             if state is not None:
                 return state
         return None
@@ -67,21 +72,22 @@ class CheckpointStore:
         scored = [note for note in self.notes() if note["score"] is not None]
         return max(scored, key=lambda note: note["score"], default=None)
 
-    def _load(self, note: dict[str, Any]) -> dict[str, Any] | None:
+    def load(self, note: dict[str, Any]) -> dict[str, Any] | None:
+        """The state that a note speaks of; None, with a warning, when it is damaged or gone."""
         path = join(self.uri, f"step-{note['step']:08d}.pt")
         try:
             data = read_bytes(path)
         except FileNotFoundError:
             data = b""
         if hashlib.sha256(data).hexdigest() != note["sha256"]:
-            logger.warning("checkpoint %s is damaged; going back to the one before", path)
+            logger.warning("checkpoint %s is damaged or gone", path)
             return None
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
 
     def _drop_old(self) -> None:
         notes = self.notes()
         best = max((n for n in notes if n["score"] is not None), key=lambda n: n["score"], default=None)
-        for note in notes[: -self.keep]:
+        for note in notes[: len(notes) - self.keep]:
             if note != best:
                 for ending in ("json", "pt"):  # the note first: what has none does not count
                     delete(join(self.uri, f"step-{note['step']:08d}.{ending}"))

@@ -1,41 +1,38 @@
-"""Starts a training job on Ray Train, or goes on with one, and says how it ended."""
+"""Starts a training job, on Ray Train or in this process, or goes on with one, and says how it ended."""
 
 from __future__ import annotations
 
 import json
 import platform
-import subprocess
-from pathlib import Path
+from importlib import metadata
 from typing import Any
 
-import ray
 import torch
-from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchConfig, TorchTrainer
 
 from faceinpaint.config import Config
 from faceinpaint.errors import InputError
 from faceinpaint.models.weights import copy_weights, has_weights, save_config
-from faceinpaint.ray_session import connect
 from faceinpaint.storage import delete, exists, join, read_bytes, write_bytes
+from faceinpaint.training.local import train_here
 from faceinpaint.training.plan import Job, Resources
 from faceinpaint.training.run import DivergedError
-from faceinpaint.training.worker import train_worker
+from faceinpaint.training.start import differences
+from faceinpaint.version import code_version
 
 
 def train(job: Job, resources: Resources) -> dict[str, Any]:
     """Run a job to its last step, going on from its newest checkpoint. Returns that checkpoint's note.
 
-    Raises :class:`InputError` when the output holds a run of other settings or workers would have no samples,
-    :class:`DivergedError` when the run
-    diverged, and Ray's ``TrainingFailedError`` when workers failed more often than ``max_failures``.
+    With 0 workers it trains in this process, and Ray is not even imported. Raises :class:`InputError` when the output
+    holds a run of other settings or workers would have no samples, :class:`DivergedError` when the run diverged, and
+    Ray's ``TrainingFailedError`` when workers failed more often than ``max_failures``.
     """
     if is_finished(job):
         return job.checkpoints.notes()[-1]
     most = max(resources.workers) if isinstance(resources.workers, tuple) else resources.workers
-    if most * job.settings.accumulate > job.settings.batch:
+    if max(most, 1) * job.settings.accumulate > job.settings.batch:
         raise InputError(
-            f"train.{job.stage}.batch={job.settings.batch} cannot be shared by {most} workers in "
+            f"train.{job.stage}.batch={job.settings.batch} cannot be shared by {max(most, 1)} workers in "
             f"{job.settings.accumulate} parts each: set a larger batch, or fewer workers"
         )
     _bring_earlier_stage(job)
@@ -44,31 +41,15 @@ def train(job: Job, resources: Resources) -> dict[str, Any]:
     diverged = join(job.folder, "diverged.json")
     if exists(diverged):
         delete(diverged)
-    connect()
-    trainer = TorchTrainer(
-        train_worker,  # type: ignore[arg-type]  # its argument may be any picklable value
-        train_loop_config=job,  # type: ignore[arg-type]  # any picklable value does
-        torch_config=TorchConfig(backend=resources.backend),
-        scaling_config=_scaling(resources),
-        run_config=RunConfig(
-            name="ray", storage_path=job.folder, failure_config=FailureConfig(max_failures=resources.max_failures)
-        ),
-    )
-    trainer.fit()
+    if resources.workers == 0:
+        train_here(job, resources)
+    else:
+        from faceinpaint.training.cluster import train_on_ray  # Ray takes seconds
+
+        train_on_ray(job, resources)
     if exists(diverged):
         raise DivergedError(json.loads(read_bytes(diverged))["error"])
     return job.checkpoints.notes()[-1]
-
-
-def _scaling(resources: Resources) -> ScalingConfig:
-    per_worker: dict[str, float] = {"CPU": resources.cpus_per_worker}
-    if resources.gpus_per_worker:
-        per_worker["GPU"] = resources.gpus_per_worker
-    return ScalingConfig(
-        num_workers=resources.workers,  # type: ignore[arg-type]  # a range makes the run elastic; its stub is behind
-        use_gpu=resources.gpus_per_worker > 0,
-        resources_per_worker=per_worker,
-    )
 
 
 def is_finished(job: Job) -> bool:
@@ -103,7 +84,7 @@ def _check_same_run(job: Job) -> dict[str, Any]:
     }
     if exists(path) and job.checkpoints.notes():
         before = json.loads(read_bytes(path))
-        changed = _differences(before["fixed"], json.loads(json.dumps(fixed)))
+        changed = differences(before["fixed"], json.loads(json.dumps(fixed)))
         if changed:
             raise InputError(f"{job.folder} holds a run with another {', '.join(changed)}: choose another --output")
     return fixed
@@ -117,7 +98,7 @@ def _note_run(job: Job, resources: Resources) -> None:
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "torch": torch.__version__,
-        "ray": ray.__version__,
+        "ray": _version("ray"),
         "code": code_version(),
     }
     note = {
@@ -125,6 +106,7 @@ def _note_run(job: Job, resources: Resources) -> None:
         "config": job.config.model_dump(mode="json"),
         "data": job.plan.data.uri,
         "validation": job.validation.data.uri,
+        "trunk": job.trunk and {"uri": job.trunk.uri, "step": job.trunk.step, "sha256": job.trunk.sha256},
         "workers": resources.workers,
         "environment": environment,
     }
@@ -139,19 +121,9 @@ def _decisive(config: Config, stage: str) -> dict[str, Any]:
     return {**tree, "train": settings}
 
 
-def _differences(before: Any, now: Any, path: str = "") -> list[str]:
-    """Dotted names of the values in which two JSON trees differ."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        names = sorted(before.keys() | now.keys())
-        return [d for n in names for d in _differences(before.get(n), now.get(n), f"{path}.{n}".lstrip("."))]
-    return [] if before == now else [path]
-
-
-def code_version() -> str:
-    """The checkout's commit ("+" when files were changed since), or "unknown" outside one."""
-    folder = Path(__file__).parent
+def _version(package: str) -> str | None:
+    """An installed package's version, without importing it; None when it is not installed."""
     try:
-        command = ["git", "-C", str(folder), "describe", "--always", "--dirty=+", "--abbrev=12"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

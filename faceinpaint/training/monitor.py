@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
-from torchvision.utils import make_grid
 
 from faceinpaint import telemetry
 from faceinpaint.storage import join, write_bytes
@@ -56,6 +55,8 @@ class Monitor:
         print(f"[{self.stage}] step {step}/{self.steps}  validation  {shown}", flush=True)
         for name, value in scores.items():
             self.writer.add_scalar(f"validation/{name}", value, step)
+        from torchvision.utils import make_grid  # takes a second: not before the first step
+
         grid = make_grid(pictures.float().add(1).div(2).clamp(0, 1).cpu(), nrow=8)
         self.writer.add_image("samples", grid, step)
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from faceinpaint.config import Config, PretrainedConfig, StageTraining
+from faceinpaint.data.damage.paint import Damage
 from faceinpaint.data.stream import StreamPlan, open_training_data
+from faceinpaint.errors import InputError
 from faceinpaint.images import Crop
+from faceinpaint.models.find_weights import find_weights
 from faceinpaint.storage import absolute, check_writable, join
 from faceinpaint.training.checkpoint import CheckpointStore
 from faceinpaint.training.stages.build import check_sources
+from faceinpaint.training.start import Start, find_start
+from faceinpaint.training.trunk import Trunk
 
 VALIDATION_BATCH = 16
 
@@ -28,6 +33,13 @@ class Job:
     evaluate_every: int
     keep: int = 2
     cpus_per_worker: int = 1
+    trunk: Trunk | None = None  # where this run goes on from, unless it has checkpoints of its own
+    start: Start | None = None  # how it begins; None: from its own stage's weights, as they are
+
+    def __post_init__(self) -> None:
+        for name in ("checkpoint_every", "evaluate_every", "keep", "cpus_per_worker"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)}: must be at least 1")
 
     @property
     def settings(self) -> StageTraining:
@@ -70,39 +82,58 @@ def make_job(
     evaluate_every: int | None = None,
     keep: int = 2,
     cpus_per_worker: int = 1,
+    start: Start | None = None,
 ) -> Job:
-    """A job whose inputs have been checked. Raises :class:`InputError` before anything is written."""
+    """A job whose inputs have been checked. Raises :class:`InputError` before anything is written.
+
+    ``init``: weights folder of earlier stages and of this stage's start; where the run that made it lies in it, the run
+    goes on. ``start``: which of its stages to start from and how; default: this one, as it is.
+    """
     # Workers run in other folders: local paths must be absolute.
     data, validation, output = absolute(data), absolute(validation), absolute(output)
-    init = init and absolute(init)
+    init = init and find_weights(init)
     public = {name: path and absolute(path) for name, path in config.pretrained}
     config = config.model_copy(update={"pretrained": PretrainedConfig(**public)})
-    settings = config.train[stage]  # type: ignore[index]  # the command line offers known stages only
     sources = tuple(source for source in (init, output) if source)
     check_sources(stage, config, list(sources))
-    plan = StreamPlan(
-        open_training_data(data),
-        config.holes,
-        config.side_of(stage),
-        config.seed,
-        settings.batch,
-        crop=crop,
-        flip=settings.flip,
-    )
-    held_out = open_training_data(validation)
-    held_out_plan = replace(plan, data=held_out, batch=min(VALIDATION_BATCH, held_out.rows), flip=False)
-    for each in (plan, held_out_plan):
-        each.load(0, 1)  # a wrong crop or undecodable pictures show here, not on a worker
+    start = start or Start(stage=stage)
+    trunk = find_start(start, stage, config, init if init != output else None, sources)
+    plan, held_out = _plans(config, stage, data, validation, crop)
     check_writable(output)
     return Job(
         config=config,
         stage=stage,
         plan=plan,
-        validation=held_out_plan,
+        validation=held_out,
         output=output,
         sources=sources,
         checkpoint_every=checkpoint_every,
         evaluate_every=evaluate_every or checkpoint_every,
         keep=keep,
         cpus_per_worker=cpus_per_worker,
+        trunk=trunk,
+        start=start,
     )
+
+
+def _plans(config: Config, stage: str, data: str, validation: str, crop: Crop | None) -> tuple[StreamPlan, StreamPlan]:
+    """The streams of training and validation pictures; the first batch of each has been read."""
+    settings = config.train[stage]  # type: ignore[index]  # the command line offers known stages only
+    pictures = open_training_data(data)
+    plan = StreamPlan(
+        pictures, config.holes, config.side_of(stage), config.seed, settings.batch, crop=crop, flip=settings.flip
+    )
+    if stage == "detector":
+        plan = replace(plan, damage=_damage_of(config))
+    held_out = open_training_data(validation)
+    held_out_plan = replace(plan, data=held_out, batch=min(VALIDATION_BATCH, held_out.rows), flip=False)
+    for each in (plan, held_out_plan):
+        each.load(0, 1)  # a wrong crop or undecodable pictures show here, not on a worker
+    return plan, held_out_plan
+
+
+def _damage_of(config: Config) -> Damage:
+    """What is drawn onto the detector's tiles."""
+    wanted = config.detector
+    shapes = wanted.shapes and absolute(wanted.shapes)
+    return Damage(size=wanted.tile, shapes=shapes, kept_apart=wanted.kept_apart)

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from faceinpaint.config import Precision, StageTraining
+from faceinpaint.config import StageTraining
 from faceinpaint.device import DTYPES, lay_out, resolve_precision
+from faceinpaint.names import Precision
 from faceinpaint.training import ema
 from faceinpaint.training.distributed import average_gradients, mean_over_workers, synchronise_batch_norm, workers
 from faceinpaint.training.jitter import jittered
@@ -27,7 +28,9 @@ class Run:
     """One worker's share of a training run.
 
     A step's randomness is a function of (seed, step, rank) alone, and its data a function of the step, so the state to
-    save is the modules, their averages, the optimisers, the loss scalers and the step.
+    save is the modules, their averages, the optimisers, the loss scalers and the step. Steps are numbered through all
+    runs of a trunk: ``steps_before`` and ``pictures_before`` count those before this run, ``warm_before`` the steps
+    that count for its warm-up and for phases that begin late.
 
     Args:
         trainee: modules and phases; moved to ``device``.
@@ -66,6 +69,7 @@ class Run:
         scaled = self.precision == "fp16"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
         self.steps_done = 0
+        self.steps_before = self.pictures_before = self.warm_before = 0
         self.bad_steps = 0
 
     def autocast(self) -> Any:
@@ -81,12 +85,13 @@ class Run:
         """
         batch = batch.to(self.device, self.memory_format)
         batch = replace(batch, images=jittered(batch.images, batch.draws, self.settings.jitter))
-        torch.manual_seed(_seed_of(self.seed, self.steps_done, self.rank))
+        torch.manual_seed(_seed_of(self.seed, self.steps_before + self.steps_done, self.rank))
         self.trainee.before_step(self.steps_done / self.settings.steps)
-        factor = lr_factor(self.settings, self.steps_done)
+        factor = lr_factor(self.settings, self.steps_done, self.warm_before)
         measured: dict[str, float] = {"lr": factor * self.settings.lr}
         for phase in self.trainee.phases:
-            if self.steps_done % phase.every == 0:
+            due = self.warm_before + self.steps_done >= phase.after
+            if due and (self.steps_before + self.steps_done) % phase.every == 0:
                 for group in phase.optimizer.param_groups:
                     group["lr"] = group["initial_lr"] * factor
                 measured |= self._take(phase, batch)
@@ -143,8 +148,14 @@ class Run:
 
     def _average(self) -> None:
         batch = self.settings.batch
+        seen = self.pictures_before + self.steps_done * batch
         for name, module in self.trainee.exported.items():
-            ema.update(self.averages[name], module, batch, self.settings.ema_pictures, self.steps_done * batch)
+            ema.update(self.averages[name], module, batch, self.settings.ema_pictures, seen)
+
+    def optimized(self) -> dict[str, list[str]]:
+        """Phase -> the names (MODULE.PARAMETER) of what its optimiser moves, in the order of the optimiser's state."""
+        names = {id(p): f"{m}.{n}" for m, module in self.trainee.modules.items() for n, p in module.named_parameters()}
+        return {phase.name: [names[id(p)] for p in phase.parameters()] for phase in self.trainee.phases}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on, as tensors and plain values."""
@@ -154,12 +165,16 @@ class Run:
             "modules": {name: module.state_dict() for name, module in self.trainee.modules.items()},
             "averages": {name: module.state_dict() for name, module in self.averages.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "optimized": self.optimized(),
+            "before": {"steps": self.steps_before, "pictures": self.pictures_before, "warm": self.warm_before},
             "scaler": self.scaler.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where :meth:`state_dict` was taken."""
         self.steps_done, self.bad_steps = state["step"], state["bad_steps"]
+        before = state.get("before", {"steps": 0, "pictures": 0, "warm": 0})  # checkpoints of old have none
+        self.steps_before, self.pictures_before, self.warm_before = (before[n] for n in ("steps", "pictures", "warm"))
         for name, module in self.trainee.modules.items():
             module.load_state_dict(state["modules"][name])
         for name, module in self.averages.items():
@@ -169,13 +184,16 @@ class Run:
         self.scaler.load_state_dict(state["scaler"])
 
 
-def lr_factor(settings: StageTraining, step: int) -> float:
-    """What the learning rate is multiplied by at a step: warm-up, then constant, cosine to 0, or falling in steps."""
-    warm = min(1.0, (step + 1) / settings.warmup) if settings.warmup else 1.0
+def lr_factor(settings: StageTraining, step: int, before: int = 0) -> float:
+    """What the learning rate is multiplied by at a step: warm-up, then constant, cosine to 0, or falling in steps.
+
+    ``before``: steps of earlier runs, which the warm-up and the steps of "step" go on from; a cosine is of this run.
+    """
+    warm = min(1.0, (before + step + 1) / settings.warmup) if settings.warmup else 1.0
     if settings.schedule == "cosine":
         return warm * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
     if settings.schedule == "step":
-        return warm * settings.step_factor ** (step // settings.step_every)
+        return warm * settings.step_factor ** ((before + step) // settings.step_every)
     return warm
 
 

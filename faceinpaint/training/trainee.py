@@ -36,7 +36,9 @@ class Batch:
         return self.images * (1 - self.masks)
 
     def part(self, index: int, parts: int) -> Batch:
-        """The ``index``-th of ``parts`` micro-batches, as even as can be."""
+        """The ``index``-th of ``parts`` micro-batches, as even as can be; the batch itself where it is the only one."""
+        if parts == 1:
+            return self
         cut = slice(index * len(self) // parts, (index + 1) * len(self) // parts)
         return Batch(self.keys[cut], self.images[cut], self.masks[cut], self.draws[cut])
 
@@ -49,7 +51,7 @@ class Batch:
 class Phase:
     """One optimiser's turn within a step: minimise the weighted sum of named losses over some modules.
 
-    ``every``: the phase takes part in every so many steps (lazy regularisation).
+    ``every``: the phase takes part in one of so many steps (lazy regularisation), from step ``after`` on.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Phase:
     losses: Callable[[Batch], Losses]
     weights: dict[str, float]
     every: int = 1
+    after: int = 0
 
     def parameters(self) -> list[nn.Parameter]:
         return [p for group in self.optimizer.param_groups for p in group["params"]]
@@ -91,7 +94,7 @@ class Trainee(Protocol):
 def adam(
     parameters: Iterable[nn.Parameter], settings: StageTraining, lr: float | None = None, lazy: int = 1
 ) -> torch.optim.Adam:
-    """Adam as the stage's settings say; ``lazy`` corrects lr and betas for a phase taken every so many steps."""
+    """Adam as the stage's settings say; ``lazy`` corrects lr and betas for a phase taken every ``lazy + 1`` steps."""
     ratio = lazy / (lazy + 1) if lazy > 1 else 1.0
     beta1, beta2 = settings.betas
     return torch.optim.Adam(

@@ -1,50 +1,62 @@
-"""The one loop every trainee runs in, on each Ray Train worker."""
+"""The one loop every trainee runs in: on each worker of Ray Train, or in the job's own process."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
-import ray.train
-import ray.train.torch
 import torch
 from torch import distributed as dist
 
-from faceinpaint.data.stream import stream
+from faceinpaint.data.stream import StreamPlan
 from faceinpaint.device import settle
 from faceinpaint.errors import InputError
 from faceinpaint.models.weights import save_weights
-from faceinpaint.ray_session import quiet_ray_data
 from faceinpaint.storage import exists, join, write_bytes
 from faceinpaint.training.monitor import Monitor
 from faceinpaint.training.plan import Job
 from faceinpaint.training.run import DivergedError, Run
 from faceinpaint.training.stages.build import build_trainee
-from faceinpaint.training.validation import to_batch, validate_generation, validate_restoration
+from faceinpaint.training.trunk import start_from
+from faceinpaint.training.validation import to_batch, validate_detection, validate_generation, validate_restoration
 
 
-def train_worker(job: Job) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Seat:
+    """A worker's place in a run.
+
+    device: of its networks. stream: a plan's batches of steps [first, last). report: called with figures whenever a
+    checkpoint is due, by all workers of a run together.
+    """
+
+    device: torch.device
+    stream: Callable[[StreamPlan, int, int], Iterator[dict[str, Any]]]
+    report: Callable[[dict[str, float]], None]
+    rank: int = 0
+    workers: int = 1
+
+
+def train_worker(job: Job, seat: Seat) -> None:
     """Train from the newest checkpoint, or from the start, to the last step; rank 0 saves, shows and exports.
 
     A diverged run ends here with a note, ``diverged.json``: starting it again would diverge again.
     """
-    context = ray.train.get_context()
-    rank, workers = context.get_world_rank(), context.get_world_size()
-    device = ray.train.torch.get_device()
-    if device.type == "cpu":
+    if seat.device.type == "cpu":
         settle(job.cpus_per_worker)
-    quiet_ray_data()
-    run = _start(job, rank, device)
+    rank = seat.rank
+    run = _start(job, rank, seat.device)
     monitor = (
         Monitor(job.folder, job.stage, job.settings.batch, run.steps_done, job.settings.steps) if rank == 0 else None
     )
     try:
-        plan = replace(job.plan, rank=rank, workers=workers)
-        for rows in stream(plan, run.steps_done, job.settings.steps):
+        plan = replace(job.plan, rank=rank, workers=seat.workers, first_sample=run.pictures_before)
+        for rows in seat.stream(plan, run.steps_done, job.settings.steps):
             measured = run.step(to_batch(rows))
             if monitor:
                 monitor.step(run.steps_done, measured)
-            _at_intervals(job, run, monitor, measured, rank)
+            _at_intervals(job, run, monitor, measured, seat)
     except DivergedError as error:
         if rank == 0:
             write_bytes(join(job.folder, "diverged.json"), json.dumps({"error": str(error)}).encode())
@@ -58,7 +70,7 @@ def _start(job: Job, rank: int, device: torch.device) -> Run:
     if not exists(join(job.folder, "run.json")):
         raise InputError(f"{job.folder} is not the driver's: on several nodes --output must be storage that all share")
     run = Run(
-        build_trainee(job.stage, job.config, list(job.sources)),
+        build_trainee(job.stage, job.config, list(job.sources), job.start),
         job.settings,
         precision=job.config.precision,
         channels_last=job.config.channels_last,
@@ -74,20 +86,25 @@ def _start(job: Job, rank: int, device: torch.device) -> Run:
         raise RuntimeError(f"workers read different checkpoints: {state['step']} here, {steps[0]} on rank 0")
     if state:
         run.load_state_dict(state)
+    elif job.trunk:
+        fresh = start_from(run, job.trunk, job.stage)
+        if rank == 0:
+            new = f"; new here: {', '.join(fresh)}" if fresh else ""
+            print(f"[{job.stage}] goes on from {job.trunk.folder}, {run.pictures_before} pictures{new}", flush=True)
     return run
 
 
-def _at_intervals(job: Job, run: Run, monitor: Monitor | None, measured: dict[str, float], rank: int) -> None:
+def _at_intervals(job: Job, run: Run, monitor: Monitor | None, measured: dict[str, float], seat: Seat) -> None:
     """Validate, save and report when their steps have come; at the last step also export the averaged weights."""
     step, last = run.steps_done, run.steps_done == job.settings.steps
     score = None
     if last or step % job.evaluate_every == 0:
-        score = _validate(job, run, monitor, rank)
+        score = _validate(job, run, monitor, seat.rank)
     if last or step % job.checkpoint_every == 0:
         if monitor:
             job.checkpoints.save(step, run.state_dict(), score)
             monitor.publish()
-        ray.train.report({"step": step, **measured})
+        seat.report({"step": step, **measured})
     if last and monitor:
         for name, module in run.averages.items():
             save_weights(job.output, name, module)
@@ -98,6 +115,9 @@ def _validate(job: Job, run: Run, monitor: Monitor | None, rank: int) -> float |
     if job.stage == "generator":
         scores, sheet = validate_generation(run, job.validation, rank, job.config.alignment)
         score = -scores["frechet"]
+    elif job.stage == "detector":
+        scores, sheet = validate_detection(run, job.validation, rank)
+        score = scores["f1"]
     else:
         scores, sheet = validate_restoration(run, job.validation, rank)
         score = scores["hole_psnr"]

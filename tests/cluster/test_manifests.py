@@ -113,6 +113,7 @@ def test_the_image_installs_what_the_package_wants_and_gives_up_root():
         assert f'"{requirement}"' in commands
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_jobs_start_from_what_the_image_copies(tmp_path):
     """The image's own steps, but for the dependencies: copy, install the package, run the jobs from there."""
@@ -139,6 +140,7 @@ def test_the_jobs_start_from_what_the_image_copies(tmp_path):
         subprocess.run(command, cwd=tmp_path, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
+@pytest.mark.slow
 def test_the_upload_is_small_and_holds_no_secret(tmp_path):
     """What ``ray job submit --working-dir .`` would send from a checkout with data, weights and credentials in it."""
     checkout = tmp_path / "checkout"

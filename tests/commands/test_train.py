@@ -7,6 +7,7 @@ from faceinpaint.commands import train
 from tests.train_job import command, run
 
 
+@pytest.mark.slow
 def test_the_method_trains_stage_after_stage_and_says_when_it_is_finished(faces_parquet, tmp_path):
     done = run(faces_parquet, tmp_path, "all", "--steps", "2")
     assert done.returncode == 0, done.stderr
@@ -25,6 +26,7 @@ def test_the_method_trains_stage_after_stage_and_says_when_it_is_finished(faces_
     assert copied == (tmp_path / "structure.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_another_configuration_is_refused_for_a_begun_run(faces_parquet, tmp_path):
     assert run(faces_parquet, tmp_path, "generator", "--steps", "1").returncode == 0
     other = run(faces_parquet, tmp_path, "generator", "--steps", "2", "--set", "seed=7")
@@ -51,3 +53,23 @@ def test_wrong_inputs_end_with_one_line_and_code_2(faces_parquet, tmp_path, caps
     assert told in message
     assert message.count("\n") == 1
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "told"),
+    [
+        ("--keep", "0", "0 is less than 1"),
+        ("--checkpoint-every", "0", "0 is less than 1"),
+        ("--steps", "x", "'x' is not a whole number"),
+        ("--workers", "-1", "'-1' is neither N nor LEAST-MOST"),
+        ("--workers", "4-2", "need 0 < LEAST <= MOST"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused_by_their_flag(flag, value, told, capsys):
+    arguments = ["--preset", "tiny", "--stage", "texture", "--data", "d", "--val", "v", "--output", "o"]
+    with pytest.raises(SystemExit) as end:
+        train.parse_args([*arguments, f"{flag}={value}"])
+    assert end.value.code == 2
+    message = capsys.readouterr().err
+    assert f"argument {flag}:" in message
+    assert told in message

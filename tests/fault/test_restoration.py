@@ -20,6 +20,8 @@ from faceinpaint.inference.lock import LOCK
 from faceinpaint.storage import PART, exists, join, list_files, read_bytes
 from tests.processes import processes_of
 
+pytestmark = pytest.mark.slow
+
 JOB = Path(__file__).parents[2] / "jobs" / "batch_inpaint.py"
 COUNT = 240
 # Stands in for a decoder that a hostile file crashes: this one dies of a marked picture.
@@ -48,7 +50,7 @@ def archive(tmp_path_factory):
 
 def start(archive, output, weights, **environment):
     command = [sys.executable, str(JOB), "--input", str(archive), "--masks", "squares", "--output", str(output)]
-    command += ["--weights", weights, "--cpus-per-worker", "1"]
+    command += ["--weights", weights, "--workers", "2", "--cpus-per-worker", "1"]
     return subprocess.Popen(command, env={**os.environ, **environment}, start_new_session=True)
 
 

@@ -11,6 +11,8 @@ from faceinpaint.storage import list_files
 from tests.processes import processes_of
 from tests.train_job import assert_same_state, command, run
 
+pytestmark = pytest.mark.slow
+
 STEPS = ("--steps", "6", "--checkpoint-every", "2", "--workers", "2")
 
 

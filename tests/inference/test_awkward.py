@@ -22,6 +22,8 @@ from PIL import Image, ImageOps, PngImagePlugin
 from faceinpaint import Options, restore
 from faceinpaint.photos import png
 
+pytestmark = pytest.mark.slow
+
 JOB = Path(__file__).parents[2] / "jobs" / "batch_inpaint.py"
 RNG = np.random.default_rng(11)
 SMOOTH = cv2.resize(RNG.integers(0, 256, (6, 8, 3), np.uint8), (96, 64), interpolation=cv2.INTER_CUBIC)

@@ -17,6 +17,8 @@ from faceinpaint.inference.lock import run_lock
 from faceinpaint.inference.row import ROW
 from faceinpaint.storage import join, list_files, read_bytes, write_bytes
 
+pytestmark = pytest.mark.slow
+
 SIDE = 32  # of preset tiny
 
 

@@ -39,6 +39,7 @@ def square_holes(*boxes: tuple[int, int, int, int]) -> Tensor:
     return masks
 
 
+@pytest.mark.slow
 @given(tops=st.lists(st.tuples(COORDINATE, COORDINATE), min_size=2, max_size=2), side=st.integers(1, SIZE))
 @settings(max_examples=25, deadline=None)
 def test_windows_change_nothing_but_rounding(model: TwoStage, tops: list[tuple[int, int]], side: int) -> None:

@@ -22,6 +22,8 @@ from faceinpaint.models.state_dict import load_exactly
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
 from tests.parity.formula import digest, formula_state, sines
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 PUBLIC = json.loads((HERE / "public.json").read_text())
 MANIFESTS = json.loads(gzip.decompress((HERE.parent / "models" / "public_checkpoints.json.gz").read_bytes()))

@@ -1,7 +1,9 @@
 """Checkpoints: whole, verified, the last and the best kept."""
 
+import pytest
 import torch
 
+from faceinpaint.errors import InputError
 from faceinpaint.training.checkpoint import CheckpointStore
 
 
@@ -25,6 +27,20 @@ def test_last_ones_and_the_best_are_kept(tmp_path):
     assert [note["step"] for note in store.notes()] == [2, 4, 5]
     assert store.best()["step"] == 2
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".json"] * 3 + [".pt"] * 3
+
+
+@pytest.mark.parametrize("keep", [1, 3])
+def test_the_newest_and_the_best_stay_whatever_number_is_kept(tmp_path, keep):
+    store = CheckpointStore(str(tmp_path), keep=keep)
+    for step, score in [(1, 9.0), (2, 1.0), (3, 2.0), (4, 3.0), (5, 4.0)]:
+        store.save(step, state(step), score)
+    assert [note["step"] for note in store.notes()] == [1, *range(6 - keep, 6)]
+
+
+@pytest.mark.parametrize("keep", [0, -1])
+def test_keeping_none_is_refused(tmp_path, keep):
+    with pytest.raises(InputError, match="the newest must stay"):
+        CheckpointStore(str(tmp_path), keep=keep)
 
 
 def test_damaged_newest_falls_back_with_a_warning(tmp_path, caplog):

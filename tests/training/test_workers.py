@@ -11,6 +11,8 @@ from faceinpaint.training.run import Run
 from faceinpaint.training.stages.build import build_trainee
 from faceinpaint.training.trainee import Batch
 
+pytestmark = pytest.mark.slow
+
 STEPS, BATCH, SIZE = 4, 6, 32
 
 

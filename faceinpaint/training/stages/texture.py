@@ -16,7 +16,6 @@ from faceinpaint.models.stylegan2 import Discriminator
 from faceinpaint.models.texture import TextureGenerator
 from faceinpaint.models.two_stage import First, TwoStage
 from faceinpaint.models.window import Windows
-from faceinpaint.training.stages.balance import GradientBalance
 from faceinpaint.training.stages.structure import StructureTerms
 from faceinpaint.training.trainee import Batch, Losses, Phase, adam
 
@@ -42,10 +41,10 @@ class TextureTrainee:
         self.stage, self.loss, self.gan = stage, config.texture_loss, config.gan
         self.critic, self.features, self.perceptual = critic, features, perceptual
         self.model = TwoStage(structure, texture, config.match_paste)
+        self._shared: tuple[Batch, First] | None = None
         self.modules: dict[str, nn.Module] = {stage: texture}
         self.exported: dict[str, nn.Module] = {stage: texture}
         self.frozen: tuple[nn.Module, ...] = tuple(m for m in (features, perceptual) if m is not None)
-        self.balance = GradientBalance(self.loss.balance) if self.loss.balance else None
         self.first_terms = StructureTerms(config.structure_loss, perceptual, None)
         names = ("perceptual", "l1", "hole", "lpips", "adversarial")
         self.weights = {name: weight for name in names if (weight := getattr(self.loss, name))}
@@ -61,14 +60,13 @@ class TextureTrainee:
                 self.weights["structure"] = self.loss.structure
         elif structure is not None:
             self.frozen += (structure.eval().requires_grad_(False),)
-        self.phases.append(Phase(stage, trained, painter, self._losses, self.weights))
+        after = self.settings.critic_first if self.loss.adversarial else 0
+        self.phases.append(Phase(stage, trained, painter, self._losses, self.weights, after=after))
 
     def _critic_phases(self) -> list[Phase]:
         """The critic's turns in a step; its loss is what the kind of critic was published with."""
         critic, settings = self.critic, self.settings
         self.modules["critic"] = critic
-        if self.balance:
-            self.modules["balance"] = self.balance
         if isinstance(critic, Critic):
             weights = {"critic": 1.0, "gradient_penalty": self.loss.gradient_penalty}
             judge = adam(critic.parameters(), settings, settings.critic_lr)
@@ -81,8 +79,7 @@ class TextureTrainee:
         return phases
 
     def before_step(self, progress: float) -> None:
-        if self.balance:
-            self.balance.adapt()
+        """Nothing changes during the run."""
 
     def restore(self, batch: Batch, averaged: dict[str, nn.Module]) -> Tensor:
         """Pictures restored by both stages."""
@@ -110,13 +107,27 @@ class TextureTrainee:
 
     @torch.no_grad()
     def _fake(self, batch: Batch) -> Tensor:
-        return self.model(batch.images, batch.masks)
+        first = self.model.first(batch.images, batch.masks) if self._tunes_structure else self._frozen_first(batch)
+        return self.model.second(first, batch.images, batch.masks)
+
+    @property
+    def _tunes_structure(self) -> bool:
+        return self.model.structure is not None and bool(self.settings.tune_structure)
+
+    @torch.no_grad()
+    def _frozen_first(self, batch: Batch) -> First:
+        """The picture of a first stage that does not learn: once per batch, for all phases of a step.
+
+        Not in inference mode: what is made there cannot be kept for a backward pass.
+        """
+        if self._shared is None or self._shared[0] is not batch:
+            self._shared = batch, self.model.first(batch.images, batch.masks)
+        return self._shared[1]
 
     def _losses(self, batch: Batch) -> Losses:
         truth, masks = batch.images, batch.masks
         first, first_loss = self._first(batch)
         output = self.model.second(first, truth, masks)
-        output, judged = self.balance.branches(output) if self.balance else (output, output)
         window = self._window(batch)
         seen, wanted = window.cut(output), window.cut(truth)
         terms = {
@@ -124,7 +135,7 @@ class TextureTrainee:
             "l1": lambda: l1(output, truth),
             "hole": lambda: hole_l1(output, truth, masks),
             "lpips": lambda: self.perceptual(seen, wanted).mean(),  # type: ignore[misc]
-            "adversarial": lambda: self._adversarial(judged, masks),
+            "adversarial": lambda: self._adversarial(output, masks),
             "structure": lambda: first_loss,
         }
         return {name: terms[name]() for name in self.weights}  # a term of weight 0 costs nothing
@@ -132,11 +143,12 @@ class TextureTrainee:
     def _first(self, batch: Batch) -> tuple[First, Tensor]:
         """The first stage's picture; and where that stage learns too, its own weighted loss, else 0."""
         structure, truth, masks = self.model.structure, batch.images, batch.masks
-        if structure is None or not self.settings.tune_structure:
-            with torch.no_grad():
-                return self.model.first(truth, masks), truth.new_zeros(())
+        if structure is None or not self._tunes_structure:
+            return self._frozen_first(batch), truth.new_zeros(())
         side = structure.image_size
         picture = structure(*shrunk(truth, masks, side)).float()
+        if not self.loss.structure:  # a term of weight 0 costs nothing
+            return self.model.pasted(picture, truth, masks), truth.new_zeros(())
         ratio = truth.shape[-1] // side
         losses = self.first_terms(picture, F.avg_pool2d(truth, ratio), F.avg_pool2d(masks, ratio))
         loss = torch.stack([self.first_terms.weights[name] * value for name, value in losses.items()]).sum()

@@ -1,0 +1,38 @@
+"""Propose masks of the damage in an archive of photographs, for a person to review.
+
+    faceinpaint detect --input photos --output proposals --weights weights/faces256
+
+The same command again does what is missing. Then: faceinpaint serve, and faceinpaint restore --masks proposals/masks.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+
+def parse_args(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="faceinpaint detect", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--input", required=True, help="folder, zip, tar, Parquet or picture; local or s3://")
+    add("--output", required=True, help="folder or s3:// prefix; empty, or this job's own")
+    add("--weights", default="weights/celeba64", help="weights folder with detector.safetensors (%(default)s)")
+    add("--sensitivity", type=float, default=0.5, metavar="X", help="0 marks least, 1 marks most (%(default)s)")
+    add("--workers", type=int, help="detector processes (default 2; 1 with GPUs or few pictures)")
+    add("--cpus-per-worker", type=float, default=1, help="CPUs, and torch threads, of each (%(default)s)")
+    add("--gpus-per-worker", type=float, default=0, help="GPUs of each")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    args = parse_args(arguments)
+    from faceinpaint.inference.detect import DetectOptions, detect
+    from faceinpaint.ray_session import disconnect
+
+    options = DetectOptions(**vars(args))
+    detect(options)
+    disconnect()
+    print(f"next: open {options.output}/review.html, then decide with")
+    print(f"  faceinpaint serve --weights {options.weights} --input {options.input} --masks {options.output}")
+    return 0

@@ -1,0 +1,69 @@
+"""Serve the models over HTTP and, over a detection's folder, a page where people review what was proposed.
+
+    faceinpaint serve --weights weights/faces256 --input photos --masks proposals
+
+Needs the extra: pip install 'faceinpaint[serve]'. Only this machine can reach it, unless --host says otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+
+from faceinpaint.errors import InputError
+
+TOKEN = "FACEINPAINT_TOKEN"
+NEEDED = ("gradio", "fastapi", "multipart")
+
+
+def parse_args(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="faceinpaint serve", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--weights", required=True, help="weights folder")
+    add("--input", help="the pictures to review: folder, zip or Parquet; local or s3://")
+    add("--masks", help="what faceinpaint detect wrote: its output folder")
+    add(
+        "--host",
+        default="127.0.0.1",
+        help=f"address to listen on (%(default)s); others ask for a token, {TOKEN} or a new one",
+    )
+    add("--port", type=int, default=8000, help="(%(default)s)")
+    add("--replicas", type=int, default=1, help="model processes (%(default)s)")
+    add("--cpus-per-replica", type=int, default=1, help="CPUs, and torch threads, of each (%(default)s)")
+    add("--gpus-per-replica", type=float, default=0, help="GPUs of each")
+    add("--largest-upload", type=int, default=64, metavar="MB", help="of a request (%(default)s)")
+    add("--largest-picture", type=int, default=50, metavar="MEGAPIXELS", help="(%(default)s)")
+    add("--in-flight", type=int, default=16, metavar="N", help="requests of one client at a time (%(default)s)")
+    add("--queue", type=int, default=64, metavar="N", help="requests that may wait for a model (%(default)s)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    args = parse_args(arguments)
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(f"{', '.join(missing)} not installed: pip install 'faceinpaint[serve]'")
+    from faceinpaint.serving.app import ServeOptions, run
+    from faceinpaint.serving.limits import Limits
+
+    limits = Limits(
+        upload=args.largest_upload, picture=args.largest_picture, in_flight=args.in_flight, queue=args.queue
+    )
+    run(
+        ServeOptions(
+            weights=args.weights,
+            input=args.input,
+            masks=args.masks,
+            host=args.host,
+            port=args.port,
+            token=os.environ.get(TOKEN),
+            replicas=args.replicas,
+            cpus_per_replica=args.cpus_per_replica,
+            gpus_per_replica=args.gpus_per_replica,
+            limits=limits,
+        )
+    )
+    return 0

@@ -1,0 +1,96 @@
+"""The detector's part of a pipeline: a Ray Data actor that proposes a hole for each picture that comes by."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import cv2
+import numpy as np
+
+from faceinpaint import telemetry
+from faceinpaint.device import settle
+from faceinpaint.errors import InputError, NoPhotographError
+from faceinpaint.inference.detector import Detector
+from faceinpaint.inference.proposal import Proposal, Rules
+from faceinpaint.inference.proposals import Found, ProposalRow
+from faceinpaint.inference.quarantine import spawned_pool
+from faceinpaint.inference.thumbs import thumbnail
+from faceinpaint.photos.photo import read_photo
+from faceinpaint.storage import first_line
+
+MARK = np.array([255, 0, 255], np.uint8)  # magenta: what is proposed, in thumbnails
+
+
+class Finder:
+    """Adds a column ``found`` (pickled :class:`Found`, for the processes of one run alone) to pictures.
+
+    apart: decode in a process of its own, after some picture has killed a worker.
+    """
+
+    def __init__(self, weights: str, sensitivity: float, threads: int, gpu: bool = False, apart: bool = False):
+        if threads:
+            settle(threads)
+        self.detector = Detector.load(weights, device=None if gpu else "cpu")
+        self.rules = Rules.of_sensitivity(sensitivity)
+        self.pool: ProcessPoolExecutor | None = spawned_pool() if apart else None
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
+        column = np.empty(len(batch["key"]), object)
+        with telemetry.step("detect", len(column)):
+            for i, (key, data, error) in enumerate(zip(batch["key"], batch["image"], batch["error"], strict=True)):
+                column[i] = pickle.dumps(self.find(str(key), data, error), pickle.HIGHEST_PROTOCOL)
+        return {**batch, "found": column}
+
+    def find(self, key: str, data: bytes | None, error: str | None, rules: Rules | None = None) -> Found:
+        """One input's proposal. Whatever is wrong with it costs its row, never the job."""
+        began = time.perf_counter()
+        row = ProposalRow(key=key, model_sha256=self.detector.model_sha256)
+        found = Found(row=row)
+        try:
+            if data is None:
+                raise InputError(error or "no picture")
+            row.input_sha256 = hashlib.sha256(data).hexdigest()
+            picture = self._decoded(data)
+            found = found_in(picture, self.detector(picture, rules or self.rules), row)
+        except NoPhotographError as problem:
+            row.status, row.reason = "skipped", first_line(problem)
+        except InputError as problem:
+            row.status, row.reason = "failed", first_line(problem)
+        except Exception as problem:  # hostile files make decoders raise anything
+            row.status, row.reason = "failed", f"{type(problem).__name__}: {first_line(problem)}"
+        row.seconds = time.perf_counter() - began
+        return found
+
+    def _decoded(self, data: bytes) -> np.ndarray:
+        if self.pool is None:
+            return read_upright(data)
+        try:
+            return self.pool.submit(read_upright, data).result()
+        except BrokenProcessPool:
+            self.pool = spawned_pool()
+            raise InputError("killed the process that decoded it: quarantined") from None
+
+
+def read_upright(data: bytes) -> np.ndarray:
+    """A photograph's bytes -> upright uint8 RGB (H, W, 3); raises as restoration would."""
+    return read_photo(data).rgb
+
+
+def found_in(picture: np.ndarray, proposal: Proposal, row: ProposalRow) -> Found:
+    """A proposal for uint8 (H, W, 3) as a row and a file."""
+    row.status = "proposed" if proposal.verdict == "damaged" else proposal.verdict
+    row.reason, row.confidence, row.parts = proposal.reason, proposal.confidence, proposal.parts
+    row.hole_ratio = float(proposal.hole.mean())
+    if row.status == "clean":
+        return Found(row=row)
+    before, after = thumbnail(picture), picture
+    png = b""
+    if proposal.hole.any():
+        png = cv2.imencode(".png", proposal.hole * np.uint8(255))[1].tobytes()
+        after = np.where(proposal.hole[..., None] > 0, MARK, picture)
+    return Found(row=row, png=png, sheet={"before": before, "marked": thumbnail(after)})

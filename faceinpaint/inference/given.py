@@ -1,0 +1,37 @@
+"""What the examining step is given: each input with the settings that hold for it."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from faceinpaint.data.mask_spec import Proposed
+from faceinpaint.inference.proposals import Found
+from faceinpaint.inference.work import Settings
+
+Given = tuple[str, bytes | None, str | None, Settings, str | None]  # key, bytes, error, settings, stamp
+
+
+def inputs(batch: dict[str, np.ndarray], settings: Settings) -> Iterator[Given]:
+    """What the examining step takes for each row of a batch.
+
+    With ``--masks detect`` the detector has been there before: its column ``found`` says each picture's hole.
+    """
+    rows = zip(*(batch[name] for name in ("key", "image", "error", "stamp")), strict=True)
+    for i, (key, data, error, stamp) in enumerate(rows):
+        own = settings
+        if "found" in batch:
+            found: Found = pickle.loads(batch["found"][i])
+            own = replace(settings, masks=Proposed(found.png, why_not(found)))
+        yield str(key), data, error, own, stamp
+
+
+def why_not(found: Found) -> str:
+    """Why a picture without a proposed hole is left alone."""
+    row = found.row
+    if row.status == "clean":
+        return "no damage found"
+    return f"no damage surely found: {row.reason}" if row.status == "unsure" else row.reason or "no damage found"

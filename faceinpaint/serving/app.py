@@ -1,0 +1,100 @@
+"""Both applications on Ray Serve, and running them until they are stopped."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from ray import serve
+from ray.serve.config import HTTPOptions, ProxyLocation
+from ray.serve.handle import DeploymentHandle
+
+from faceinpaint.errors import InputError
+from faceinpaint.inference.inpainter import Inpainter
+from faceinpaint.ray_session import connect, disconnect
+from faceinpaint.serving import api, engine, review
+from faceinpaint.serving.gate import LOOPBACK
+from faceinpaint.serving.limits import Limits
+from faceinpaint.serving.pictures import open_pictures
+from faceinpaint.storage import absolute, exists, join, name_of
+
+SERVICE, PAGE = "faceinpaint", "review"  # the applications
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions:
+    """How the service runs; the fields are the flags of ``faceinpaint serve``."""
+
+    weights: str
+    input: str | None = None
+    masks: str | None = None  # the folder of a detection
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: str | None = None  # None: none on loopback, a new one elsewhere
+    replicas: int = 1
+    cpus_per_replica: int = 1
+    gpus_per_replica: float = 0
+    limits: Limits = field(default_factory=Limits)
+
+
+def check(options: ServeOptions) -> ServeOptions:
+    """The options with absolute places and a token where one is needed. Raises :class:`InputError`."""
+    if (options.input is None) != (options.masks is None):
+        raise InputError(
+            "the review page needs both --input and --masks: the pictures, and what faceinpaint detect wrote"
+        )
+    Inpainter.load(options.weights, device="cpu")
+    token, masks, pictures = options.token, options.masks, options.input
+    if options.host not in LOOPBACK and not token:
+        token = secrets.token_urlsafe(24)
+    if masks is not None and pictures is not None:
+        masks, pictures = absolute(masks), absolute(pictures)
+        if name_of(masks) == "masks" and not exists(join(masks, "proposals")):
+            masks = masks.rstrip("/").rpartition("/")[0]
+        if not exists(join(masks, "proposals")):
+            raise InputError(f"{masks}: no proposals there: run faceinpaint detect --output {masks} first")
+        open_pictures(pictures)
+    values = {"weights": absolute(options.weights), "input": pictures, "masks": masks, "token": token}
+    return ServeOptions(**{**vars(options), **values})
+
+
+def start(options: ServeOptions) -> str:
+    """Deploy what checked ``options`` say on the Ray this process is connected to; returns the page's address."""
+    http = HTTPOptions(host=options.host, port=options.port)
+    serve.start(proxy_location=ProxyLocation.HeadOnly, http_options=http)
+    serve.run(service(options), name=SERVICE, route_prefix="/")
+    if options.input and options.masks:
+        models: DeploymentHandle = serve.get_deployment_handle("engine", SERVICE)
+        page = review.deployment().bind(models, options.limits, options.token, options.input, options.masks)
+        serve.run(page, name=PAGE, route_prefix="/review")
+    return f"http://{options.host}:{options.port}"
+
+
+def service(options: ServeOptions) -> Any:
+    """The API and its engine as one application."""
+    cpus, gpus = options.cpus_per_replica, options.gpus_per_replica
+    models = engine.deployment(options.limits, options.replicas, cpus, gpus).bind(options.weights, cpus, gpus > 0)
+    return api.deployment(options.limits, 1).bind(models, options.limits, options.token)
+
+
+def run(options: ServeOptions) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    options = check(options)
+    connect()
+    try:
+        address = start(options)
+        suffix = f"?token={options.token}" if options.token else ""
+        print(f"service: {address}/v1/restore, {address}/v1/detect; described at {address}/docs{suffix}", flush=True)
+        if options.input:
+            print(f"review:  {address}/review/{suffix}", flush=True)
+            print(f"then:    faceinpaint restore --input {options.input} --masks {options.masks}/masks", flush=True)
+        stopped = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
+        stopped.wait()
+    finally:
+        serve.shutdown()
+        disconnect()

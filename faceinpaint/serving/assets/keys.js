@@ -1,0 +1,17 @@
+// A key for each button; not while somebody types their name.
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, [contenteditable]")) return;
+  const button = (id) => document.querySelector(`#${id}`);
+  const tool = (label) => document.querySelector(`#editor button[aria-label="${label}"]`);
+  const actions = {
+    a: () => button("accept"), r: () => button("reject"), s: () => button("skip"), u: () => button("undo"),
+    p: () => button("restore"), b: () => tool("Brush"), e: () => tool("Erase"),
+    "+": () => tool("Zoom in"), "=": () => tool("Zoom in"), "-": () => tool("Zoom out"),
+  };
+  const action = actions[event.key.toLowerCase()];
+  const target = action && action();
+  if (!target) return;
+  event.preventDefault();
+  event.stopPropagation();
+  target.click();
+}, true);

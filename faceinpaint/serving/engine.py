@@ -1,0 +1,144 @@
+"""The models behind the service: a Ray Serve deployment that restores and detects, in batches across users."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Literal, TypeVar, cast
+
+from ray import serve
+
+from faceinpaint.data.marked_holes import Reading
+from faceinpaint.data.mask_pictures import decode_mask
+from faceinpaint.data.mask_spec import MaskFile, Proposed
+from faceinpaint.data.user_masks import Polarity
+from faceinpaint.device import settle
+from faceinpaint.errors import InputError
+from faceinpaint.inference.document import examine, finish
+from faceinpaint.inference.finder import Finder
+from faceinpaint.inference.given import why_not
+from faceinpaint.inference.inpainter import Inpainter
+from faceinpaint.inference.painter import paint_together
+from faceinpaint.inference.proposal import Rules
+from faceinpaint.inference.proposals import Found, ProposalRow
+from faceinpaint.inference.row import LedgerRow, Status
+from faceinpaint.inference.work import Examined, Painted, Settings
+from faceinpaint.models.weights import has_weights
+from faceinpaint.serving.limits import Limits
+
+T = TypeVar("T")
+BATCH_WAIT = 0.01  # seconds that a request waits for others to be painted with
+DECODERS = 2  # threads that decode and encode beside the model
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreRequest:
+    """One picture to restore. mask: an encoded mask picture, or None: the detector proposes the hole."""
+
+    key: str
+    picture: bytes
+    mask: bytes | None = None
+    polarity: Polarity = "white-is-hole"
+    no_face: Literal["skip", "classical", "crop"] = "classical"
+    sensitivity: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What became of it: the row (of the ledger, or of the proposals) and a file; empty when there is none."""
+
+    row: dict[str, Any]
+    file: bytes = b""
+
+
+class Engine:
+    """Restores and detects. One per replica; pictures are never written or logged."""
+
+    def __init__(self, weights: str, threads: int = 1, gpu: bool = False, precision: Any = "auto"):
+        settle(threads)
+        device = None if gpu else "cpu"
+        self.inpainter = Inpainter.load(weights, device=device, precision=precision)
+        self.finder = Finder(weights, 0.5, threads, gpu) if has_weights(weights, "detector") else None
+        self.side_threads = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
+        self.model_thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+
+    async def restore(self, request: RestoreRequest) -> Reply:
+        """Restore one picture, painted in one batch with other users'.
+
+        Without a mask the detector proposes the hole; a picture in which it finds none comes back as it was, and the
+        row says so.
+        """
+        try:
+            if request.mask is not None:
+                masks: MaskFile | Proposed = MaskFile(await self._aside(decode_mask, request.mask))
+            else:
+                found = await self._find(request.key, request.picture, request.sensitivity)
+                masks = Proposed(found.png, why_not(found))
+                if found.row.status in ("clean", "unsure"):
+                    return Reply(row=asdict(self._row(request, "skipped", masks.reason)), file=request.picture)
+        except InputError as error:  # the mask is no mask, or there is no detector
+            return Reply(row=asdict(self._row(request, "failed", str(error))))
+        settings = self._settings(request, masks)
+        examined = await self._aside(examine, request.key, request.picture, None, settings)
+        painted = await self.painted(examined) if examined.plan.crops is not None else Painted(examined=examined)
+        finished = await self._aside(finish, painted, settings)
+        return Reply(row=asdict(finished.row), file=finished.picture)
+
+    async def detect(self, key: str, picture: bytes, sensitivity: float = 0.5) -> Reply:
+        """The proposed mask of a picture as a PNG, white in the hole; none where there is nothing to propose."""
+        try:
+            found = await self._find(key, picture, sensitivity)
+        except InputError as error:
+            return Reply(row=asdict(ProposalRow(key=key, status="failed", reason=str(error))))
+        return Reply(row=asdict(found.row), file=found.png)
+
+    def _row(self, request: RestoreRequest, status: Status, reason: str) -> LedgerRow:
+        return LedgerRow(key=request.key, status=status, reason=reason, model_sha256=self.inpainter.model_sha256)
+
+    def _settings(self, request: RestoreRequest, masks: MaskFile | Proposed) -> Settings:
+        return Settings(
+            output="",
+            masks=masks,
+            reading=Reading(polarity=request.polarity, grow="auto"),
+            image_size=self.inpainter.image_size,
+            alignment=self.inpainter.config.alignment,
+            no_face=request.no_face,
+            apart=True,
+            model_sha256=self.inpainter.model_sha256,
+        )
+
+    async def _find(self, key: str, picture: bytes, sensitivity: float) -> Found:
+        if self.finder is None:
+            raise InputError("these weights hold no detector: send a mask")
+        look = partial(self.finder.find, key, picture, None, Rules.of_sensitivity(sensitivity))
+        return await asyncio.get_running_loop().run_in_executor(self.model_thread, look)
+
+    @serve.batch(max_batch_size=8, batch_wait_timeout_s=BATCH_WAIT)
+    async def painted(self, examined: list[Examined]) -> list[Painted]:
+        """Pictures with crops, painted by the model in one batch over all of them."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self.model_thread, paint_together, self.inpainter, examined
+        )
+
+    async def _aside(self, work: Callable[..., T], *given: Any) -> T:
+        """Decode or encode in a thread, while others' pictures are painted."""
+        return await asyncio.get_running_loop().run_in_executor(self.side_threads, work, *given)
+
+
+def deployment(limits: Limits, replicas: int, threads: int, gpus: float) -> serve.Deployment:
+    """The engine as a deployment of ``replicas`` processes."""
+    options: dict[str, Any] = {"num_cpus": threads}
+    if gpus:
+        options["num_gpus"] = gpus
+    made = cast(serve.Deployment, serve.deployment(Engine))  # its stub is of the decorator alone
+    return made.options(
+        name="engine",
+        num_replicas=replicas,
+        max_ongoing_requests=2 * limits.batch,
+        max_queued_requests=limits.queue,
+        ray_actor_options=options,
+        health_check_period_s=5,
+    )

@@ -1,0 +1,106 @@
+"""Any one picture of an archive by its key, for the review page: what bulk jobs stream is here read as needed."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from functools import lru_cache
+from typing import Protocol
+
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from faceinpaint.data.places import is_parquet, parquet_files
+from faceinpaint.errors import InputError
+from faceinpaint.storage import first_line, join, kind, name_of, open_uri, read_bytes
+
+ESCAPE = re.compile(rb"\\x([0-9a-f]{2})")
+
+
+class Pictures(Protocol):
+    """An archive's pictures by key."""
+
+    def read(self, key: str) -> bytes:
+        """A picture's bytes. Raises :class:`InputError` when it is not there or cannot be read."""
+        ...
+
+
+def open_pictures(uri: str) -> Pictures:
+    """Pictures of a folder, a zip, a Parquet or a single file, local or s3://, by the keys that bulk jobs give them.
+
+    Raises :class:`InputError` for what is not there, and for tar, which cannot be read out of order.
+    """
+    if is_parquet(uri):
+        return _ParquetPictures(uri)
+    what = kind(uri)
+    if what == pafs.FileType.NotFound:
+        raise InputError(f"{uri}: no such file or folder")
+    if what == pafs.FileType.Directory:
+        return _FolderPictures(uri)
+    if uri.lower().endswith(".zip"):
+        return _ZipPictures(uri)
+    if re.search(r"\.(tar|tgz|tar\.\w+)$", uri.lower()):
+        raise InputError(f"{uri}: pictures of a tar cannot be shown one by one: unpack it first")
+    return _FolderPictures(uri.rpartition("/")[0] or ".", only=name_of(uri))
+
+
+class _FolderPictures:
+    def __init__(self, uri: str, only: str | None = None):
+        self.uri, self.only = uri, only
+
+    def read(self, key: str) -> bytes:
+        path = raw_path(key)
+        if {"", ".", ".."} & set(path.split("/")) or (self.only and key != self.only):
+            raise InputError(f"{key!r} is no picture of {self.uri}")
+        try:
+            return read_bytes(join(self.uri, path))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{key}: cannot be read: {first_line(error)}") from None
+
+
+class _ZipPictures:
+    def __init__(self, uri: str):
+        self.uri = uri
+        filesystem, path = open_uri(uri)
+        try:
+            self.archive = zipfile.ZipFile(filesystem.open_input_file(path))
+        except (OSError, zipfile.BadZipFile) as error:
+            raise InputError(f"{uri}: not a readable archive: {first_line(error)}") from None
+
+    def read(self, key: str) -> bytes:
+        try:
+            return self.archive.read(key)
+        except (KeyError, OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, EOFError) as error:
+            raise InputError(f"{key}: cannot be read from {self.uri}: {first_line(error)}") from None
+
+
+class _ParquetPictures:
+    def __init__(self, uri: str):
+        self.uri, self.filesystem = uri, open_uri(uri)[0]
+        self.places: dict[str, tuple[str, int, int]] = {}
+        for path in parquet_files(uri):
+            file = pq.ParquetFile(path, filesystem=self.filesystem)
+            for group in range(file.num_row_groups):
+                keys = file.read_row_group(group, columns=["key"])["key"].to_pylist()
+                self.places.update({str(key): (path, group, row) for row, key in enumerate(keys)})
+
+    def read(self, key: str) -> bytes:
+        if key not in self.places:
+            raise InputError(f"{key!r} is no picture of {self.uri}")
+        path, group, row = self.places[key]
+        picture = self._column(path, group)[row].as_py()
+        if isinstance(picture, dict):  # Hugging Face's {bytes, path}
+            picture = picture["bytes"]
+        if picture is None:
+            raise InputError(f"{key}: its row has no picture")
+        return picture
+
+    @lru_cache(maxsize=2)  # noqa: B019  # lives as long as the page
+    def _column(self, path: str, group: int):  # type: ignore[no-untyped-def]
+        return pq.ParquetFile(path, filesystem=self.filesystem).read_row_group(group, columns=["image"])["image"]
+
+
+def raw_path(key: str) -> str:
+    """The path that a key was made from: ``\\xNN`` stands for a byte that is not UTF-8."""
+    return os.fsdecode(ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), key.encode()))

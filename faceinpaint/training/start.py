@@ -1,0 +1,128 @@
+"""What a stage starts from, and whether that fits: one line says what does not, before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from faceinpaint.config import Config
+from faceinpaint.errors import InputError
+from faceinpaint.models import build
+from faceinpaint.models.grow import grow
+from faceinpaint.models.weights import has_weights, load_config
+from faceinpaint.storage import exists, join
+from faceinpaint.training.trunk import Trunk, find_trunk
+
+# What a stage builds on.
+EARLIER = {"structure": ("generator",), "texture": ("structure",), "variant-2": ("structure",)}
+SECTIONS = {
+    "generator": ("generator",),
+    "discriminator": ("generator",),
+    "structure": ("image_size", "generator", "encoder"),
+    "variant-1": ("texture",),
+    "variant-2": ("texture",),
+}  # parts of the configuration that shape a network; others have one of their own name
+NAMED = 4  # differences that an error names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """How a stage may begin: from which stage's weights or run; may they be smaller; must there be a run."""
+
+    stage: str
+    may_grow: bool = False
+    needs_trunk: bool = False
+
+
+def find_start(start: Start, stage: str, config: Config, init: str | None, sources: tuple[str, ...]) -> Trunk | None:
+    """The run in ``init`` that ``stage`` goes on from; None where it starts from weights alone, or from nothing.
+
+    ``sources``: weights folders it may take weights from. Raises :class:`InputError` when ``start`` asks for what is
+    not there, or weights or run do not fit.
+    """
+    trunk = find_trunk(init, start.stage) if init else None
+    if start.needs_trunk and trunk is None:
+        raise InputError(f"--finish goes on from a run of {start.stage}: name the --output of one by --init")
+    if start.stage != stage and not trunk and not (init and has_weights(init, start.stage)):
+        raise InputError(f"--init-stage {start.stage}: --init holds neither a run nor weights of it")
+    if trunk:
+        _check_trunk(trunk, stage, config, start.may_grow)
+    wanted = [(name, name) for name in EARLIER.get(stage, ())] + ([] if trunk else [(start.stage, stage)])
+    for source in sources:
+        for theirs, ours in wanted:
+            _check_weights(source, theirs, ours, config, start.may_grow)
+    return trunk
+
+
+def _check_trunk(trunk: Trunk, stage: str, config: Config, may_grow: bool) -> None:
+    """Raises :class:`InputError` unless the trunk's networks fit ``stage``'s, or, with ``may_grow``, grow to them."""
+    names = {"generator": ("generator", "discriminator")}.get(stage, (stage,))
+    for name in names:
+        source = trunk.stage if name == stage else name
+        what = f"{trunk.folder}: its {source}"
+        _check_fit(source, trunk.config, name, config, may_grow, what)
+
+
+def _check_weights(uri: str, source: str, name: str, config: Config, may_grow: bool) -> None:
+    """Raises :class:`InputError` when ``uri/source.safetensors``, if there, does not fit ``config``'s ``name``.
+
+    A folder without config.yaml is not judged: its keys are, when they are read.
+    """
+    if has_weights(uri, source) and exists(join(uri, "config.yaml")):
+        _check_fit(source, load_config(uri), name, config, may_grow, f"{uri}: its {source}")
+
+
+def _check_fit(source: str, theirs: Config, name: str, ours: Config, may_grow: bool, what: str) -> None:
+    """Raises :class:`InputError` unless ``source`` of one configuration is, or grows to, ``name`` of another."""
+    old, new = _network(source, theirs), _network(name, ours)
+    shapes = [{key: value.shape for key, value in network.state_dict().items()} for network in (old, new)]
+    if shapes[0] == shapes[1]:
+        return
+    try:
+        grow(old.state_dict(), new, "")
+    except InputError:
+        grows = False
+    else:
+        grows = True
+    if grows and may_grow:
+        return
+    section = SECTIONS.get(name, (name,))
+    there, here = ({field: tree.model_dump(mode="json")[field] for field in section} for tree in (theirs, ours))
+    found = [
+        f"{path} is {_value(there, path)} there and {_value(here, path)} here" for path in differences(there, here)
+    ]
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    hint = "; --grow takes it to the new size" if grows else ""
+    raise InputError(f"{what} does not fit this configuration: {', '.join(found[:NAMED])}{more}{hint}")
+
+
+def _network(name: str, config: Config) -> nn.Module:
+    """The network of a weights file or checkpoint, without memory for its weights."""
+    with torch.device("meta"):
+        match name:
+            case "generator":
+                return build.build_generator(config)
+            case "discriminator":
+                return build.build_discriminator(config)
+            case "structure":
+                return build.build_structure(config)
+            case "pconv" | "rfr":
+                return build.build_baseline(config, name)
+        return build.build_texture(config.texture_for(name))
+
+
+def differences(before: Any, now: Any, path: str = "") -> list[str]:
+    """Dotted names of the values in which two JSON trees differ."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        names = sorted(before.keys() | now.keys())
+        return [d for n in names for d in differences(before.get(n), now.get(n), f"{path}.{n}".lstrip("."))]
+    return [] if before == now else [path]
+
+
+def _value(tree: Any, path: str) -> Any:
+    for name in path.split("."):
+        tree = (tree or {}).get(name)
+    return tree

@@ -1,0 +1,91 @@
+"""The detector on pictures of any size, and what is proposed from its map."""
+
+import numpy as np
+import pytest
+import torch
+
+from faceinpaint.inference import detector as detector_module
+from faceinpaint.inference.detector import Detector, tiles
+from faceinpaint.inference.proposal import Rules, propose
+from faceinpaint.models.detector import DamageDetector
+
+
+@pytest.fixture(scope="module")
+def detector():
+    torch.manual_seed(0)
+    model = DamageDetector((8, 8, 8, 8))
+    for norm in model.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            norm.running_mean.normal_(0, 0.1)
+            norm.running_var.uniform_(0.5, 1.5)
+    torch.nn.init.normal_(model.head.weight, 0, 2)
+    return Detector(model, "", torch.device("cpu"), "fp32")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1023, 30), (1024, 1024), (2500, 1100)])
+def test_kept_parts_of_tiles_are_the_picture_once(shape):
+    count = np.zeros(shape, int)
+    for seen, kept in tiles(*shape):
+        count[kept] += 1
+        assert all(s.start <= k.start and k.stop <= s.stop for s, k in zip(seen, kept, strict=True))
+        assert all(s.start % 16 == 0 for s in seen)
+    assert (count == 1).all()
+
+
+def test_a_picture_gets_the_same_answer_however_it_is_cut(detector, monkeypatch):
+    picture = np.random.default_rng(0).integers(0, 256, (400, 330, 3), np.uint8)
+    whole = detector.probability(picture)
+    monkeypatch.setattr(detector_module, "TILE", 112)
+    cut = detector.probability(picture)
+    assert whole.shape == (400, 330)
+    assert whole.std() > 0.01
+    assert np.abs(whole - cut).max() < 1e-5
+
+
+def bump(height=60, width=80, level=0.97):
+    probability = np.full((height, width), 0.02, np.float32)
+    probability[10:20, 15:40] = level
+    return probability
+
+
+def test_a_sure_part_is_proposed_a_little_wider():
+    proposal = propose(bump())
+    assert proposal.verdict == "damaged"
+    assert proposal.parts == 1
+    assert proposal.confidence == pytest.approx(0.97, abs=1e-3)
+    assert proposal.hole[9:21, 15:40].all()
+    assert proposal.hole.sum() < 13 * 28
+
+
+def test_a_doubtful_part_is_left_alone_and_named():
+    proposal = propose(bump(level=0.7))
+    assert proposal.verdict == "unsure"
+    assert not proposal.hole.any()
+    assert "0.70" in proposal.reason
+    assert proposal.confidence == pytest.approx(0.3, abs=1e-3)
+
+
+def test_a_clean_picture_is_clean_however_small_the_doubt():
+    proposal = propose(np.full((30, 30), 0.01, np.float32))
+    assert proposal.verdict == "clean"
+    assert proposal.confidence == pytest.approx(0.95)
+    specks = np.zeros((30, 30), np.float32)
+    specks[4, 4] = 1
+    assert propose(specks).verdict == "clean"
+
+
+def test_a_picture_damaged_all_over_is_not_believed():
+    probability = np.full((40, 40), 0.99, np.float32)
+    proposal = propose(probability)
+    assert proposal.verdict == "unsure"
+    assert not proposal.hole.any()
+    assert "too much" in proposal.reason
+
+
+def test_sensitivity_moves_both_thresholds_and_half_is_the_default():
+    assert Rules.of_sensitivity(0.5).seed == pytest.approx(Rules().seed)
+    assert Rules.of_sensitivity(0.5).extent == pytest.approx(Rules().extent)
+    low, high = Rules.of_sensitivity(0.0), Rules.of_sensitivity(1.0)
+    assert low.seed > Rules().seed > high.seed
+    assert propose(bump(level=0.7), high).verdict == "damaged"
+    assert propose(bump(), low).verdict == "unsure"

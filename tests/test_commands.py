@@ -1,0 +1,87 @@
+"""The command ``faceinpaint``: its verbs, their help at once, its version, and the files that `ray job submit` runs."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import faceinpaint
+from faceinpaint.commands import VERBS
+
+ROOT = Path(__file__).parents[1]
+HELP = """
+import sys
+from faceinpaint.commands import main
+sys.argv[1:] = sys.argv[1:2] + ["--help"]
+try:
+    main()
+finally:
+    heavy = {"torch", "ray", "scipy", "skimage"} & set(sys.modules)
+    assert not heavy, heavy
+"""
+
+
+def command(*arguments, **options):
+    options = {"cwd": ROOT, "capture_output": True, "text": True, "timeout": 60, **options}
+    return subprocess.run([sys.executable, "-m", "faceinpaint", *arguments], **options)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_starts_neither_torch_nor_ray(verb):
+    shown = subprocess.run([sys.executable, "-c", HELP, verb], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith(f"usage: faceinpaint {verb} ")
+
+
+def test_help_of_a_verb_takes_less_than_a_second():
+    spent = []
+    for _ in range(3):  # the least: other processes of this machine take turns
+        began = time.perf_counter()
+        assert command("restore", "--help").returncode == 0
+        spent.append(time.perf_counter() - began)
+    assert min(spent) < 1
+
+
+def test_every_verb_is_named_by_help_and_an_unknown_one_refused():
+    shown = command("--help").stdout
+    assert all(f"\n  {verb} " in shown for verb in VERBS)
+    wrong = command("mend")
+    assert wrong.returncode == 2
+    assert "invalid choice: 'mend'" in wrong.stderr
+    assert command().returncode == 2
+
+
+def test_version():
+    assert command("--version").stdout == f"faceinpaint {faceinpaint.__version__}\n"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "jobs").glob("*.py")), ids=lambda path: path.stem)
+def test_a_job_is_a_verb(path):
+    """Each file only calls ``main`` with its verb."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    assert len(calls) == 1
+    assert calls[0].args[0].value == {"batch_inpaint": "restore"}.get(path.stem, path.stem)
+    shown = subprocess.run([sys.executable, path, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert shown.returncode == 0, shown.stderr
+
+
+def test_code_is_named_by_its_files_where_there_is_no_git(tmp_path):
+    shutil.copytree(ROOT / "faceinpaint", tmp_path / "faceinpaint", ignore=shutil.ignore_patterns("__pycache__"))
+    code = "from faceinpaint.version import code_version; print(code_version())"
+    environment = {**os.environ, "PYTHONPATH": ""}
+
+    def named(folder):
+        done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    here, there = named(ROOT), named(tmp_path)
+    assert there.startswith(f"{faceinpaint.__version__}, source ")
+    assert here.startswith(f"{there}, commit ")  # the same source, and here it is a checkout
+    (tmp_path / "faceinpaint" / "tensors.py").write_text("changed = True\n")
+    assert named(tmp_path).split(", ")[1] != there.split(", ")[1]
