@@ -29,6 +29,7 @@ from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.proposals import ProposalRow, ProposalTable
 from faceinpaint.inference.review_sheet import ReviewSheet
 from faceinpaint.inference.steps import missing
+from faceinpaint.models.find_weights import find_weights
 from faceinpaint.ray_session import connect
 from faceinpaint.storage import absolute, check_writable, join, write_bytes
 
@@ -42,7 +43,7 @@ class FinderOptions(Protocol):
     @property
     def input(self) -> str: ...
     @property
-    def weights(self) -> str: ...
+    def weights(self) -> str | None: ...
     @property
     def sensitivity(self) -> float: ...
     @property
@@ -59,7 +60,7 @@ class DetectOptions:
 
     input: str
     output: str
-    weights: str
+    weights: str | None = None  # None: what $FACEINPAINT_WEIGHTS names
     sensitivity: float = 0.5  # 0 marks least, 1 most
     workers: int | None = None  # None: 2; 1 with GPUs or few pictures
     cpus_per_worker: float = 1
@@ -76,7 +77,7 @@ def detect(options: DetectOptions | None = None, /, **fields: Any) -> dict[str, 
         options,
         input=absolute(options.input),
         output=absolute(options.output),
-        weights=absolute(options.weights),
+        weights=find_weights(options.weights),
     )
     check_source(options.input)
     with ThreadPoolExecutor(1) as pool:  # torch is imported, and the weights are checked, while Ray starts
@@ -106,7 +107,7 @@ def check_detector(options: FinderOptions) -> str:
 
     if not 0 <= options.sensitivity <= 1:
         raise InputError(f"--sensitivity {options.sensitivity}: give a number from 0 (marks least) to 1 (marks most)")
-    return f"{Detector.load(options.weights, device='cpu').model_sha256} at {options.sensitivity:g}"
+    return f"{Detector.load(find_weights(options.weights), device='cpu').model_sha256} at {options.sensitivity:g}"
 
 
 def _run(options: DetectOptions) -> dict[str, int]:
@@ -167,7 +168,7 @@ def find(pictures: ray.data.Dataset, options: FinderOptions, apart: bool = False
     threads, gpu = round(options.cpus_per_worker), options.gpus_per_worker > 0
     return pictures.map_batches(
         Finder,
-        fn_constructor_args=(options.weights, options.sensitivity, threads, gpu, apart),
+        fn_constructor_args=(find_weights(options.weights), options.sensitivity, threads, gpu, apart),
         batch_size=PICTURES,
         batch_format="numpy",
         compute=ActorPoolStrategy(size=options.workers or (1 if few else 2)),

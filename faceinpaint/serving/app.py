@@ -14,6 +14,7 @@ from ray.serve.handle import DeploymentHandle
 
 from faceinpaint.errors import InputError
 from faceinpaint.inference.inpainter import Inpainter
+from faceinpaint.models.find_weights import find_weights
 from faceinpaint.ray_session import connect, disconnect
 from faceinpaint.serving import api, engine, review
 from faceinpaint.serving.gate import LOOPBACK
@@ -28,7 +29,7 @@ SERVICE, PAGE = "faceinpaint", "review"  # the applications
 class ServeOptions:
     """How the service runs; the fields are the flags of ``faceinpaint serve``."""
 
-    weights: str
+    weights: str | None = None  # None: what $FACEINPAINT_WEIGHTS names
     input: str | None = None
     masks: str | None = None  # the folder of a detection
     host: str = "127.0.0.1"
@@ -46,7 +47,8 @@ def check(options: ServeOptions) -> ServeOptions:
         raise InputError(
             "the review page needs both --input and --masks: the pictures, and what faceinpaint detect wrote"
         )
-    Inpainter.load(options.weights, device="cpu")
+    weights = find_weights(options.weights)
+    Inpainter.load(weights, device="cpu")
     token, masks, pictures = options.token, options.masks, options.input
     if options.host not in LOOPBACK and not token:
         token = secrets.token_urlsafe(24)
@@ -57,7 +59,7 @@ def check(options: ServeOptions) -> ServeOptions:
         if not exists(join(masks, "proposals")):
             raise InputError(f"{masks}: no proposals there: run faceinpaint detect --output {masks} first")
         open_pictures(pictures)
-    values = {"weights": absolute(options.weights), "input": pictures, "masks": masks, "token": token}
+    values = {"weights": weights, "input": pictures, "masks": masks, "token": token}
     return ServeOptions(**{**vars(options), **values})
 
 
@@ -76,7 +78,9 @@ def start(options: ServeOptions) -> str:
 def service(options: ServeOptions) -> Any:
     """The API and its engine as one application."""
     cpus, gpus = options.cpus_per_replica, options.gpus_per_replica
-    models = engine.deployment(options.limits, options.replicas, cpus, gpus).bind(options.weights, cpus, gpus > 0)
+    models = engine.deployment(options.limits, options.replicas, cpus, gpus).bind(
+        find_weights(options.weights), cpus, gpus > 0
+    )
     return api.deployment(options.limits, 1).bind(models, options.limits, options.token)
 
 
