@@ -36,6 +36,7 @@ def rows(weights: str, rounds: int) -> list[dict[str, Any]]:
 
     A hole of a quarter of the side, one thread of each; torch works in the hole's window, the graph on the picture.
     """
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     methods = {precision: Inpainter.load(weights, device="cpu", precision=precision) for precision in DTYPES}
     size, found = methods["fp32"].image_size, []
@@ -51,6 +52,7 @@ def rows(weights: str, rounds: int) -> list[dict[str, Any]]:
         contestants = {f"torch_{name}": partial(m.restore_batch, images, masks) for name, m in methods.items()}
         seconds = interleaved({"onnx": partial(session.run, None, given), **contestants}, rounds)
         found.append({"batch": batch, **seconds, "onnx_over_torch": seconds["onnx"] / seconds["torch_fp32"]})
+    torch.set_num_threads(threads)
     return found
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
+from bench.markdown import table
 from bench.networks import network, pictures
 from faceinpaint.config import load_preset
 from faceinpaint.inference.inpainter import Inpainter
@@ -52,8 +53,8 @@ def by_part(inpainter: Inpainter, images: Any, masks: Any) -> str:
         inpainter.restore_batch(images, masks)
         took["all"].append(time.perf_counter() - began)
     median = {name: statistics.median(seconds) for name, seconds in took.items()}
-    lines = [f"| {name} | {seconds:.3f} | {seconds / median['all']:.0%} |" for name, seconds in median.items()]
-    return "\n".join(["| part | s | share |", "|---|---|---|", *lines, ""])
+    rows = [(name, f"{seconds:.3f}", f"{seconds / median['all']:.0%}") for name, seconds in median.items()]
+    return table(("part", "s", "share"), rows) + "\n"
 
 
 def _timed(part: nn.Module, seconds: list[float]) -> None:
@@ -76,11 +77,9 @@ def by_operation(measured: profile) -> str:
     total = sum(spent.values())
     named = {key: t for key, t in spent.items() if t >= LEAST_SHARE * total}
     named["others"] = total - sum(named.values())
-    lines = [
-        f"| {key.removeprefix('aten::')} | {t / total:.0%} |"
-        for key, t in sorted(named.items(), key=lambda pair: -pair[1])
-    ]
-    return "\n".join(["| operation | share |", "|---|---|", *lines, ""])
+    ranked = sorted(named.items(), key=lambda pair: -pair[1])
+    rows = [(key.removeprefix("aten::"), f"{seconds / total:.0%}") for key, seconds in ranked]
+    return table(("operation", "share"), rows) + "\n"
 
 
 if __name__ == "__main__":

@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 import ray
 import torch
 
-from bench import evaluation, networks, restoration, startup, training
+from bench import evaluation, networks, onnx_runtime, restoration, startup, training
+from bench.markdown import table
 from bench.timing import DTYPES
-from faceinpaint.training.driver import code_version
+from faceinpaint.version import commit
 
 RESULTS = Path(__file__).parent / "results.json"
 TABLE = Path(__file__).parent / "results.md"
@@ -42,13 +43,14 @@ def main() -> None:
         results["ray_train"] = training.ray_over_ddp(data, "celeba64")
     results["evaluation"] = evaluation.evaluation_over_script()
     results["start_up_seconds"] = startup.start_up(args.weights)
+    results["onnx"] = onnx_runtime.rows(args.weights, 3 * args.rounds)
     results["networks_64"] = networks.rows("celeba64", 3 * args.rounds)
     results["training_steps"] = training.step_rows("celeba64", args.rounds)
     results["networks_256"] = networks.rows("celebahq256-native", args.rounds)
     results["attention_mb_256"] = networks.attention_megabytes("celebahq256-native")
     results["aims"] = aims(results)
     RESULTS.write_text(json.dumps(results, indent=1))
-    TABLE.write_text(table(results))
+    TABLE.write_text(report(results))
     print(TABLE.read_text())
 
 
@@ -57,7 +59,7 @@ def machine() -> dict[str, Any]:
     model = next((line.split(":")[1].strip() for line in cpus if line.startswith("model name")), platform.processor())
     return {
         "date": datetime.date.today().isoformat(),
-        "commit": code_version(),
+        "commit": commit() or "unknown",
         "cpu": model,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
@@ -79,49 +81,48 @@ def aims(results: dict[str, Any]) -> dict[str, float]:
         "forward_share_of_peak": fastest["share_of_matmul_peak"],
         "pipeline_over_bare_model": results["pipeline"]["fp32"]["ratio"],
         "ray_train_over_bare_ddp": results["ray_train"]["ratio"],
+        "in_process_over_ray_train": results["ray_train"]["in_process_over_ray_train"],
+        "onnx_over_torch": results["onnx"][0]["onnx_over_torch"],
         "restoration_start_up_seconds": results["start_up_seconds"]["batch_inpaint"],
     }
 
 
-def table(results: dict[str, Any]) -> str:
+def report(results: dict[str, Any]) -> str:
     """The results as Markdown."""
-    lines = ["| aim | measured |", "|---|---|"]
-    lines += [f"| {name} | {value:.2f} |" for name, value in results["aims"].items()]
-    lines += [
-        "",
-        "| preset | method | precision | batch | s a picture | GFLOP | share of matmul | peak MB |",
-        "|" + "---|" * 8,
-    ]
-    for r in results["networks_256"] + results["networks_64"]:
-        lines.append(
-            f"| {r['preset']} | {r['method']} | {r['precision']} | {r['batch']} | {r['seconds_a_picture']:.4f} "
-            f"| {r['gflop_a_picture']:.1f} | {r['share_of_matmul_peak']:.2f} | {r['peak_mb']:.0f} |"
+    networks = [
+        (
+            *(r["preset"], r["method"], r["precision"], str(r["batch"]), f"{r['seconds_a_picture']:.4f}"),
+            *(f"{r['gflop_a_picture']:.1f}", f"{r['share_of_matmul_peak']:.2f}", f"{r['peak_mb']:.0f}"),
         )
-    lines += ["", "| stage | batch | s a step | over a bare loop |", "|---|---|---|---|"]
-    lines += [
-        f"| {r['stage']} | {r['batch']} | {r['ours']:.2f} | {r['ours_over_bare']:.2f} |"
+        for r in results["networks_256"] + results["networks_64"]
+    ]
+    stages = [
+        (r["stage"], str(r["batch"]), f"{r['ours']:.2f}", f"{r['ours_over_bare']:.2f}")
         for r in results["training_steps"]
     ]
-    lines += ["", f"Attention at 256 px takes {results['attention_mb_256']:.0f} MB a picture beyond its maps."]
-    pairs = {"restoration": "pipeline", "evaluation": "evaluation", "Ray Train": "ray_train"}
-    lines += ["", "| job | pictures/s | alone, pictures/s | ratio |", "|---|---|---|---|"]
-    for name, key in pairs.items():
+    jobs = []
+    for name, key in {"restoration": "pipeline", "evaluation": "evaluation", "Ray Train": "ray_train"}.items():
         for label, r in results[key].items() if key == "pipeline" else [("", results[key])]:
             ours, alone, ratio = list(r.values())[:3]
-            lines.append(f"| {name} {label} | {ours:.1f} | {alone:.1f} | {ratio:.2f} |")
-    share = results["ray_train"]["ray_share"]
-    lines += ["", f"Beside the training worker, Ray's processes took {share:.3f} of the machine's CPUs."]
-    lines += ["", "| job | start-up to end of its least work, s |", "|---|---|"]
-    lines += [f"| {name} | {value:.1f} |" for name, value in results["start_up_seconds"].items()]
-    lines += ["", "| step | ms a picture |", "|---|---|"]
-    lines += [f"| {name} | {value:.3f} |" for name, value in results["step_costs_ms"].items()]
+            jobs.append((f"{name} {label}", f"{ours:.1f}", f"{alone:.1f}", f"{ratio:.2f}"))
     m = results["machine"]
-    lines += [
-        "",
+    parts = [
+        table(("aim", "measured"), ((name, f"{value:.2f}") for name, value in results["aims"].items())),
+        table(
+            ("preset", "method", "precision", "batch", "s per picture", "GFLOP", "share of matmul", "peak MB"), networks
+        ),
+        table(("stage", "batch", "s per step", "over a bare loop"), stages),
+        f"Attention at 256 px takes {results['attention_mb_256']:.0f} MB per picture beyond its maps.",
+        table(("job", "pictures/s", "alone, pictures/s", "ratio"), jobs),
+        f"Beside the training worker Ray took {results['ray_train']['ray_share']:.3f} of the machine's CPUs.",
+        table(
+            ("job", "start-up to end of its least work, s"),
+            ((name, f"{value:.1f}") for name, value in results["start_up_seconds"].items()),
+        ),
+        table(("step", "ms per picture"), ((name, f"{ms:.3f}") for name, ms in results["step_costs_ms"].items())),
         f"{m['date']}, commit {m['commit']}, {m['cpu']}, {m['cores']} cores, torch {m['torch']}, Ray {m['ray']}.",
-        "",
     ]
-    return "\n".join(lines)
+    return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import costs, scale
+from bench.markdown import table
 from faceinpaint.inference.ledger import DIGEST_BYTES, ROWS_A_FILE
 
 PAGE = Path(__file__).parents[1] / "docs" / "scaling.md"
@@ -29,10 +30,6 @@ def driver_ms(rows: list[dict[str, Any]]) -> float:
     small, large = rows[-2:]
     spent = large["whole"]["driver_cpu_seconds"] - small["whole"]["driver_cpu_seconds"]
     return 1000 * spent / (large["keys"] - small["keys"])
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows]) + "\n"
 
 
 def steps(measured: dict[str, Any], grown: dict[str, Any]) -> str:
@@ -150,7 +147,7 @@ def page_part() -> str:
         f"{r['machine']['cpu']}, {r['machine']['cores']} cores, commit {r['machine']['commit']}"
         for r in (measured, grown)
     ]
-    text = "\n".join(f"### {title}\n\n{body}" for title, body in parts)
+    text = "\n".join(f"### {title}\n\n{body}\n" for title, body in parts)
     return f"{BEGIN}\nCosts: {stamps[0]}. Growth: {stamps[1]}.\n\n{text}\n{END}"
 
 

@@ -37,7 +37,7 @@ def step_rows(preset: str, rounds: int) -> list[dict[str, Any]]:
     found = []
     for stage in STAGES:
         settings = config.train[stage]  # type: ignore[index]
-        batch = seeded_batch(config, settings.batch)
+        batch = seeded_batch(config.side_of(stage), settings.batch)
         run = Run(build_trainee(stage, config, []), settings, precision=config.precision, channels_last=True)
         bare = BareLoop(build_trainee(stage, config, []))
         seconds = interleaved({"ours": partial(run.step, batch), "bare": partial(bare.step, batch)}, rounds)
@@ -68,9 +68,9 @@ class BareLoop:
         self.steps += 1
 
 
-def seeded_batch(config: Config, count: int) -> Batch:
+def seeded_batch(size: int, count: int) -> Batch:
+    """``count`` pictures of noise of ``size`` pixels, with a hole of a quarter of the side."""
     torch.manual_seed(0)
-    size = config.image_size
     masks = torch.zeros(count, 1, size, size)
     masks[..., size // 4 : size // 2, size // 4 : size // 2] = 1
     images = torch.rand(count, 3, size, size) * 2 - 1
@@ -80,7 +80,8 @@ def seeded_batch(config: Config, count: int) -> Batch:
 def ray_over_ddp(data: str, preset: str) -> dict[str, float]:
     """Pictures/s of ``jobs/train.py`` (one worker, real data) and of plain DDP on pictures that lie ready.
 
-    ``ray_share``: what all processes of the job but the worker take of the machine's CPUs.
+    ``ray_share``: what all processes of the job but the worker take of the machine's CPUs. ``in_process``: the job's
+    pictures/s with ``--workers 0``; the seconds are of whole jobs of SHORT steps.
     """
     stage, config = "pconv", load_preset(preset)
     batch = config.train["pconv"].batch
@@ -88,19 +89,31 @@ def ray_over_ddp(data: str, preset: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         short, _ = job_run(data, preset, stage, SHORT, f"{folder}/short")
         long, share = job_run(data, preset, stage, LONG, f"{folder}/long")
+        here = [job_run(data, preset, stage, s, f"{folder}/here-{s}", workers=0)[0] for s in (SHORT, LONG)]
     bare.append(ddp_seconds(config, LONG // 2))
     ours = batch * (LONG - SHORT) / (long - short)
     alone = batch * 2 * (LONG // 2) / sum(bare)
-    return {"ray_train": ours, "bare_ddp": alone, "ratio": ours / alone, "ray_share": share}
+    here_rate = batch * (LONG - SHORT) / (here[1] - here[0])
+    return {
+        "ray_train": ours,
+        "bare_ddp": alone,
+        "ratio": ours / alone,
+        "ray_share": share,
+        "in_process": here_rate,
+        "in_process_over_ray_train": here_rate / ours,
+        "in_process_seconds_of_ten_steps": here[0],
+        "ray_train_seconds_of_ten_steps": short,
+    }
 
 
-def job_run(data: str, preset: str, stage: str, steps: int, output: str) -> tuple[float, float]:
-    """Seconds of a training job, and the share of the CPUs that went beside its worker (0 for a short one)."""
+def job_run(data: str, preset: str, stage: str, steps: int, output: str, workers: int = 1) -> tuple[float, float]:
+    """Seconds of a training job, and the share of the CPUs beside its worker (0 for a short one, or without Ray)."""
     command = [sys.executable, str(ROOT / "jobs/train.py"), "--preset", preset, "--stage", stage]
     command += ["--data", data, "--val", data, "--output", output, "--steps", str(steps), "--cpus-per-worker", "2"]
+    command += ["--workers", str(workers)]
     began, beside = time.perf_counter(), 0.0
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    if steps == LONG:
+    if steps == LONG and workers:
         time.sleep(WARM)
         before = cpu_seconds(process.pid)
         time.sleep(WATCHED)
@@ -117,7 +130,7 @@ def ddp_seconds(config: Config, steps: int) -> float:
     dist.init_process_group("gloo", rank=0, world_size=1)
     trainee = build_trainee("pconv", config, [])
     wrapped = DistributedDataParallel(Painted(trainee))
-    batch, phase = seeded_batch(config, config.train["pconv"].batch), trainee.phases[0]
+    batch, phase = seeded_batch(config.image_size, config.train["pconv"].batch), trainee.phases[0]
     lay_out(wrapped, torch.channels_last)
 
     def step() -> None:

@@ -1,7 +1,8 @@
 """faceinpaint: fills holes in face photographs.
 
-``Inpainter.load(weights)(image, mask)`` restores one picture; ``restore(input=, masks=, output=, weights=)`` an
-archive, on Ray: its keywords are the fields of ``Options`` and the flags of ``faceinpaint restore``.
+``restore_photograph(weights, image, mask)`` restores one photograph of any size;
+``Inpainter.load(weights)(image, mask)`` one aligned face; ``restore(input=, masks=, output=, weights=)`` an archive:
+its keywords are the fields of ``Options`` and the flags of ``faceinpaint restore``.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from faceinpaint.inference.inpainter import Inpainter
     from faceinpaint.inference.options import Options
+    from faceinpaint.inference.photograph import restore_photograph
     from faceinpaint.inference.restore import restore
 
-__all__ = ["Inpainter", "Options", "__version__", "restore"]
+__all__ = ["Inpainter", "Options", "__version__", "restore", "restore_photograph"]
 __version__ = "0.2.0"
 
 # Ray reads these when it is imported, and every module of ours is imported after this one.
@@ -43,4 +45,8 @@ def __getattr__(name: str) -> Any:
         from faceinpaint.inference.restore import restore
 
         return restore
+    if name == "restore_photograph":
+        from faceinpaint.inference.photograph import restore_photograph
+
+        return restore_photograph
     raise AttributeError(name)

@@ -134,8 +134,6 @@ class TextureLoss(Part):
     Ours (the paper's 0): ``hole``, an L1 over hole pixels by the picture's element count, ``lpips``, and ``structure``,
     the first stage's own loss (section 3.2) where both stages are trained together. ``window``: side in pixels of a
     window at the hole in which ``perceptual`` and ``lpips`` are taken; None: the whole picture, as in the paper.
-    ``balance``: the adversarial gradient at the output is scaled to this share of the other terms' (Esser 2021,
-    equation 7), then weighted by ``adversarial``; 0: left as it is, as in the paper.
     """
 
     perceptual: Weight = 10.0
@@ -145,7 +143,6 @@ class TextureLoss(Part):
     hole: Weight = 0.0
     structure: Weight = 0.0
     gradient_penalty: Weight = 10.0
-    balance: Weight = 0.0
     window: Positive | None = None
 
 

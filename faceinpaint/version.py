@@ -21,11 +21,12 @@ def code_version() -> str:
     for path in sorted(PACKAGE.rglob("*.py")):
         digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     version = f"{__version__}, source {digest.hexdigest()[:12]}"
-    commit = _commit()
-    return f"{version}, commit {commit}" if commit else version
+    found = commit()
+    return f"{version}, commit {found}" if found else version
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
+    """The checkout's commit, "+" behind it when its files were changed since; None for an installed package."""
     if not (PACKAGE.parent / ".git").exists():  # an installed package may lie inside another project's checkout
         return None
     command = ["git", "-C", str(PACKAGE), "describe", "--always", "--dirty=+", "--abbrev=12"]

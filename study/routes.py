@@ -15,14 +15,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from faceinpaint.data.routing import cut, route
+from faceinpaint.data.routing import route
 from faceinpaint.data.search import find_faces
 from faceinpaint.errors import InputError
 from faceinpaint.hashing import stable_hash
-from faceinpaint.images import decode_rgb
-from faceinpaint.inference.compose import Plan, compose
+from faceinpaint.inference.compose import compose, plan_for
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.painter import paint_with_guides
+from faceinpaint.photos.decode import decode_rgb
 
 RADII = (0.75, 1.5, 2.25, 3.0, 4.0, 6.0)  # of the scratches, pixels of the model
 LEAST_FACE = 60
@@ -41,15 +41,18 @@ def scratches(shape: tuple[int, ...], centre: np.ndarray, reach: float, width: i
 
 def filled(damaged: np.ndarray, mask: np.ndarray, inpainter: Inpainter, thin: float) -> np.ndarray:
     """The picture restored when holes up to the radius ``thin`` are filled from their edges."""
-    routes = route(damaged, mask, inpainter.image_size, inpainter.config.alignment, thin)
-    plan = Plan(patches=routes.patches, routes=routes)
-    if not routes.patches:
-        return compose(damaged, mask, plan)
-    crops, holes = (np.stack(part) for part in zip(*(cut(damaged, mask, p) for p in routes.patches), strict=True))
-    painted, guides = paint_with_guides(inpainter, crops, holes, np.array([p.scale < 1 for p in routes.patches]))
-    return compose(
-        damaged, mask, Plan(patches=routes.patches, routes=routes, crops=crops, holes=holes), painted, guides
+    plan = plan_for(
+        damaged, mask, route(damaged, mask, inpainter.image_size, inpainter.config.alignment, thin), classical=True
     )
+    if plan.crops is None or plan.holes is None:
+        return compose(damaged, mask, plan)
+    finer = np.array([patch.scale < 1 for patch in plan.patches])
+    painted, guides = paint_with_guides(inpainter, plan.crops, plan.holes, finer)
+    return compose(damaged, mask, plan, painted, guides)
+
+
+def decibels(error: float) -> float:
+    return float(10 * np.log10(255**2 / max(error, 1e-9)))
 
 
 def measured(path: Path, inpainter: Inpainter) -> list[tuple[float, float]] | None:
@@ -69,8 +72,8 @@ def measured(path: Path, inpainter: Inpainter) -> list[tuple[float, float]] | No
         mask = scratches(picture.shape, face.centre, 1.2 * face.height, width, path.name)
         damaged = np.where(mask[..., None] > 0, np.uint8(255), picture)
         both = [filled(damaged, mask, inpainter, thin) for thin in (EVERYTHING, 0.0)]
-        errors = [((each.astype(float) - picture)[mask > 0] ** 2).mean() for each in both]
-        results.append(tuple(float(10 * np.log10(255**2 / max(error, 1e-9))) for error in errors))
+        edges, model = (((each.astype(float) - picture)[mask > 0] ** 2).mean() for each in both)
+        results.append((decibels(edges), decibels(model)))
     return results
 
 

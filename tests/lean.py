@@ -13,7 +13,7 @@ LEAN = (
 )
 TOGETHER = (  # both stages in one leg, against a critic
     "train.texture.tune_structure=0.5",
-    "texture_loss={perceptual: 0, l1: 0, hole: 10, lpips: 1, adversarial: 1, balance: 0.5, structure: 1, window: 32}",
+    "texture_loss={perceptual: 0, l1: 0, hole: 10, lpips: 1, adversarial: 1, structure: 1, window: 32}",
     "structure_loss.identity=0",
     "gan.r1_every=2",
 )

@@ -34,9 +34,7 @@ def main(arguments: list[str]) -> int:
 
     check_source(args.source)  # before Ray is imported: a wrong path is told at once
     from faceinpaint.data.prepare import prepare
-    from faceinpaint.ray_session import connect
 
-    connect()
     done = prepare(args.source, args.output, args.crop, args.size, args.split)
     print(f"{done.pictures} pictures in {done.shards} shards under {args.output}")
     if done.rejected:

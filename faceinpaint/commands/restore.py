@@ -8,6 +8,7 @@ The same command again does what is missing.
 from __future__ import annotations
 
 import argparse
+import sys
 
 from faceinpaint.cli import WEIGHTS_HELP, at_least
 from faceinpaint.data.user_masks import FRAMES, POLARITIES
@@ -28,7 +29,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     )
     add("--output", required=True, help="folder or s3:// prefix; empty, or this job's own")
     add("--weights", help=WEIGHTS_HELP)
-    add("--workers", type=at_least(1), help="model processes (default 2; 1 with GPUs or few pictures)")
+    add("--workers", type=at_least(0), help="model processes (default 2; up to 32 pictures: 0, all in this process)")
     add("--cpus-per-worker", type=float, default=1, help="CPUs, and torch threads, of each (default 1)")
     add("--gpus-per-worker", type=float, default=0, help="GPUs of each")
     add("--precision", choices=choices(FixedPrecision), default="fp32", help="of the model")
@@ -60,9 +61,11 @@ def main(arguments: list[str]) -> int:
     options = Options(**vars(args))
     check_options(options.with_full_paths())  # before Ray and torch are imported: a wrong path is told at once
     from faceinpaint.inference.restore import restore
-    from faceinpaint.ray_session import disconnect
 
     restore(options)
-    disconnect()
+    if sys.modules.get("ray"):
+        from faceinpaint.ray_session import disconnect
+
+        disconnect()
     print(f"next: open {options.output}/{'dry-run' if options.dry_run else 'report'}.html")
     return 0

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import IO
 
 import pyarrow as pa
@@ -71,7 +72,13 @@ def _zip_members(uri: str) -> Iterator[Member]:
         for member, name in zip(found, member_names(found), strict=True):
             if not member.is_dir() and not name.endswith("/"):
                 stamp = f"{member.file_size}-{member.CRC:08x}"
-                yield _unique(name, seen), stamp, _too_large(member.file_size) or (lambda m=member: archive.read(m))
+                yield _unique(name, seen), stamp, _too_large(member.file_size) or partial(archive.read, member)
+
+
+def _extracted(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    assert file is not None, "members that are files have bytes"
+    return file.read()
 
 
 def _tar_members(uri: str) -> Iterator[Member]:
@@ -85,7 +92,7 @@ def _tar_members(uri: str) -> Iterator[Member]:
                     yield _unique(member.name, seen), stamp, why
                 elif member.isfile():
                     key = _unique(member.name, seen)
-                    yield key, stamp, _too_large(member.size) or (lambda m=member: archive.extractfile(m).read())  # type: ignore[union-attr]
+                    yield key, stamp, _too_large(member.size) or partial(_extracted, archive, member)
         except ROTTEN as error:  # a stream cannot go on behind the damage
             yield _unique(name_of(uri), seen), "", f"the archive is damaged from here on: {first_line(error)}"
 

@@ -55,8 +55,8 @@ def grow_by(hole: np.ndarray, pixels: int) -> np.ndarray:
 
 def grow_soft(levels: np.ndarray, core: np.ndarray, least: int) -> np.ndarray:
     """``core`` uint8 (H, W) and what hangs together with it at ``levels`` uint8 (H, W) of ``least`` or more."""
-    soft = ((levels >= least) | (core > 0)).astype(np.uint8)
-    if np.array_equal(soft, core):
+    soft = cv2.inRange(levels, least, 255) // 255 | core
+    if cv2.countNonZero(soft) == cv2.countNonZero(core):
         return core
     _, labels = cv2.connectedComponents(soft, connectivity=8)
     touched = np.zeros(labels.max() + 1, bool)
@@ -79,11 +79,14 @@ def grow_to_damage(hole: np.ndarray, damage: Damage) -> np.ndarray:
 
 def windows(hole: np.ndarray, margin: int) -> Iterator[tuple[slice, slice]]:
     """Rectangles about groups of holes, ``margin`` pixels beyond them; together they cover all holes."""
-    around = cv2.dilate(hole, np.ones((2 * margin + 1, 1), np.uint8))
+    left, top, wide, high = cv2.boundingRect(hole)  # most of a picture has no hole
+    top, left, bottom, right = top - margin, left - margin, top + high + margin, left + wide + margin
+    top, left = max(0, top), max(0, left)
+    around = cv2.dilate(hole[top:bottom, left:right], np.ones((2 * margin + 1, 1), np.uint8))
     around = cv2.dilate(around, np.ones((1, 2 * margin + 1), np.uint8))
     count, _, boxes, _ = cv2.connectedComponentsWithStats(around, connectivity=8)
     for x, y, width, height, _ in boxes[1:count]:
-        yield slice(y, y + height), slice(x, x + width)
+        yield slice(top + y, top + y + height), slice(left + x, left + x + width)
 
 
 def _grown_part(hole: np.ndarray, picture: np.ndarray, damage: Damage, offset: tuple[int, int]) -> np.ndarray | None:
@@ -128,7 +131,8 @@ def _paint(hole: np.ndarray, picture: np.ndarray, marker: tuple[int, int, int] |
         middle = np.median(pixels, axis=0)
         if np.percentile(np.abs(pixels - middle).max(1), 75) > UNIFORM:
             return None
-        marker = tuple(int(level) for level in middle)
+        red, green, blue = (int(level) for level in middle)
+        marker = red, green, blue
     return cv2.cvtColor(np.array(marker, np.uint8).reshape(1, 1, 3), cv2.COLOR_RGB2YCrCb).astype(np.float32)[0, 0]
 
 
@@ -168,7 +172,9 @@ def _share(damaged: np.ndarray, levels: np.ndarray, paint: np.ndarray) -> tuple[
     few = weight < 0.5
     weight = np.maximum(weight, 1)
     nature = blur(levels * witness[..., None]) / weight
-    spread = np.maximum(blur(levels**2 * witness[..., None]) / weight - nature**2, np.square(np.float32(QUIET)))
+    spread = np.maximum(
+        blur(levels**2 * witness[..., None]) / weight - nature**2, np.square(np.array(QUIET, np.float32))
+    )
     away = paint - nature
     precision = (away**2 / spread).sum(-1)
     share = (away * (levels - nature) / spread).sum(-1) / np.maximum(precision, 1e-6)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageChops, UnidentifiedImageError
 
 from faceinpaint.errors import InputError
 
@@ -71,13 +72,28 @@ def mask_of(mask: Image.Image | np.ndarray) -> MaskPicture:
 def _of_image(image: Image.Image) -> MaskPicture:
     orientation = _orientation(image)
     lossy = image.format in LOSSY
-    if image.mode.startswith("I") or image.mode == "F":
-        found = _of_grey(np.asarray(image))
-    else:
-        found = _of_colours(np.asarray(image.convert("RGBA")))
+    grey = _grey_alone(image)
+    colours = lambda: _of_colours(np.asarray(image.convert("RGBA")))  # noqa: E731
+    found = colours() if grey is None else _of_grey(np.asarray(grey))
     if found.levels.shape != (image.height, image.width):  # the decoder has turned it
         orientation = 1
     return MaskPicture(levels=found.levels, orientation=orientation, lossy=lossy, marked=found.marked, seen=found.seen)
+
+
+def _grey_alone(image: Image.Image) -> Image.Image | None:
+    """The picture as greys, where it has no colour and nothing transparent: found out without widening it to RGBA."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return image
+    if "transparency" in image.info:
+        return None
+    if image.mode in ("1", "L"):
+        return image.convert("L")
+    bands = image.split() if image.mode in ("RGB", "RGBA", "LA") else ()
+    if image.mode.endswith("A") and bands and bands[-1].getextrema() != (255, 255):
+        return None
+    colours = bands[:3] if image.mode.startswith("RGB") else bands[:1]
+    alike = colours and all(ImageChops.difference(colours[0], other).getbbox() is None for other in colours[1:])
+    return colours[0] if alike else None
 
 
 def _orientation(image: Image.Image) -> int:
@@ -103,7 +119,8 @@ def _scaled(wide: np.ndarray) -> np.ndarray:
 
 def _stretched(levels: np.ndarray) -> MaskPicture:
     """Two levels, one of them 0, are black and white whatever the other is."""
-    found = np.flatnonzero(np.bincount(levels.ravel(), minlength=256))
+    counts = cv2.calcHist([np.ascontiguousarray(levels)], [0], None, [256], [0, 256])
+    found = np.flatnonzero(counts) if levels.size else np.empty(0, int)
     if len(found) == 2 and found[0] == 0:
         levels = np.where(levels > 0, np.uint8(255), np.uint8(0))
     low, high = (int(found[0]), int(found[-1])) if len(found) else (0, 0)

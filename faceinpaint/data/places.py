@@ -11,8 +11,10 @@ import pyarrow.parquet as pq
 
 from faceinpaint.data.archives import ROTTEN, is_archive, members
 from faceinpaint.errors import InputError
+from faceinpaint.held import ray_is_there
 from faceinpaint.storage import as_text, first_line, kind, list_stamped, name_of, open_uri, stamp_of, top_names
 
+FEW = 32  # pictures that need no cluster
 REJECTED = "rejected.parquet"  # beside prepared shards: what was left out, no pictures
 
 
@@ -65,10 +67,18 @@ def count_pictures(uri: str) -> int:
 
 
 def is_small(uri: str, rows: int) -> bool:
-    """Whether a look at names shows that a source gives at most ``rows``; archives are not looked into."""
-    if is_parquet(uri) or is_archive(uri):
+    """Whether a source gives at most ``rows``; looks at no more names than that, and reads a tar no further."""
+    if is_parquet(uri):
+        return count_pictures(uri) <= rows
+    try:
+        return sum(1 for _ in islice(list_keys(uri), rows + 1)) <= rows
+    except ROTTEN:  # a row will say so
         return False
-    return kind(uri) == pafs.FileType.File or sum(1 for _ in islice(list_stamped(uri), rows + 1)) <= rows
+
+
+def needs_no_ray(uri: str) -> bool:
+    """Whether a source has so few pictures that a process does them before Ray would have started."""
+    return not ray_is_there() and is_small(uri, FEW)
 
 
 def is_parquet(uri: str) -> bool:

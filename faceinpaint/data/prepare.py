@@ -11,20 +11,21 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import ray
 from PIL import Image
 
-from faceinpaint.data.places import REJECTED
-from faceinpaint.data.source import read_pictures
+from faceinpaint.data.places import REJECTED, check_source, needs_no_ray
+from faceinpaint.data.source import picture_tables
 from faceinpaint.data.splits import matching_entry, read_split
 from faceinpaint.errors import InputError
+from faceinpaint.held import held
 from faceinpaint.images import Crop, crop_to
 from faceinpaint.photos.decode import decode_rgb
 from faceinpaint.storage import absolute, check_writable, exists, join, read_bytes, top_names, write_bytes
@@ -71,7 +72,7 @@ class Job:
 def prepare(
     source: str, output: str, crop: Crop | None = None, size: int | None = None, split: str | None = None
 ) -> Prepared:
-    """Write ``source``'s pictures (of one split, if given) as shards below ``output``; Ray must be connected.
+    """Write ``source``'s pictures (of one split, if given) as shards below ``output``: few here, others on Ray.
 
     With a crop or size, pictures become lossless PNG; without, their bytes stay as they are. Raises
     :class:`InputError` for unusable inputs and for an output that holds anything but this very job's files.
@@ -80,17 +81,34 @@ def prepare(
     entries = read_split(split) if split else None
     digest = hashlib.sha256("\n".join(sorted(entries)).encode()).hexdigest() if entries else None
     job = Job(source=source, crop=crop, size=size, split_sha256=digest)
-    ray.data.DataContext.get_current().execution_options.preserve_order = True
-    pictures = read_pictures(source)
+    check_source(source)
     names = _claim(output, job)
     finished = [join(output, name) for name in sorted(names) if name.startswith("shard-")]
     if REJECTED in names:  # written last: nothing is left to do
         return Prepared(sum(map(_rows, finished)), _rows(join(output, REJECTED)), len(finished))
-    done = ray.put({key for uri in finished for key in _column(uri, "key")})
-    rows = pictures.map_batches(
-        partial(_prepare_batch, job=job, entries=ray.put(entries), done=done), batch_size=BATCH, batch_format="pyarrow"
-    )
-    return _write(rows.iter_batches(batch_size=BATCH, batch_format="pyarrow"), output, finished, entries)
+    done = {key for uri in finished for key in _column(uri, "key")}
+    rows = _rows_here(job, entries, done) if needs_no_ray(source) else _rows_on_ray(job, entries, done)
+    return _write(rows, output, finished, entries)
+
+
+def _rows_here(job: Job, entries: frozenset[str] | None, done: set[str]) -> Iterator[pa.Table]:
+    """Tables of ROW of all pictures that are not done, in order."""
+    for table in picture_tables(job.source):
+        yield _prepare_batch(table, job, entries, done)
+
+
+def _rows_on_ray(job: Job, entries: frozenset[str] | None, done: set[str]) -> Iterator[pa.Table]:
+    """As :func:`_rows_here`, by Ray Data."""
+    import ray
+
+    from faceinpaint.data.dataset import read_pictures
+    from faceinpaint.ray_session import connect
+
+    connect()
+    ray.data.DataContext.get_current().execution_options.preserve_order = True
+    step = partial(_prepare_batch, job=job, entries=ray.put(entries), done=ray.put(done))
+    rows = read_pictures(job.source).map_batches(step, batch_size=BATCH, batch_format="pyarrow")
+    return rows.iter_batches(batch_size=BATCH, batch_format="pyarrow")  # type: ignore[return-value]  # as asked for
 
 
 def _write(batches: Iterable[pa.Table], output: str, finished: list[str], entries: frozenset[str] | None) -> Prepared:
@@ -138,9 +156,12 @@ def _claim(output: str, job: Job) -> set[str]:
     return names
 
 
-def _prepare_batch(batch: pa.Table, job: Job, entries: ray.ObjectRef, done: ray.ObjectRef) -> pa.Table:
-    """Rows of ROW: prepared pictures, or keys with a ``reason``; rows of no split and finished ones are left out."""
-    split, finished = ray.get([entries, done])
+def _prepare_batch(batch: pa.Table, job: Job, entries: Any, done: Any) -> pa.Table:
+    """Rows of ROW: prepared pictures, or keys with a ``reason``; rows of no split and finished ones are left out.
+
+    entries, done: the keys of both, or references to them.
+    """
+    split, finished = held(entries), held(done)
     rows = [
         _prepare_row(row["key"], row["image"], row["error"], job)
         for row in batch.to_pylist()

@@ -52,7 +52,7 @@ def user_hole(
     """
     picture = mask if isinstance(mask, MaskPicture) else mask_of(mask)
     levels = _as_shown(picture, height, width, orientation, frame)
-    grey = float(np.mean((levels > CLEAR) & (levels < 255 - CLEAR)))
+    grey = cv2.countNonZero(cv2.inRange(levels, CLEAR + 1, 255 - CLEAR - 1)) / levels.size
     if grey > MOST_GREY:
         raise InputError(f"the mask is {grey:.0%} grey ({picture.seen}): it must be black and white")
     if levels.shape != (height, width):
@@ -82,7 +82,7 @@ def _softest(levels: np.ndarray, lossy: bool) -> int:
     """The level from which a pixel is marked in part: above what the mask's black is, far from any mark."""
     if lossy:
         return SOFT_LOSSY
-    if not ((levels > 0) & (levels < WHITE)).any():
+    if not cv2.countNonZero(cv2.inRange(levels, 1, WHITE - 1)):
         return SOFT
     distance = cv2.distanceTransform((levels < CLEAR).astype(np.uint8), cv2.DIST_L2, 3)
     away = levels[distance > NOISE_AWAY]
@@ -94,7 +94,7 @@ def check_hole(hole: np.ndarray, may_be_inverted: bool = False, seen: str = "") 
 
     seen: what the mask looks like, for the reason.
     """
-    ratio = float(hole.mean())
+    ratio = cv2.countNonZero(hole) / hole.size
     what = f" ({seen})" if seen else ""
     if ratio == 0:
         raise InputError(f"empty mask: no pixel is hole{what}")

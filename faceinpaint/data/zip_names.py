@@ -17,8 +17,9 @@ UTF8_FLAG = 0x800  # of a member whose name is UTF-8
 UNICODE_PATH = 0x7075  # extra field of Info-ZIP's: the name again, as UTF-8
 MADE_BY_DOS = 0  # whose tools may write backslashes between folders
 # Commonest first: the order decides between equals. Python's names.
-CODE_PAGES = ("cp437", "cp932", "cp936", "cp866", "cp850", "cp852", "cp949", "cp950")
-CODE_PAGES += ("cp1252", "cp1251", "cp737", "cp862")
+CODE_PAGES = (
+    "cp437", "cp932", "cp936", "cp866", "cp850", "cp852", "cp949", "cp950", "cp1252", "cp1251", "cp737", "cp862",
+)  # fmt: skip
 WIDE = ("cp932", "cp936", "cp949", "cp950")  # of two bytes a letter
 SAMPLE = 2_000  # names that are judged
 RARE, COMMON = -2.0, 1.0  # points of a character

@@ -93,7 +93,6 @@ def make_plan(
     _check_masks(masks)
     hashes = {name: weights_sha256(name, weights) for name in names}  # raises where weights are missing
     side = _check_side(_side(weights, size, crop), convention)
-    keys = read_split(split) if split else None
     alignment = load_config(weights).alignment if weights else "ffhq"
     check_writable(output)
     return Plan(
@@ -104,7 +103,7 @@ def make_plan(
         size=side,
         weights=weights,
         crop=crop,
-        keys=keys,
+        keys=read_split(split) if split else None,
         convention=convention,
         lpips_backbone=lpips_backbone,
         arcface=arcface,

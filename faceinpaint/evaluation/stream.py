@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import ray.data
 
+from faceinpaint.data.dataset import read_pictures
 from faceinpaint.data.marked_holes import Reading, Subject, find_hole
 from faceinpaint.data.mask_spec import MaskSpec, parse_masks
 from faceinpaint.data.masks import Freeform, Squares
-from faceinpaint.data.source import read_pictures
 from faceinpaint.data.splits import matching_entry
 from faceinpaint.data.user_masks import WHITE
 from faceinpaint.errors import InputError

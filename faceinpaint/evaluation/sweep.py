@@ -15,7 +15,7 @@ from faceinpaint.evaluation.driver import evaluate
 from faceinpaint.evaluation.plan import make_plan
 from faceinpaint.evaluation.report import write_report
 from faceinpaint.evaluation.rows import write_rows
-from faceinpaint.evaluation.tables import LABELS, provenance, shown
+from faceinpaint.evaluation.tables import LABELS, provenance, shown, tabulated
 from faceinpaint.storage import first_line, join, read_bytes, write_bytes
 from faceinpaint.training.driver import train
 from faceinpaint.training.plan import Job, Resources, make_job
@@ -44,14 +44,14 @@ def read_sweep(uri: str, common: dict[str, Any]) -> dict[str, Entry]:
     except (OSError, yaml.YAMLError) as error:
         raise InputError(f"--sweep {uri}: {first_line(error)}") from None
     if not isinstance(tree, dict) or not all(isinstance(changes, dict) for changes in tree.values()):
-        raise InputError(f"--sweep {uri}: write NAME: {{argument: value}}, one line a configuration")
+        raise InputError(f"--sweep {uri}: write NAME: {{argument: value}}, one line per configuration")
     return {str(name): _entry(f"--sweep {uri}: {name}", str(name), changes, common) for name, changes in tree.items()}
 
 
 def run_sweep(entries: dict[str, Entry], output: str) -> list[str]:
     """Train and evaluate each entry across the workers; writes ``OUTPUT/sweep.json``, returns the table's lines."""
     results = {}
-    lines = [f"| configuration | method | {' | '.join(LABELS.values())} |", "|---" * (len(LABELS) + 2) + "|"]
+    rows = []
     for name, entry in entries.items():
         if entry.training:
             train(*entry.training)
@@ -60,8 +60,9 @@ def run_sweep(entries: dict[str, Entry], output: str) -> list[str]:
         write_report(plan, metrics, write_rows(plan, batches))
         results[name] = metrics
         for method, figures in metrics["methods"].items():
-            lines.append(f"| {name} | {method} | {' | '.join(shown(figures.get(k), k) for k in LABELS)} |")
-    lines += [f"{name}: {provenance(metrics)}" for name, metrics in results.items()]
+            rows.append([name, method, *(shown(figures.get(k), k) for k in LABELS)])
+    lines = tabulated(rows, ["configuration", "method", *LABELS.values()], "github").splitlines()
+    lines += ["", *(f"{name}: {provenance(metrics)}" for name, metrics in results.items())]
     write_bytes(join(output, "sweep.json"), json.dumps(results, indent=1).encode())
     write_bytes(join(output, "sweep.md"), "\n".join(lines).encode())
     return lines

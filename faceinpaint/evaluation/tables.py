@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tabulate import tabulate
+
 from faceinpaint.evaluation.statistics import HIGHER_IS_BETTER
 
 LABELS = {
@@ -186,37 +188,28 @@ def _signed(figure: dict[str, Any], metric: str) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    def line(cells: list[str]) -> str:
-        return f"| {' | '.join(cells)} |"
-
-    rows = [line([f"**{cell.text}**" if cell.best else cell.text for cell in row]) for row in table.rows]
-    return "\n".join(
-        [f"## {table.title}", "", line(table.head), line(["---"] * len(table.head)), *rows, "", table.note, ""]
-    )
+    rows = [[f"**{cell.text}**" if cell.best else cell.text for cell in row] for row in table.rows]
+    return "\n".join([f"## {table.title}", "", tabulated(rows, table.head, "github"), "", table.note, ""])
 
 
 def to_latex(table: Table) -> str:
-    """A table for LaTeX with the packages booktabs and graphicx, as wide as the text."""
-    rows = [" & ".join(rf"\textbf{{{_tex(c.text)}}}" if c.best else _tex(c.text) for c in row) for row in table.rows]
-    body = (
-        " \\\\\n".join([" & ".join(map(_tex, table.head)) + r" \\ \midrule" + "\n" + rows[0], *rows[1:]])
-        if rows
-        else ""
-    )
-    columns = "l" + "r" * (len(table.head) - 1)
+    """A table for LaTeX with the package graphicx, as wide as the text."""
+    rows = [[rf"\textbf{{{_tex(cell.text)}}}" if cell.best else _tex(cell.text) for cell in row] for row in table.rows]
     return "\n".join(
         [
             r"\begin{table}",
             rf"\caption{{{_tex(table.title)}. {_tex(table.note)}}}",
-            rf"\resizebox{{\linewidth}}{{!}}{{\begin{{tabular}}{{{columns}}}",
-            r"\toprule",
-            rf"{body} \\",
-            r"\bottomrule",
-            r"\end{tabular}}",
+            r"\resizebox{\linewidth}{!}{" + tabulated(rows, [_tex(text) for text in table.head], "latex_raw") + "}",
             r"\end{table}",
             "",
         ]
     )
+
+
+def tabulated(rows: list[list[str]], head: list[str], form: str) -> str:
+    """Cells as they are, the first column to the left, figures to the right."""
+    sides = ["left", *["right"] * (len(head) - 1)]
+    return tabulate(rows, head, tablefmt=form, colalign=sides if rows else None, disable_numparse=True)
 
 
 def _tex(text: str) -> str:
@@ -242,8 +235,5 @@ def _tex(text: str) -> str:
 def print_summary(metrics: dict[str, Any]) -> None:
     """The main table on the terminal."""
     table = main_table(metrics)
-    texts = [table.head, *([cell.text for cell in row] for row in table.rows)]
-    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-    for row in texts:
-        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    print(tabulated([[cell.text for cell in row] for row in table.rows], table.head, "plain"))
     print(table.note)

@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import ray
 
 from faceinpaint.data.marked_holes import mask_stamp
 from faceinpaint.data.mask_spec import MaskFile, MaskFolder, MaskParquet, MaskSpec, every_mask
 from faceinpaint.data.places import list_keys
-from faceinpaint.data.source import read_pictures
 from faceinpaint.inference.ledger import DIGESTS, GONE_NOTE, ROW, Ledger, contains, digests
 from faceinpaint.inference.outputs import delete_outputs, without_rows
+from faceinpaint.inference.way import Way
 from faceinpaint.storage import as_text, list_stamped
 
 READ_TOGETHER = 16  # pictures whose bytes are compared
@@ -51,10 +50,10 @@ class Changes:
         return bool(self.changed or self.gone or self.back or self.stamps)
 
 
-def bring_up_to_date(output: str, source: str, masks: MaskSpec, ledger: Ledger, as_rows: bool) -> Changes:
+def bring_up_to_date(output: str, source: str, masks: MaskSpec, ledger: Ledger, as_rows: bool, way: Way) -> Changes:
     """Make the ledger one of the inputs as they are; returns what was found."""
-    found = ray.get(ray.remote(num_cpus=0)(_compare_names).remote(source, masks, ledger))
-    changes = _compare_bytes(source, *found)
+    found = way.call(_compare_names, source, masks, ledger)
+    changes = _compare_bytes(way, *found)
     if not changes:
         return changes
     doomed = [
@@ -92,10 +91,10 @@ def _compare_names(source: str, masks: MaskSpec, ledger: Ledger) -> tuple[set[st
     return gone, mask_changed - rows.keys(), unsure
 
 
-def _compare_bytes(source: str, gone: set[str], mask_changed: set[str], unsure: dict[str, Any]) -> Changes:
+def _compare_bytes(way: Way, gone: set[str], mask_changed: set[str], unsure: dict[str, Any]) -> Changes:
     changed, back, stamps = set(mask_changed), set(), {}
     compare = [key for key, (row, stamp) in unsure.items() if stamp != row["input_stamp"] or stamp is None]
-    now = _hashes(source, compare) if compare else {}
+    now = _hashes(way, compare) if compare else {}
     for key, (row, stamp) in unsure.items():
         if key in now and now[key] != row["input_sha256"]:
             changed.add(key)
@@ -107,15 +106,12 @@ def _compare_bytes(source: str, gone: set[str], mask_changed: set[str], unsure: 
     return Changes(frozenset(changed), frozenset(gone), frozenset(back - changed), stamps)
 
 
-def _hashes(source: str, keys: list[str]) -> dict[str, str | None]:
+def _hashes(way: Way, keys: list[str]) -> dict[str, str | None]:
     """SHA-256 of the inputs' bytes now; None of one that cannot be read."""
     wanted = np.sort(digests(keys))
-    pictures = read_pictures(source, wanted=partial(contains, wanted))
-    hashed = pictures.map_batches(_hash_batch, batch_size=READ_TOGETHER, batch_format="numpy", num_cpus=0.5)
     found: dict[str, str | None] = {}
-    for batch in hashed.iter_batches(batch_size=None, batch_format="pyarrow"):
-        if "sha256" in batch.column_names:
-            found.update(zip(batch["key"].to_pylist(), batch["sha256"].to_pylist(), strict=True))
+    for batch in way.each(partial(contains, wanted), _hash_batch, READ_TOGETHER):
+        found.update(zip(batch["key"].tolist(), batch["sha256"].tolist(), strict=True))
     return found
 
 

@@ -80,6 +80,20 @@ class Plan:
         return mask
 
 
+def plan_for(picture: np.ndarray, hole: np.ndarray, routes: Routes, classical: bool = False) -> Plan:
+    """The plan that follows ``routes``, with the crops of picture uint8 (H, W, 3) and hole uint8 (H, W).
+
+    ``classical``: wide holes without a face are filled from their edges; otherwise the model sees their surroundings.
+    """
+    fills = [patch for patch in routes.patches if classical and patch.kind == "none"]
+    patches = [patch for patch in routes.patches if not (classical and patch.kind == "none")]
+    plan = Plan(patches=patches, fills=fills, routes=replace(routes, patches=[]))
+    if not patches:
+        return plan
+    crops, holes = zip(*(cut(picture, hole, patch) for patch in patches), strict=True)
+    return replace(plan, crops=np.stack(crops), holes=np.stack(holes))
+
+
 def compose(
     before: np.ndarray,
     hole: np.ndarray,

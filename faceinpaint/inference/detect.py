@@ -21,8 +21,8 @@ from ray.data import ActorPoolStrategy
 from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
+from faceinpaint.data.dataset import counting, read_pictures
 from faceinpaint.data.places import check_source, is_small
-from faceinpaint.data.source import read_pictures
 from faceinpaint.errors import InputError
 from faceinpaint.inference.lock import claim, run_lock
 from faceinpaint.inference.progress import Progress
@@ -41,17 +41,9 @@ class FinderOptions(Protocol):
     """What detection and restoration both say of the detector."""
 
     @property
-    def input(self) -> str: ...
-    @property
     def weights(self) -> str | None: ...
     @property
     def sensitivity(self) -> float: ...
-    @property
-    def workers(self) -> int | None: ...
-    @property
-    def cpus_per_worker(self) -> float: ...
-    @property
-    def gpus_per_worker(self) -> float: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,13 +97,18 @@ def check_detector(options: FinderOptions) -> str:
     """
     from faceinpaint.inference.detector import Detector  # torch takes seconds
 
+    assert options.weights is not None, "they have been found"
     if not 0 <= options.sensitivity <= 1:
         raise InputError(f"--sensitivity {options.sensitivity}: give a number from 0 (marks least) to 1 (marks most)")
-    return f"{Detector.load(find_weights(options.weights), device='cpu').model_sha256} at {options.sensitivity:g}"
+    return f"{Detector.load(options.weights, device='cpu').model_sha256} at {options.sensitivity:g}"
 
 
 def _run(options: DetectOptions) -> dict[str, int]:
-    table, sheet, progress = ProposalTable(options.output), ReviewSheet(options.output), Progress(options.input)
+    table, sheet, progress = (
+        ProposalTable(options.output),
+        ReviewSheet(options.output),
+        Progress(partial(counting, options.input)),
+    )
     for attempt in range(PASSES):
         done = ray.put(table.open())
         if attempt == 0:
@@ -145,9 +142,11 @@ def _stream(options: DetectOptions, done: ray.ObjectRef, apart: bool) -> Iterato
     pictures = read_pictures(options.input, wanted=partial(missing, done))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*ray_remote_args", category=RayDeprecationWarning)
-        works = find(pictures, options, apart).map_batches(
-            _only_found, batch_size=None, batch_format="numpy", num_cpus=0.1
-        )
+        few = options.gpus_per_worker or is_small(options.input, PICTURES)
+        processes = options.workers or (1 if few else 2)
+        resources = (processes, options.cpus_per_worker, options.gpus_per_worker)
+        found = find(pictures, options.weights, options.sensitivity, *resources, apart)
+        works = found.map_batches(_only_found, batch_size=None, batch_format="numpy", num_cpus=0.1)
     for batch in works.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=1):
         yield [pickle.loads(found) for found in batch["found"]] if "found" in batch else []
 
@@ -157,21 +156,28 @@ def _only_found(batch: dict[str, np.ndarray]) -> dict[str, Any]:
     return {"found": batch["found"]}
 
 
-def find(pictures: ray.data.Dataset, options: FinderOptions, apart: bool = False) -> ray.data.Dataset:
-    """Pictures with the column ``found``: see :class:`faceinpaint.inference.finder.Finder`."""
+def find(
+    pictures: ray.data.Dataset,
+    weights: str,
+    sensitivity: float,
+    processes: int,
+    cpus: float = 1,
+    gpus: float = 0,
+    apart: bool = False,
+) -> ray.data.Dataset:
+    """Pictures with the column ``found``: see :class:`faceinpaint.inference.finder.Finder`.
+
+    ``processes`` of the detector take ``cpus`` and ``gpus`` each.
+    """
     from faceinpaint.inference.finder import Finder  # torch takes seconds
 
-    resources: dict[str, Any] = {"num_cpus": options.cpus_per_worker}
-    if options.gpus_per_worker:
-        resources["num_gpus"] = options.gpus_per_worker
-    few = options.gpus_per_worker or is_small(options.input, PICTURES)
-    threads, gpu = round(options.cpus_per_worker), options.gpus_per_worker > 0
+    resources: dict[str, Any] = {"num_cpus": cpus} | ({"num_gpus": gpus} if gpus else {})
     return pictures.map_batches(
         Finder,
-        fn_constructor_args=(find_weights(options.weights), options.sensitivity, threads, gpu, apart),
+        fn_constructor_args=(weights, sensitivity, round(cpus), gpus > 0, apart),
         batch_size=PICTURES,
         batch_format="numpy",
-        compute=ActorPoolStrategy(size=options.workers or (1 if few else 2)),
+        compute=ActorPoolStrategy(size=processes),
         **resources,
     )
 

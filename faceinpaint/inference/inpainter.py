@@ -13,9 +13,12 @@ from torch import nn
 from faceinpaint.config import Config, Precision
 from faceinpaint.data.growth import Grow
 from faceinpaint.data.marked_holes import Reading, hole_of_mask
+from faceinpaint.data.routing import route
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.device import DTYPES, resolve_precision
 from faceinpaint.errors import InputError
+from faceinpaint.inference.compose import compose, plan_for
+from faceinpaint.inference.guide import SOURCES, guide_from_attention
 from faceinpaint.models import build
 from faceinpaint.models.find_weights import find_weights
 from faceinpaint.models.freeze import freeze
@@ -118,13 +121,13 @@ class Inpainter:
         mask_polarity: Polarity = "white-is-hole",
         grow_holes: Grow = "auto",
     ) -> Picture:
-        """Restore one face picture of any size.
+        """Restore a photograph of any size.
 
-        image: RGB, PIL or uint8 (H, W, 3), an aligned face; mask: of the same size, PIL of any mode or an array (H, W),
-        read as bulk restoration reads masks (levels from 128 up, or the larger of two, are white). mask_polarity:
-        white-is-hole, black-is-hole or auto; grow_holes: pixels, or auto: to soft edges and mixed pixels. Returns the
-        kind and size that came in; outside the hole it is the input. Pictures of another size than the model's are
-        scaled to it and the filled hole is scaled back.
+        image: RGB, PIL or uint8 (H, W, 3); mask: of the same size, PIL of any mode or an array (H, W), read as bulk
+        restoration reads masks (levels from 128 up, or the larger of two, are white). mask_polarity: white-is-hole,
+        black-is-hole or auto; grow_holes: pixels, or auto: to soft edges and mixed pixels. Returns the kind and size
+        that came in; outside the hole it is the input. Each hole is filled as in bulk restoration
+        (docs/restoration.md); where it lies on no face, the model sees its surroundings.
 
         Raises :class:`InputError` when the sizes differ, the image is not RGB, or the mask has no usable hole.
         """
@@ -132,22 +135,17 @@ class Inpainter:
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
             raise InputError(f"the image is {pixels.dtype} {pixels.shape}: need 8-bit RGB, (H, W, 3)")
         hole = hole_of_mask(mask, pixels, Reading(polarity=mask_polarity, grow=grow_holes)).pixels
-        small, small_hole = self._scale(pixels), self._scale_hole(hole)
-        restored = self.restore_batch(small[None], small_hole[None])[0]
-        if restored.shape != pixels.shape:
-            size = (pixels.shape[1], pixels.shape[0])
-            restored = np.asarray(Image.fromarray(restored).resize(size, Image.Resampling.BICUBIC))
-        result = np.where(hole[..., None] > 0, restored, pixels)
+        result = self._photograph(pixels, hole)
         return Image.fromarray(result) if isinstance(image, Image.Image) else result  # type: ignore[return-value]
 
-    def _scale(self, pixels: np.ndarray) -> np.ndarray:
-        size = (self.image_size, self.image_size)
-        return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
-
-    def _scale_hole(self, hole: np.ndarray) -> np.ndarray:
-        """A pixel of the small mask is hole if any pixel under it is."""
-        size = (self.image_size, self.image_size)
-        return (np.asarray(Image.fromarray(hole * 255).resize(size, Image.Resampling.BOX)) > 0).astype(np.uint8)
+    def _photograph(self, pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        """A picture uint8 (H, W, 3) of any size with its hole uint8 (H, W) filled at its own resolution."""
+        plan = plan_for(pixels, hole, route(pixels, hole, self.image_size, self.config.alignment))
+        if plan.crops is None or plan.holes is None:
+            return compose(pixels, hole, plan)
+        painted, sources = self.restore_with_attention(plan.crops, plan.holes, SOURCES)
+        guides = sources and [guide_from_attention(*each, self.image_size) for each in zip(*sources, strict=True)]
+        return compose(pixels, hole, plan, painted, guides)
 
 
 def _load_model(weights: str, method: str, config: Config) -> tuple[nn.Module, str]:

@@ -26,7 +26,7 @@ class Options:
     masks: str
     output: str
     weights: str | None = None  # None: what $FACEINPAINT_WEIGHTS names
-    workers: int | None = None  # None: 2; 1 with GPUs or a batch of pictures at most
+    workers: int | None = None  # model processes; 0: all in this process, as with None up to 32 pictures; else 2
     cpus_per_worker: float = 1  # threads of one process wait for each other when a decoder takes a core
     gpus_per_worker: float = 0
     precision: FixedPrecision = "fp32"

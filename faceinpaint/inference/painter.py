@@ -26,12 +26,15 @@ class Painter:
     so a picture's result does not depend on what came with it, on this run or another.
     """
 
-    def __init__(self, weights: str, precision: Precision, threads: int, gpu: bool = False):
+    def __init__(self, weights: str | Inpainter, precision: Precision = "fp32", threads: int = 0, gpu: bool = False):
+        """``weights``: a folder, or what has been loaded from it, with its own precision and device."""
         if threads:
             settle(threads)
         torch.backends.cudnn.deterministic = True
-        # Ray hides no GPU from those that asked for none.
-        self.inpainter = Inpainter.load(weights, device=None if gpu else "cpu", precision=precision)
+        if isinstance(weights, str):
+            # Ray hides no GPU from those that asked for none.
+            weights = Inpainter.load(weights, device=None if gpu else "cpu", precision=precision)
+        self.inpainter = weights
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
         began = time.perf_counter()

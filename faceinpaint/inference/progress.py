@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Protocol
 
-import ray
-
 from faceinpaint import telemetry
-from faceinpaint.data.places import count_pictures
 
 EVERY = 5.0  # seconds
 
@@ -24,13 +22,17 @@ class Counted(Protocol):
 
 
 class Progress:
-    """Shows done/total, pictures/s, failures and time left; the inputs are counted on the side meanwhile."""
+    """Shows done/total, pictures/s, failures and time left.
 
-    def __init__(self, source: str):
+    ``counting`` begins to count the inputs, on the side perhaps, and returns what tells their number: None while it is
+    not known, unless its argument says to wait.
+    """
+
+    def __init__(self, counting: Callable[[], Callable[[bool], int | None]]):
         self.began = self._shown = time.monotonic()
-        self._source = source
+        self._counting = counting
         self.already = 0  # ledger rows of earlier runs
-        self._counting = ray.remote(num_cpus=0)(count_pictures).remote(source)
+        self._count = counting()
         self._total: int | None = None
         self._told: Counter[str] | None = None  # rows by status that the metrics know of; None: they are not told
 
@@ -40,12 +42,13 @@ class Progress:
 
     def total(self) -> int:
         """The number of inputs; waits for the count."""
-        self._total = ray.get(self._counting)
+        self._total = self._count(True)
+        assert self._total is not None
         return self._total
 
     def count_again(self) -> int:
         """The number of inputs as it is now."""
-        self._counting = ray.remote(num_cpus=0)(count_pictures).remote(self._source)
+        self._count = self._counting()
         return self.total()
 
     def rate(self, ledger: Counted) -> float:
@@ -58,8 +61,7 @@ class Progress:
         if now - self._shown < EVERY:
             return False
         self._shown = now
-        if self._total is None and ray.wait([self._counting], timeout=0)[0]:
-            self._total = ray.get(self._counting)
+        self._total = self._count(False) if self._total is None else self._total
         self._tell(ledger)
         rate = self.rate(ledger)
         left = f"  {_clock((self._total - ledger.rows) / rate)} left" if self._total and rate else ""

@@ -8,9 +8,9 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import numpy as np
-import ray
 
 from faceinpaint import telemetry
+from faceinpaint.held import held
 from faceinpaint.inference.document import examine
 from faceinpaint.inference.given import inputs
 from faceinpaint.inference.work import Examined, Settings, pack
@@ -18,9 +18,9 @@ from faceinpaint.inference.work import Examined, Settings, pack
 DEATHS = 2  # of its process, after which a picture is given up
 
 
-def examine_apart(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
+def examine_apart(batch: dict[str, np.ndarray], settings: Any) -> dict[str, Any]:
     """As the pipeline's examining step, but a picture that kills its process twice gets a row that says so."""
-    shared = ray.get(settings)
+    shared = held(settings)
     examined: list[Examined] = []
     pool = spawned_pool()
     try:

@@ -1,4 +1,4 @@
-"""The pipeline's steps around the model, as Ray Data runs them on batches.
+"""The pipeline's steps around the model, on batches, as Ray Data runs them or this process.
 
 They run in many processes, so nothing here imports torch: each starts in a second and stays small.
 """
@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import ray
 
 from faceinpaint import telemetry
+from faceinpaint.held import held
 from faceinpaint.inference.document import examine, finish
 from faceinpaint.inference.given import inputs
 from faceinpaint.inference.ledger import contains
@@ -23,19 +23,19 @@ from faceinpaint.inference.work import Finished, doubt, pack, planned, unpack
 SHEETS = 2  # of a batch's pictures, the most doubtful ones, bring their faces to the report
 
 
-def missing(known: ray.ObjectRef, keys: list[str]) -> np.ndarray:
-    """Which of ``keys`` are not among the sorted digests ``known``: bool (len(keys),)."""
-    return ~contains(ray.get(known), keys)
+def missing(known: Any, keys: list[str]) -> np.ndarray:
+    """Which of ``keys`` are not among the sorted digests ``known`` (or a reference to them): bool (len(keys),)."""
+    return ~contains(held(known), keys)
 
 
-def examine_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
-    shared = ray.get(settings)
+def examine_batch(batch: dict[str, np.ndarray], settings: Any) -> dict[str, Any]:
+    shared = held(settings)
     with telemetry.step("examine", len(batch["key"])):
         return {"work": pack([examine(*given) for given in inputs(batch, shared)])}
 
 
-def finish_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
-    shared = ray.get(settings)
+def finish_batch(batch: dict[str, np.ndarray], settings: Any) -> dict[str, Any]:
+    shared = held(settings)
     with telemetry.step("finish", len(batch["work"])):
         pictures = [finish(painted, shared) for painted in unpack(batch["work"])]
         for finished in pictures:
@@ -46,9 +46,9 @@ def finish_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[
     return {"work": pack(pictures[:SHEETS] + [replace(finished, sheet={}) for finished in pictures[SHEETS:]])}
 
 
-def plan_batch(batch: dict[str, np.ndarray], settings: ray.ObjectRef) -> dict[str, Any]:
+def plan_batch(batch: dict[str, np.ndarray], settings: Any) -> dict[str, Any]:
     """A dry run's end of examined pictures: their rows, and what the model would see as thumbnails."""
-    shared = ray.get(settings)
+    shared = held(settings)
     plans = []
     for examined in unpack(batch["work"]):
         row = examined.row

@@ -6,7 +6,7 @@ import hashlib
 import pickle
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -16,10 +16,10 @@ import numpy as np
 from faceinpaint.data.faces import Alignment
 from faceinpaint.data.marked_holes import Reading, Subject, bring_mask, find_hole
 from faceinpaint.data.mask_spec import Alpha, MaskSpec
-from faceinpaint.data.routing import cut, route
+from faceinpaint.data.routing import route
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.images import upright
-from faceinpaint.inference.compose import Plan, compose
+from faceinpaint.inference.compose import Plan, compose, plan_for
 from faceinpaint.inference.confidence import confidence
 from faceinpaint.inference.guide import Guide
 from faceinpaint.inference.row import LedgerRow, Status
@@ -48,7 +48,7 @@ class Settings:
 
     output: str
     masks: MaskSpec
-    reading: Reading = Reading(grow="auto")
+    reading: Reading = field(default_factory=lambda: Reading(grow="auto"))
     image_size: int
     alignment: Alignment
     no_face: Literal["skip", "classical", "crop"] = "classical"
@@ -156,7 +156,7 @@ def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
     check_key(row.key, settings)
     photo = read_photo(data)
     brought = bring_mask(settings.masks, row.key)
-    row.mask_stamp = brought and brought.stamp
+    row.mask_stamp = brought.stamp if brought else None
     found = find_hole(settings.masks, subject_of(row.key, photo), settings.reading, settings.image_size, brought)
     hole = found.pixels
     view = photo.view(hole)
@@ -185,17 +185,10 @@ def _part_of(photo: Photo, view: View, plan: Plan) -> Part | None:
 
 def _routed(rgb: np.ndarray, hole: np.ndarray, settings: Settings) -> Plan:
     """How the holes are to be filled, with what the model has to see."""
-    routes = route(rgb, hole, settings.image_size, settings.alignment)
-    plan = Plan(patches=routes.patches, routes=replace(routes, patches=[]))
+    plan = plan_for(rgb, hole, route(rgb, hole, settings.image_size, settings.alignment), settings.no_face != "crop")
     if plan.without_face and settings.no_face == "skip":
         raise NoPhotographError("no face at a hole")
-    if settings.no_face == "classical":
-        by_face = [patch for patch in plan.patches if patch.kind != "none"]
-        plan = replace(plan, patches=by_face, fills=[patch for patch in plan.patches if patch.kind == "none"])
-    if not plan.patches:
-        return plan
-    crops, holes = zip(*(cut(rgb, hole, patch) for patch in plan.patches), strict=True)
-    return replace(plan, crops=np.stack(crops), holes=np.stack(holes))
+    return plan
 
 
 def check_key(key: str, settings: Settings) -> None:
@@ -310,8 +303,10 @@ def _sheet(painted: Painted, part: Part, after: np.ndarray) -> dict[str, np.ndar
 
 def _with_part(thumbnail: np.ndarray, part: Part, after: np.ndarray) -> np.ndarray:
     """A picture's thumbnail with the new pixels of its part."""
-    result, scale = thumbnail.copy(), thumbnail.shape[0] / part.size[0]
-    x0, y0, x1, y1 = (round(side * scale) for side in part.box)
+    result = thumbnail.copy()
+    # Each axis has its own scale: a thumbnail's sides are rounded, and the part must end where the thumbnail does.
+    down, across = (small / full for small, full in zip(thumbnail.shape, part.size, strict=False))
+    x0, y0, x1, y1 = (round(side * scale) for side, scale in zip(part.box, (across, down) * 2, strict=True))
     if x1 > x0 and y1 > y0:
         result[y0:y1, x0:x1] = cv2.resize(after, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
     return result

@@ -52,6 +52,13 @@ class Colours:
 
     def seen(self, samples: np.ndarray) -> np.ndarray:
         """Samples (H, W, C) of any dtype -> uint8 sRGB (H, W, 3), over white where they are transparent."""
+        if (
+            self.mode == "RGB"
+            and samples.dtype == np.uint8
+            and self.top == 255
+            and to_srgb(self.profile, "RGB") is None
+        ):
+            return samples[..., :3]
         height, width = samples.shape[:2]
         rows = max(1, STRIP // width)
         parts = [self._seen_strip(samples[row : row + rows]) for row in range(0, height, rows)]
@@ -77,7 +84,7 @@ class Colours:
         """uint8 sRGB (N, 3) -> samples (N, C) of ``dtype``, without alpha."""
         if self.base == "L":
             table = _grey_table(self.profile)[:, 1].astype(int)
-            luma = (rgb.astype(np.float32) @ np.float32([0.299, 0.587, 0.114])).round()
+            luma = (rgb.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)).round()
             levels = np.interp(luma, np.maximum.accumulate(table), np.arange(256))[:, None]
         elif self.base == "CMYK":
             levels = self._inked(rgb).astype(float)

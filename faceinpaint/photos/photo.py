@@ -17,6 +17,7 @@ from faceinpaint.photos import png
 from faceinpaint.photos.bitmap import is_bare_bmp, is_pnm
 from faceinpaint.photos.bitmap_file import BmpFile, PnmFile
 from faceinpaint.photos.coding import EXACT, Change, Decoded, PhotoFile, Written, check_same
+from faceinpaint.photos.colours import to_8_bits
 from faceinpaint.photos.jp2 import is_jp2
 from faceinpaint.photos.jp2_file import Jp2File
 from faceinpaint.photos.jpeg_file import JpegFile
@@ -25,7 +26,7 @@ from faceinpaint.photos.pages import TIFF_STARTS
 from faceinpaint.photos.pillow_file import PillowFile
 from faceinpaint.photos.png_file import PngFile, framed
 from faceinpaint.photos.tiff_file import TiffFile
-from faceinpaint.photos.view import View, view_of
+from faceinpaint.photos.view import View, colours_of, view_of
 
 SMALLEST_SIDE = 16  # pixels
 LARGEST_AREA = 120_000_000  # pixels
@@ -77,8 +78,12 @@ class Photo:
     @property
     def alpha(self) -> np.ndarray | None:
         """Upright transparency uint8 (H, W), 255 opaque; None without."""
-        levels = self.view().alpha
-        return None if levels is None else upright(levels, self.file.orientation)
+        decoded = self.decoded
+        if not decoded.mode.endswith("A"):
+            return None
+        colours = colours_of(decoded.samples, decoded.mode, None, None, decoded.largest)
+        levels = to_8_bits(decoded.samples[..., colours.channels], colours.alpha_top)
+        return upright(levels, self.file.orientation)
 
     def view(self, hole: np.ndarray | None = None) -> View:
         """How the model is to see the picture, as stored. hole: upright uint8 (H, W), 1 in the hole, if it is known."""

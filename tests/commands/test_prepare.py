@@ -46,6 +46,20 @@ def shards_of_ten(monkeypatch):
     monkeypatch.setattr(module, "SHARD_ROWS", 10)
 
 
+@pytest.mark.parametrize("kind", ["tree", "zip"])
+def test_few_pictures_become_the_same_shards_without_ray(kind, ray_local, tmp_path, shards_of_ten, monkeypatch):
+    source = write_tree(str(tmp_path / "tree"))
+    if kind == "zip":
+        source = str(tmp_path / "a.zip")
+        with zipfile.ZipFile(source, "w") as archive:
+            for name, data in (PICTURES | BAD).items():
+                archive.writestr(name, data)
+    on_ray = prepare(source, str(tmp_path / "ray"), size=16)
+    monkeypatch.setattr(module, "needs_no_ray", lambda uri: True)
+    assert prepare(source, str(tmp_path / "here"), size=16) == on_ray
+    assert contents(str(tmp_path / "here")) == contents(str(tmp_path / "ray"))
+
+
 def test_shards_of_a_tree_and_a_zip_on_disk_and_s3(ray_local, tmp_path, bucket, shards_of_ten):
     tree, zipped = write_tree(str(tmp_path / "tree")), str(tmp_path / "a.zip")
     with zipfile.ZipFile(zipped, "w") as archive:

@@ -10,14 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from faceinpaint import storage
-from faceinpaint.data import places, source
+from faceinpaint.data import dataset, places, source
 from faceinpaint.errors import InputError
 
 FILES = {"a.png": b"first", "deep/b c.jpg": b"second", "deep/er/d.txt": b"third", ".hidden": b""}
 
 
 def rows(uri: str) -> dict[str, bytes | None]:
-    return {row["key"]: row["image"] for row in source.read_pictures(uri).take_all()}
+    return {row["key"]: row["image"] for row in dataset.read_pictures(uri).take_all()}
 
 
 def parquet(files: dict[str, bytes], **columns) -> bytes:
@@ -61,7 +61,7 @@ def test_all_kinds_of_source_agree(ray_local, tmp_path, bucket, where):
 def test_parquet_keeps_masks_and_unpacks_structs(ray_local, tmp_path):
     image = pa.array([{"bytes": b"picture", "path": None}], pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
     pq.write_table(pa.table({"key": ["k"], "image": image, "mask": [b"mask"], "other": [1]}), tmp_path / "a.parquet")
-    (row,) = source.read_pictures(str(tmp_path / "a.parquet")).take_all()
+    (row,) = dataset.read_pictures(str(tmp_path / "a.parquet")).take_all()
     assert row == {"key": "k", "image": b"picture", "mask": b"mask", "error": None, "stamp": None}
 
 
@@ -70,7 +70,7 @@ def test_hostile_names_and_unreadable_files_are_rows(ray_local, tmp_path, monkey
         with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:
             file.write(b"data")
     os.truncate(tmp_path / "huge.png", source.LARGEST_FILE + 1)  # sparse
-    found = {row["key"]: row for row in source.read_pictures(str(tmp_path)).take_all()}
+    found = {row["key"]: row for row in dataset.read_pictures(str(tmp_path)).take_all()}
     assert sorted(found) == ["caf\\x5cxe9.png", "caf\\xe9.png", "huge.png", "new\nline.png"]  # each has its own
     assert found["caf\\xe9.png"]["image"] == found["new\nline.png"]["image"] == b"data"
     assert found["huge.png"]["image"] is None
@@ -80,7 +80,7 @@ def test_hostile_names_and_unreadable_files_are_rows(ray_local, tmp_path, monkey
 def test_damaged_and_repeated_members_are_rows(ray_local, tmp_path):
     data = zipped({"good.png": b"good", "bad.png": b"Z" * 50})
     (tmp_path / "a.zip").write_bytes(data.replace(b"Z" * 50, b"Y" * 50))
-    found = {row["key"]: row for row in source.read_pictures(str(tmp_path / "a.zip")).take_all()}
+    found = {row["key"]: row for row in dataset.read_pictures(str(tmp_path / "a.zip")).take_all()}
     assert found["good.png"]["image"] == b"good"
     assert found["bad.png"]["image"] is None
     assert "CRC" in found["bad.png"]["error"]
@@ -104,7 +104,7 @@ def test_links_in_a_tar_are_not_lost(ray_local, tmp_path):
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         for name in ("a.png", "b.png", "c.png"):
             archive.add(tmp_path / "in" / name, name)
-    found = {row["key"]: row for row in source.read_pictures(str(tmp_path / "a.tar")).take_all()}
+    found = {row["key"]: row for row in dataset.read_pictures(str(tmp_path / "a.tar")).take_all()}
     assert sorted(found) == ["a.png", "b.png"]
     assert "hard link to a.png" in found["b.png"]["error"]
     assert places.count_pictures(str(tmp_path / "a.tar")) == 2
@@ -118,7 +118,7 @@ def test_a_truncated_tar_gives_what_it_can_and_says_so(ray_local, tmp_path):
             member.size = 2000
             archive.addfile(member, io.BytesIO(bytes(2000)))
     (tmp_path / "cut.tar").write_bytes(sink.getvalue()[:4000])
-    found = {row["key"]: row for row in source.read_pictures(str(tmp_path / "cut.tar")).take_all()}
+    found = {row["key"]: row for row in dataset.read_pictures(str(tmp_path / "cut.tar")).take_all()}
     assert found["a"]["image"] == bytes(2000)
     assert "damaged from here on" in found["cut.tar"]["error"]
 
@@ -138,13 +138,13 @@ def test_nothing_to_read_is_one_clear_line(tmp_path, name, content, complaint):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=complaint):
-        source.read_pictures(str(tmp_path / name))
+        dataset.read_pictures(str(tmp_path / name))
 
 
 def test_parquet_without_pictures_names_the_column(tmp_path):
     pq.write_table(pa.table({"key": ["a"], "photo": [b""]}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match="no column image"):
-        source.read_pictures(str(tmp_path / "a.parquet"))
+        dataset.read_pictures(str(tmp_path / "a.parquet"))
 
 
 def test_a_tree_with_one_stray_parquet_is_still_a_tree(tmp_path):
@@ -156,8 +156,11 @@ def test_a_tree_with_one_stray_parquet_is_still_a_tree(tmp_path):
 def test_small_is_said_of_names_alone(tmp_path):
     for i in range(3):
         storage.write_bytes(str(tmp_path / "tree" / f"{i}.png"), b"no picture")
-    (tmp_path / "many.zip").write_bytes(zipped({"a.png": b""}))
+    (tmp_path / "three.zip").write_bytes(zipped({f"{i}.png": b"" for i in range(3)}))
+    pq.write_table(pa.table({"key": ["a", "b", "c"], "image": [b""] * 3}), tmp_path / "three.parquet")
     assert places.is_small(str(tmp_path / "tree"), 3)
     assert not places.is_small(str(tmp_path / "tree"), 2)
     assert places.is_small(str(tmp_path / "tree" / "0.png"), 1)
-    assert not places.is_small(str(tmp_path / "many.zip"), 9)
+    for name in ("three.zip", "three.parquet"):
+        assert places.is_small(str(tmp_path / name), 3)
+        assert not places.is_small(str(tmp_path / name), 2)

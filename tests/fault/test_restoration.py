@@ -50,7 +50,7 @@ def archive(tmp_path_factory):
 
 def start(archive, output, weights, **environment):
     command = [sys.executable, str(JOB), "--input", str(archive), "--masks", "squares", "--output", str(output)]
-    command += ["--weights", weights, "--cpus-per-worker", "1"]
+    command += ["--weights", weights, "--workers", "2", "--cpus-per-worker", "1"]
     return subprocess.Popen(command, env={**os.environ, **environment}, start_new_session=True)
 
 

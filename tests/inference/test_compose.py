@@ -7,7 +7,7 @@ from skimage.data import astronaut
 from skimage.restoration import inpaint_biharmonic
 
 from faceinpaint.data.routing import Patch, Routes, cut, route
-from faceinpaint.inference.compose import Plan, compose
+from faceinpaint.inference.compose import Plan, compose, plan_for
 from faceinpaint.inference.confidence import confidence
 from faceinpaint.inference.detail import carry_detail
 from faceinpaint.inference.edges import fill_from_edges
@@ -189,9 +189,7 @@ def test_a_grey_picture_stays_grey():
 
 
 def planned(picture: np.ndarray, mask: np.ndarray) -> Plan:
-    routes = route(picture, mask, 64)
-    crops, holes = zip(*(cut(picture, mask, patch) for patch in routes.patches), strict=True)
-    return Plan(patches=routes.patches, routes=routes, crops=np.stack(crops), holes=np.stack(holes))
+    return plan_for(picture, mask, route(picture, mask, 64))
 
 
 def test_confidence_falls_with_what_is_hidden_and_with_what_looks_wrong():

@@ -60,7 +60,7 @@ def written(output, rows, entries=(), rate=12.5):
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory):
-    """A report of ten results with pictures, failures and skips of several kinds, and a row of an input that is gone."""
+    """A report of ten results, failures and skips of several kinds, and a row of an input that is gone."""
     output = tmp_path_factory.mktemp("few")
     works = [work(f"dir/{i:02d}.png", i / 100) for i in range(1, 9)]
     works += [work("face.png", 0.01, faces=1), work(EVIL, 0.9, 30.0, reason="no <i>face</i> at 1 hole(s)")]

@@ -40,7 +40,7 @@ def test_the_papers_presets_are_the_paper(preset):
     texture, loss = config.texture, config.texture_loss
     assert (texture.strides[0], texture.see_first, texture.critic) == (1, False, "wgan-gp")
     assert (loss.perceptual, loss.adversarial, loss.l1, loss.gradient_penalty) == (10, 1, 100, 10)
-    assert (loss.hole, loss.lpips, loss.structure, loss.balance, loss.window) == (0, 0, 0, 0, None)
+    assert (loss.hole, loss.lpips, loss.structure, loss.window) == (0, 0, 0, None)
     stages = config.train.values()
     assert {(stage.tune_structure, stage.tune_generator, *stage.jitter.model_dump().values()) for stage in stages} == {
         (0, False, 0, 0, 0, 0, 0)

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def test_odd_exif_costs_nothing_and_turns_the_picture():
 
 @pytest.mark.parametrize("data", [b"", b"text", b"II*\0nothing", GREYS["floats"][:300], encoded(FACE, "PNG")[:900]])
 def test_whatever_is_wrong_is_said_in_one_line(data):
-    with pytest.raises(InputError, match="not a (readable )?picture") as caught:
+    with pytest.raises(InputError, match=r"not a (readable )?picture") as caught:
         decode_rgb(data)
     assert "\n" not in str(caught.value)
 
@@ -105,7 +106,5 @@ def test_garbled_files_never_raise_anything_else():
             noisy = bytearray(data)
             for place in random.integers(0, min(len(data), 600), 6):
                 noisy[place] = random.integers(256)
-            try:
+            with suppress(InputError):
                 assert decode_rgb(bytes(noisy)).dtype == np.uint8
-            except InputError:
-                pass

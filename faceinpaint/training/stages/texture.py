@@ -16,7 +16,6 @@ from faceinpaint.models.stylegan2 import Discriminator
 from faceinpaint.models.texture import TextureGenerator
 from faceinpaint.models.two_stage import First, TwoStage
 from faceinpaint.models.window import Windows
-from faceinpaint.training.stages.balance import GradientBalance
 from faceinpaint.training.stages.structure import StructureTerms
 from faceinpaint.training.trainee import Batch, Losses, Phase, adam
 
@@ -46,7 +45,6 @@ class TextureTrainee:
         self.modules: dict[str, nn.Module] = {stage: texture}
         self.exported: dict[str, nn.Module] = {stage: texture}
         self.frozen: tuple[nn.Module, ...] = tuple(m for m in (features, perceptual) if m is not None)
-        self.balance = GradientBalance(self.loss.balance) if self.loss.balance else None
         self.first_terms = StructureTerms(config.structure_loss, perceptual, None)
         names = ("perceptual", "l1", "hole", "lpips", "adversarial")
         self.weights = {name: weight for name in names if (weight := getattr(self.loss, name))}
@@ -69,8 +67,6 @@ class TextureTrainee:
         """The critic's turns in a step; its loss is what the kind of critic was published with."""
         critic, settings = self.critic, self.settings
         self.modules["critic"] = critic
-        if self.balance:
-            self.modules["balance"] = self.balance
         if isinstance(critic, Critic):
             weights = {"critic": 1.0, "gradient_penalty": self.loss.gradient_penalty}
             judge = adam(critic.parameters(), settings, settings.critic_lr)
@@ -83,8 +79,7 @@ class TextureTrainee:
         return phases
 
     def before_step(self, progress: float) -> None:
-        if self.balance:
-            self.balance.adapt()
+        """Nothing changes during the run."""
 
     def restore(self, batch: Batch, averaged: dict[str, nn.Module]) -> Tensor:
         """Pictures restored by both stages."""
@@ -133,7 +128,6 @@ class TextureTrainee:
         truth, masks = batch.images, batch.masks
         first, first_loss = self._first(batch)
         output = self.model.second(first, truth, masks)
-        output, judged = self.balance.branches(output) if self.balance else (output, output)
         window = self._window(batch)
         seen, wanted = window.cut(output), window.cut(truth)
         terms = {
@@ -141,7 +135,7 @@ class TextureTrainee:
             "l1": lambda: l1(output, truth),
             "hole": lambda: hole_l1(output, truth, masks),
             "lpips": lambda: self.perceptual(seen, wanted).mean(),  # type: ignore[misc]
-            "adversarial": lambda: self._adversarial(judged, masks),
+            "adversarial": lambda: self._adversarial(output, masks),
             "structure": lambda: first_loss,
         }
         return {name: terms[name]() for name in self.weights}  # a term of weight 0 costs nothing

@@ -1,0 +1,85 @@
+"""Masks are read by the shortest way there is, to the levels of the long one."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from faceinpaint.data import mask_pictures
+from faceinpaint.data.growth import windows
+from faceinpaint.data.mask_pictures import decode_mask
+
+RNG = np.random.default_rng(8)
+SOFT = np.zeros((60, 80), np.uint8)
+SOFT[20:40, 30:60] = 255
+SOFT[19, 30:60] = SOFT[40, 30:60] = 120
+FEW = np.where(SOFT > 0, np.uint8(7), np.uint8(0))
+NOISE = RNG.integers(0, 256, SOFT.shape, np.uint8)
+
+
+def coded(image, kind="PNG", **options):
+    sink = io.BytesIO()
+    image.save(sink, kind, **options)
+    return sink.getvalue()
+
+
+def rgb(levels):
+    return np.repeat(levels[..., None], 3, 2)
+
+
+SHORT = {
+    "bits": coded(Image.fromarray(SOFT).convert("1")),
+    "grey": coded(Image.fromarray(SOFT)),
+    "two levels": coded(Image.fromarray(FEW)),
+    "noise": coded(Image.fromarray(NOISE)),
+    "RGB": coded(Image.fromarray(rgb(SOFT))),
+    "RGBA": coded(Image.fromarray(np.dstack([rgb(SOFT), np.full_like(SOFT, 255)]))),
+    "LA": coded(Image.fromarray(np.dstack([SOFT, np.full_like(SOFT, 255)]), "LA")),
+    "JPEG": coded(Image.fromarray(SOFT), "JPEG"),
+}
+LONG = {
+    "colour": coded(Image.fromarray(np.dstack([SOFT, SOFT * 0, SOFT * 0]))),
+    "clear": coded(Image.fromarray(np.dstack([rgb(SOFT), SOFT]))),
+    "clear grey": coded(Image.fromarray(np.dstack([SOFT * 0 + 255, SOFT]), "LA")),
+    "palette": coded(Image.fromarray(rgb(SOFT)).quantize(8)),
+}
+
+
+@pytest.mark.parametrize("name", [*SHORT, *LONG])
+def test_the_short_way_gives_the_levels_of_the_long_one(name, monkeypatch):
+    data = (SHORT | LONG)[name]
+    short = decode_mask(data)
+    used = []
+    monkeypatch.setattr(mask_pictures, "_grey_alone", lambda image: used.append(image))
+    long = decode_mask(data)
+    assert used
+    assert np.array_equal(short.levels, long.levels)
+    assert (short.marked, short.lossy, short.orientation, short.seen) == (
+        long.marked,
+        long.lossy,
+        long.orientation,
+        long.seen,
+    )
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_the_short_way_is_taken(name, monkeypatch):
+    monkeypatch.setattr(mask_pictures, "_of_colours", None)
+    decode_mask(SHORT[name])
+
+
+@pytest.mark.parametrize("place", [np.s_[0:3, 0:4], np.s_[55:60, 70:80], np.s_[20:30, 5:70]])
+def test_windows_about_holes_are_those_of_the_whole_picture(place):
+    hole = np.zeros((60, 80), np.uint8)
+    hole[place] = 1
+    hole[40, 10] = 1
+    padded = np.zeros((160, 180), np.uint8)
+    padded[50:110, 50:130] = hole
+    found = {(r.start, r.stop, c.start, c.stop) for r, c in windows(hole, 5)}
+    inside = {
+        (max(0, r.start - 50), min(60, r.stop - 50), max(0, c.start - 50), min(80, c.stop - 50))
+        for r, c in windows(padded, 5)
+    }
+    assert found == inside
+    assert np.array_equal(sum(hole[w].sum() for w in windows(hole, 5)), hole.sum())

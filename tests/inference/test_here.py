@@ -1,0 +1,128 @@
+"""Few pictures in this process, without Ray: the same rows and bytes as on Ray."""
+
+import io
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from faceinpaint import Options, restore
+from faceinpaint.data.places import FEW
+from faceinpaint.inference.restore import _works_here
+from faceinpaint.storage import join, list_files, read_bytes
+from tests.fault.test_restoration import CRASHING_DECODER
+from tests.inference.test_restore import ledger, mask, png
+
+WITHOUT_RAY = """
+import sys
+sys.modules["ray"] = None
+from faceinpaint.commands import main
+main("restore")
+"""
+
+
+def write(folder, files):
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """(pictures, masks): more than a batch, some in trouble, one without a face, one as JPEG."""
+    root = tmp_path_factory.mktemp("few")
+    pictures = {f"deep/{i}.png": png(i) for i in range(11)}
+    masks = {f"deep/{i}.png": mask(i, 3, 9) for i in range(11)}
+    sink = io.BytesIO()
+    Image.open(io.BytesIO(png(20, (80, 120)))).save(sink, "JPEG")
+    pictures |= {"large.jpg": sink.getvalue(), "note.txt": b"no picture", "nomask.png": png(1)}
+    masks["large.jpg.png"] = mask(20, 30, 12, (80, 120))
+    write(root / "pictures", pictures)
+    write(root / "masks", masks)
+    return str(root / "pictures"), str(root / "masks")
+
+
+def outcome(output):
+    """What a run left: its rows, but for the seconds, and every file that is not the report's."""
+    rows = {key: {k: v for k, v in row.items() if k != "seconds"} for key, row in ledger(output).items()}
+    skipped = ("ledger", "_job", "report", "ledger.csv")
+    files = {name: read_bytes(join(output, name)) for name, _ in list_files(output) if not name.startswith(skipped)}
+    return rows, files
+
+
+@pytest.mark.parametrize("kind", ["tree", "parquet"])
+def test_this_process_and_ray_give_the_same_rows_and_bytes(kind, few, tiny_weights, ray_local, tmp_path):
+    pictures, masks = few
+    if kind == "parquet":
+        names = sorted(name for name, _ in list_files(pictures))
+        table = pa.table({"key": names, "image": [read_bytes(join(pictures, name)) for name in names]})
+        pq.write_table(table, tmp_path / "pictures.parquet")
+        pictures = str(tmp_path / "pictures.parquet")
+    common = {"input": pictures, "masks": masks, "weights": tiny_weights}
+    counts = restore(output=str(tmp_path / "here"), workers=0, **common)
+    assert counts == restore(output=str(tmp_path / "ray"), workers=1, **common)
+    here, ray = outcome(str(tmp_path / "here")), outcome(str(tmp_path / "ray"))
+    assert here[0] == ray[0]
+    assert here[1] == ray[1]
+    assert (counts["failed"], counts["skipped"], sum(counts.values())) == (1, 1, 14)
+    assert here[1]
+
+
+def run_without_ray(options, **environment):
+    flags = [word for name, value in options.items() for word in (f"--{name}", value)]
+    command = [sys.executable, "-c", WITHOUT_RAY, *flags]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=240)
+
+
+def test_a_machine_without_ray_restores_and_goes_on(few, tiny_weights, tmp_path):
+    output = str(tmp_path / "out")
+    options = {"input": few[0], "masks": few[1], "weights": tiny_weights, "output": output}
+    done = run_without_ray(options)
+    assert done.returncode == 0, done.stderr
+    assert "14 inputs:" in done.stdout
+    before = ledger(output)
+    again = run_without_ray(options)
+    assert again.returncode == 0, again.stderr
+    assert ledger(output) == before
+
+
+def test_a_picture_that_kills_the_process_costs_its_row_in_the_next_run(tiny_weights, tmp_path):
+    for i in range(3):
+        write(tmp_path / "in", {f"{i}.png": png(i)})
+    write(tmp_path / "in", {"1x.png": png(7) + b"deadly"})
+    write(tmp_path / "python", {"sitecustomize.py": CRASHING_DECODER.encode()})
+    paths = os.pathsep.join([str(tmp_path / "python"), os.environ.get("PYTHONPATH", "")])
+    output = str(tmp_path / "out")
+    options = {"input": str(tmp_path / "in"), "masks": "squares", "weights": tiny_weights, "output": output}
+    assert run_without_ray(options, PYTHONPATH=paths).returncode < 0
+    done = run_without_ray(options, PYTHONPATH=paths)
+    assert done.returncode == 0, done.stderr
+    rows = ledger(output)
+    assert rows["1x.png"]["status"] == "failed"
+    assert "quarantined" in rows["1x.png"]["reason"]
+    assert [rows[f"{i}.png"]["status"] != "failed" for i in range(3)] == [True] * 3
+
+
+def test_ray_is_used_where_it_is_or_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    write(tmp_path / "few", {f"{i}.png": b"" for i in range(FEW)})
+    write(tmp_path / "many", {f"{i}.png": b"" for i in range(FEW + 1)})
+    few, many = (
+        Options(input=str(tmp_path / name), masks="squares", output="o", weights="w") for name in ("few", "many")
+    )
+    changed = lambda options, **changes: Options(**{**asdict(options), **changes})  # noqa: E731
+    assert _works_here(few)
+    assert not _works_here(many)
+    assert _works_here(changed(many, workers=0))
+    assert not _works_here(changed(few, workers=1))
+    assert not _works_here(changed(few, gpus_per_worker=1))
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    assert not _works_here(few)
+    assert _works_here(changed(few, workers=0))
