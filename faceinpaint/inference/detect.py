@@ -145,7 +145,7 @@ def _stream(options: DetectOptions, done: ray.ObjectRef, apart: bool) -> Iterato
         few = options.gpus_per_worker or is_small(options.input, PICTURES)
         processes = options.workers or (1 if few else 2)
         resources = (processes, options.cpus_per_worker, options.gpus_per_worker)
-        found = find(pictures, options.weights, options.sensitivity, *resources, apart)
+        found = find(pictures, find_weights(options.weights), options.sensitivity, *resources, apart)
         works = found.map_batches(_only_found, batch_size=None, batch_format="numpy", num_cpus=0.1)
     for batch in works.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=1):
         yield [pickle.loads(found) for found in batch["found"]] if "found" in batch else []

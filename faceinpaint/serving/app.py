@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import threading
@@ -13,8 +14,8 @@ from ray.serve.config import HTTPOptions, ProxyLocation
 from ray.serve.handle import DeploymentHandle
 
 from faceinpaint.errors import InputError
-from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.models.find_weights import find_weights
+from faceinpaint.models.weights import load_config
 from faceinpaint.ray_session import connect, disconnect
 from faceinpaint.serving import api, engine, review
 from faceinpaint.serving.gate import LOOPBACK
@@ -22,6 +23,7 @@ from faceinpaint.serving.limits import Limits
 from faceinpaint.serving.pictures import open_pictures
 from faceinpaint.storage import absolute, exists, join, name_of
 
+TOKEN = "FACEINPAINT_TOKEN"  # of the environment: what clients and reviewers must say
 SERVICE, PAGE = "faceinpaint", "review"  # the applications
 
 
@@ -48,7 +50,7 @@ def check(options: ServeOptions) -> ServeOptions:
             "the review page needs both --input and --masks: the pictures, and what faceinpaint detect wrote"
         )
     weights = find_weights(options.weights)
-    Inpainter.load(weights, device="cpu")
+    load_config(weights)
     token, masks, pictures = options.token, options.masks, options.input
     if options.host not in LOOPBACK and not token:
         token = secrets.token_urlsafe(24)
@@ -63,15 +65,34 @@ def check(options: ServeOptions) -> ServeOptions:
     return ServeOptions(**{**vars(options), **values})
 
 
+def built_service(args: dict[str, Any]) -> Any:
+    """The API's application for a Serve configuration file, whose ``args`` are fields of :class:`ServeOptions`.
+
+    The token is $FACEINPAINT_TOKEN. Raises :class:`InputError` when one is needed and there is none: every replica
+    must know the same.
+    """
+    return service(check(_from_file(args)))
+
+
+def built_page(args: dict[str, Any]) -> Any:
+    """The review page's application for a Serve configuration file, beside that of :func:`built_service`."""
+    return page(check(_from_file(args)))
+
+
+def _from_file(args: dict[str, Any]) -> ServeOptions:
+    options = ServeOptions(**{**args, "token": os.environ.get(TOKEN)})
+    if options.host not in LOOPBACK and not options.token:
+        raise InputError(f"{TOKEN} is not set: on {options.host} clients and reviewers must have a token")
+    return options
+
+
 def start(options: ServeOptions) -> str:
     """Deploy what checked ``options`` say on the Ray this process is connected to; returns the page's address."""
     http = HTTPOptions(host=options.host, port=options.port)
     serve.start(proxy_location=ProxyLocation.HeadOnly, http_options=http)
     serve.run(service(options), name=SERVICE, route_prefix="/")
-    if options.input and options.masks:
-        models: DeploymentHandle = serve.get_deployment_handle("engine", SERVICE)
-        page = review.deployment().bind(models, options.limits, options.token, options.input, options.masks)
-        serve.run(page, name=PAGE, route_prefix="/review")
+    if options.input:
+        serve.run(page(options), name=PAGE, route_prefix="/review")
     return f"http://{options.host}:{options.port}"
 
 
@@ -82,6 +103,14 @@ def service(options: ServeOptions) -> Any:
         find_weights(options.weights), cpus, gpus > 0
     )
     return api.deployment(options.limits, 1).bind(models, options.limits, options.token)
+
+
+def page(options: ServeOptions) -> Any:
+    """The review page as an application; it asks the engine of :func:`service`, which must run beside it."""
+    if not options.input or not options.masks:
+        raise InputError("the review page needs input and masks")
+    models: DeploymentHandle = serve.get_deployment_handle("engine", SERVICE, _check_exists=False)
+    return review.deployment().bind(models, options.limits, options.token, options.input, options.masks)
 
 
 def run(options: ServeOptions) -> None:
