@@ -35,7 +35,7 @@ from faceinpaint.photos.decode import decode_rgb
 
 OPAQUE = 0.9  # coverage from which on damage counts
 NEAR = np.ones((5, 5), np.uint8)  # 2 px about a pixel
-SEEDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998)
+SEEDS = (0.7, 0.8, 0.85, 0.88, 0.9, 0.91, 0.92, 0.94, 0.96)
 GENERATED = ("freeform:0.02-0.15", "squares:48")  # strokes and squares of restoration's own tests, in flat colours
 WORST = 24
 ENLARGED = 3
@@ -50,6 +50,11 @@ class Case:
     picture: np.ndarray
     truth: np.ndarray
     unsure: np.ndarray
+
+
+def rules_of(seed: float) -> Rules:
+    """The rules whose thresholds lie as far from the usual ones as ``seed`` from the usual seed."""
+    return Rules(seed=seed, thin_seed=seed + Rules().thin_seed - Rules().seed)
 
 
 def clean_pictures(rows: list[dict], variant: str) -> Iterator[tuple[str, np.ndarray]]:
@@ -110,7 +115,7 @@ def measure_clean(detector: Detector, rows: list[dict], variant: str) -> tuple[d
     for key, picture in clean_pictures(rows, variant):
         probability = detector.probability(picture)
         for i, seed in enumerate(SEEDS):
-            hole = propose(probability, Rules(seed=seed)).hole
+            hole = propose(probability, rules_of(seed)).hole
             alone[i] += not hole.any()
             flagged[i] += hole.mean()
         worst.append((float(scored_parts(probability, 0.5)[1].max(initial=0)), key, picture, probability))
@@ -127,7 +132,7 @@ def measure_damaged(detector: Detector, cases: Iterator[Case]) -> tuple[dict, li
     for case in cases:
         probability = detector.probability(case.picture)
         for seed in SEEDS:
-            own = counts(case, propose(probability, Rules(seed=seed)).hole)
+            own = counts(case, propose(probability, rules_of(seed)).hole)
             sums[case.kind, seed] = sums.get((case.kind, seed), 0) + own
             if seed == Rules().seed and case.truth.any():
                 score = (own[0] + own[2]) / max(own[1] + own[3], 1)
@@ -210,12 +215,15 @@ def main() -> None:
     parser.add_argument("--weights", required=True)
     parser.add_argument("--shapes", required=True, help="Parquet of film damage")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--clean", type=int, default=300, help="clean pictures (%(default)s)")
+    parser.add_argument(
+        "--skip", type=int, default=60, help="first pictures, which the thresholds were set on (%(default)s)"
+    )
+    parser.add_argument("--clean", type=int, default=240, help="clean pictures (%(default)s)")
     parser.add_argument("--damaged", type=int, default=24, help="pictures per kind of damage (%(default)s)")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     args.output.mkdir(parents=True, exist_ok=True)
-    rows = pq.read_table(args.faces, columns=["key", "image"]).to_pylist()
+    rows = pq.read_table(args.faces, columns=["key", "image"]).to_pylist()[args.skip :]
     detector = Detector.load(args.weights, device="cpu")
     apart = load_config(args.weights).detector.kept_apart
     film = read_film_shapes(args.shapes).for_measuring(apart)
