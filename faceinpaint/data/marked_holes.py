@@ -83,7 +83,12 @@ def bring_mask(spec: MaskSpec, key: str) -> Brought | None:
         case MaskFile():
             return Brought(spec.mask, spec.stamp)
         case MaskFolder():
-            path, data, stamp = find_mask(spec.uri, key)
+            try:
+                path, data, stamp = find_mask(spec.uri, key)
+            except InputError as error:
+                if spec.proposed:
+                    raise NoPhotographError(f"nothing proposed, or rejected: {error}") from None
+                raise
             return Brought(data, mask_stamp(path, stamp))
         case MaskParquet():
             data = mask_of_key(spec.uri, key)
