@@ -1,4 +1,4 @@
-"""See it work: damage a real portrait in ten ways, restore it, compare with the original, and print the page to look at.
+"""See it work: damage a real portrait in ten ways, restore it, compare it with the original, and print the page.
 
 Needs no data: the portrait is scikit-image's public-domain photograph of the astronaut Eileen Collins.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from faceinpaint.data.faces import Face
 from faceinpaint.errors import InputError
 
 DEMO_MADE_IT = ".faceinpaint-demo"  # in a folder that the next demo may replace
@@ -34,15 +35,15 @@ def main(arguments: list[str]) -> int:
     here = {"weights": args.weights}
     masked = restore(input=f"{folder}/damaged", masks=f"{folder}/masks", output=f"{folder}/restored", **here)
     marked = restore(input=f"{folder}/marked", masks=f"color:{colour()}", output=f"{folder}/restored-marked", **here)
-    restored = masked.get("restored", 0) + marked.get("restored", 0)
+    restored = sum(rows.get(status, 0) for rows in (masked, marked) for status in ("restored", "restored-fallback"))
     page, figures = write_page(folder, names, portrait, face)
     print(figures)
-    print(f"{restored} of {len(names)} restored by both stages")
+    print(f"{restored} of {len(names)} restored")
     print(f"look at {page.resolve()}")
     return 0 if restored == len(names) else 1
 
 
-def astronaut() -> tuple[np.ndarray, object]:
+def astronaut() -> tuple[np.ndarray, Face]:
     """The portrait uint8 RGB (512, 512, 3), and its face."""
     import skimage.data
 
@@ -72,15 +73,13 @@ def clear(folder: Path) -> None:
     marker.touch()
 
 
-def write_cases(folder: Path, portrait: np.ndarray, face: object) -> list[str]:
+def write_cases(folder: Path, portrait: np.ndarray, face: Face) -> list[str]:
     """original/, damaged/ and masks/ (white is the hole), a file per case, and marked/; returns the cases' names.
 
     The marked picture is a JPEG without a mask: its colour says where the hole is.
     """
     from faceinpaint.data.damage.portrait import MARKED, ten_cases
-    from faceinpaint.data.faces import Face
 
-    assert isinstance(face, Face)
     cases = ten_cases(portrait, face)
     for kind in ("original", "damaged", "masks", "marked"):
         (folder / kind).mkdir()

@@ -22,7 +22,7 @@ CLOSE_UP = 256  # side at which faces are compared, pixels
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """A case on the page. The figures are those of the hole (dB) and of the face (LPIPS), ours and a classical fill's."""
+    """A case on the page, with figures of the hole (dB) and of the face (LPIPS), ours and a classical fill's."""
 
     name: str
     damaged: str

@@ -15,6 +15,7 @@ from faceinpaint.inference.edges import fill_from_edges
 from faceinpaint.inference.grain import carry_grain
 from faceinpaint.inference.guide import Guide, guide_from_pixels
 from faceinpaint.inference.paste import paste
+from faceinpaint.inference.steady import steadied
 
 PART_MARGIN = 128  # pixels of surroundings that filling any hole sees beyond its patch, at most
 FILL_MARGIN = 16  # pixels of surroundings a classical fill sees
@@ -109,8 +110,9 @@ def compose(
     after, damage = before.copy(), hole.copy()
     for i, patch in enumerate(plan.patches):
         assert painted is not None
+        assert plan.crops is not None
         assert plan.holes is not None
-        paste(after, painted[i], patch, damage)
+        paste(after, steadied(painted[i], plan.crops[i], plan.holes[i]), patch, damage)
         _part(damage, patch)[:] -= patch.hole
         if patch.scale < 1:
             guide = guides[i] if guides else None

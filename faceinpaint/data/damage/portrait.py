@@ -32,7 +32,7 @@ def ten_cases(portrait: np.ndarray, face: Face) -> dict[str, Case]:
         "eye": _box(side, eye, 0.7 * height, 0.6 * height),
         "nose": _box(side, nose, 0.6 * height, 0.6 * height),
         "mouth": _box(side, mouth, height, 0.6 * height),
-        "half-the-face": _box(side, centre + [0.5 * height, 0], height, 2 * height),
+        "half-the-face": _box(side, centre + np.array([0.5 * height, 0]), height, 2 * height),
         "missing-corner": _corner(side, centre, height),
     }
     cases = {
@@ -68,7 +68,7 @@ def _drawn(portrait: np.ndarray, face: Face, kind: Callable[..., list[Layer]], p
 
 
 def _painted(portrait: np.ndarray, hole: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
-    return np.where(hole[..., None] > 0, np.uint8(colour), portrait)
+    return np.where(hole[..., None] > 0, np.array(colour, np.uint8), portrait)
 
 
 def _box(side: int, centre: np.ndarray, width: float, height: float) -> np.ndarray:
@@ -83,11 +83,11 @@ def _corner(side: int, centre: np.ndarray, height: float) -> np.ndarray:
     """The corner on the far side of the face, up to its cheek."""
     x, y = centre
     points = np.array([[0, 0], [x + 0.2 * height, 0], [x - 0.5 * height, y - 0.2 * height], [0, y + 1.5 * height]])
-    return cv2.fillPoly(np.zeros((side, side), np.uint8), [np.int32(np.round(points))], 1)
+    return cv2.fillPoly(np.zeros((side, side), np.uint8), [np.round(points).astype(np.int32)], 1)
 
 
 def _strokes(side: int, centre: np.ndarray, height: float) -> np.ndarray:
     """A scribble across the face, as with a felt pen."""
     turns = [(-1.1, -0.5), (0.9, -0.9), (-0.8, 0.1), (1.1, 0.3), (-0.6, 0.9), (0.7, 1.2)]
-    points = np.int32([np.round(centre + height * np.array(turn)) for turn in turns])
+    points = np.round(centre + height * np.array(turns)).astype(np.int32)
     return cv2.polylines(np.zeros((side, side), np.uint8), [points], False, 1, max(2, round(height / 8)))
