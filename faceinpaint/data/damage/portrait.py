@@ -60,10 +60,11 @@ def _drawn(portrait: np.ndarray, face: Face, kind: Callable[..., list[Layer]], p
     for seed in range(1000):
         random = np.random.default_rng(seed)
         layers = [layer for _ in range(pieces) for layer in kind(random, side)]
-        damaged, coverage = laid_over(portrait.astype(np.float32), layers)
-        hole = (coverage > TRACE).astype(np.uint8)
+        picture, coverage = laid_over(portrait.astype(np.float32), layers)
+        damaged = np.rint(picture.clip(0, 255)).astype(np.uint8)
+        hole = ((coverage > TRACE) | (damaged != portrait).any(-1)).astype(np.uint8)
         if ON_FACE <= hole[top:bottom, left:right].mean() <= MOST:
-            return np.rint(damaged.clip(0, 255)).astype(np.uint8), hole
+            return damaged, hole
     raise AssertionError(f"no drawing of {kind.__name__} lies on the face")
 
 
