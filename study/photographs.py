@@ -4,8 +4,8 @@
 
 Takes the photographs of a folder that show one face of at least 80 px from the eyes to the mouth, gives each one hole
 (an eye, the nose, the mouth, half of the face or strokes, in turn), restores them as ``faceinpaint restore`` does, and
-prints for ours, Telea's and the biharmonic fill: PSNR in the hole, LPIPS of the face at 256 px, and detail, the gradient
-in the hole over the original's (1: as sharp as the photograph).
+prints for ours, Telea's and the biharmonic fill: PSNR in the hole, LPIPS of the face at 256 px, and detail, the
+gradient in the hole over the original's (1: as sharp as the photograph).
 """
 
 from __future__ import annotations
