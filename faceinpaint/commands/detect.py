@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 
+from faceinpaint.cli import WEIGHTS_HELP, at_least
+
 
 def parse_args(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -17,9 +19,9 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("--input", required=True, help="folder, zip, tar, Parquet or picture; local or s3://")
     add("--output", required=True, help="folder or s3:// prefix; empty, or this job's own")
-    add("--weights", default="weights/celeba64", help="weights folder with detector.safetensors (%(default)s)")
+    add("--weights", help=WEIGHTS_HELP)
     add("--sensitivity", type=float, default=0.5, metavar="X", help="0 marks least, 1 marks most (%(default)s)")
-    add("--workers", type=int, help="detector processes (default 2; 1 with GPUs or few pictures)")
+    add("--workers", type=at_least(1), help="detector processes (default 2; 1 with GPUs or few pictures)")
     add("--cpus-per-worker", type=float, default=1, help="CPUs, and torch threads, of each (%(default)s)")
     add("--gpus-per-worker", type=float, default=0, help="GPUs of each")
     return parser.parse_args(arguments)
@@ -34,5 +36,6 @@ def main(arguments: list[str]) -> int:
     detect(options)
     disconnect()
     print(f"next: open {options.output}/review.html, then decide with")
-    print(f"  faceinpaint serve --weights {options.weights} --input {options.input} --masks {options.output}")
+    weights = f"--weights {options.weights} " if options.weights else ""
+    print(f"  faceinpaint serve {weights}--input {options.input} --masks {options.output}")
     return 0

@@ -11,6 +11,7 @@ import argparse
 import importlib.util
 import os
 
+from faceinpaint.cli import WEIGHTS_HELP
 from faceinpaint.errors import InputError
 
 TOKEN = "FACEINPAINT_TOKEN"
@@ -22,7 +23,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
         prog="faceinpaint serve", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--weights", required=True, help="weights folder")
+    add("--weights", help=WEIGHTS_HELP)
     add("--input", help="the pictures to review: folder, zip or Parquet; local or s3://")
     add("--masks", help="what faceinpaint detect wrote: its output folder")
     add(

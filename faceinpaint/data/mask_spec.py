@@ -24,7 +24,7 @@ from faceinpaint.data.masks import Freeform, Squares, parse_generated
 from faceinpaint.data.places import parquet_files
 from faceinpaint.data.user_masks import WHITE, check_hole
 from faceinpaint.errors import InputError
-from faceinpaint.storage import absolute, exists, first_line, kind, open_uri, read_bytes
+from faceinpaint.storage import absolute, exists, first_line, join, kind, open_uri, read_bytes
 
 MASKS_TOGETHER = 256  # rows of a Parquet
 
@@ -48,9 +48,10 @@ class Colour:
 
 @dataclass(frozen=True)
 class MaskFolder:
-    """A tree of mask pictures beside the tree of pictures."""
+    """A tree of mask pictures beside the tree of pictures. proposed: a detection's, which has none for most of them."""
 
     uri: str
+    proposed: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,9 @@ def parse_masks(spec: str) -> MaskSpec:
     if spec.rstrip("/").endswith(".parquet"):
         _mask_index(spec)
         return MaskParquet(spec)
-    return MaskFolder(spec) if what == pafs.FileType.Directory else _single(spec)
+    if what == pafs.FileType.Directory:
+        return MaskFolder(spec, proposed=exists(join(spec.rstrip("/").rpartition("/")[0] or ".", "proposals")))
+    return _single(spec)
 
 
 def _single(uri: str) -> MaskFile:

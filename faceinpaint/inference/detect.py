@@ -29,6 +29,7 @@ from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.proposals import ProposalRow, ProposalTable
 from faceinpaint.inference.review_sheet import ReviewSheet
 from faceinpaint.inference.steps import missing
+from faceinpaint.models.find_weights import find_weights
 from faceinpaint.ray_session import connect
 from faceinpaint.storage import absolute, check_writable, join, write_bytes
 
@@ -51,7 +52,7 @@ class DetectOptions:
 
     input: str
     output: str
-    weights: str
+    weights: str | None = None  # None: what $FACEINPAINT_WEIGHTS names
     sensitivity: float = 0.5  # 0 marks least, 1 most
     workers: int | None = None  # None: 2; 1 with GPUs or few pictures
     cpus_per_worker: float = 1
@@ -68,7 +69,7 @@ def detect(options: DetectOptions | None = None, /, **fields: Any) -> dict[str, 
         options,
         input=absolute(options.input),
         output=absolute(options.output),
-        weights=absolute(options.weights),
+        weights=find_weights(options.weights),
     )
     check_source(options.input)
     with ThreadPoolExecutor(1) as pool:  # torch is imported, and the weights are checked, while Ray starts
@@ -144,7 +145,7 @@ def _stream(options: DetectOptions, done: ray.ObjectRef, apart: bool) -> Iterato
         few = options.gpus_per_worker or is_small(options.input, PICTURES)
         processes = options.workers or (1 if few else 2)
         resources = (processes, options.cpus_per_worker, options.gpus_per_worker)
-        found = find(pictures, options.weights, options.sensitivity, *resources, apart)
+        found = find(pictures, find_weights(options.weights), options.sensitivity, *resources, apart)
         works = found.map_batches(_only_found, batch_size=None, batch_format="numpy", num_cpus=0.1)
     for batch in works.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=1):
         yield [pickle.loads(found) for found in batch["found"]] if "found" in batch else []

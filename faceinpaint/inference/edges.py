@@ -6,8 +6,6 @@ Its cost is that of the holes' pixels; the picture's size and the number of hole
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.linalg import splu
 
 # The bilaplacian: dy, dx, weight.
 STENCIL = np.array(
@@ -31,6 +29,9 @@ def from_edges(picture: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     """
     if not len(y):
         return np.empty((0, picture.shape[2]))
+    from scipy import sparse  # most pictures need none of it, and a single one would wait for its import
+    from scipy.sparse.linalg import splu
+
     height, width = picture.shape[:2]
     own = y.astype(np.int64) * width + x
     rows = _mirrored(y[:, None] + STENCIL[:, 0], height)

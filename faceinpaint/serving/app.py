@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import threading
@@ -13,7 +14,8 @@ from ray.serve.config import HTTPOptions, ProxyLocation
 from ray.serve.handle import DeploymentHandle
 
 from faceinpaint.errors import InputError
-from faceinpaint.inference.inpainter import Inpainter
+from faceinpaint.models.find_weights import find_weights
+from faceinpaint.models.weights import load_config
 from faceinpaint.ray_session import connect, disconnect
 from faceinpaint.serving import api, engine, review
 from faceinpaint.serving.gate import LOOPBACK
@@ -21,6 +23,7 @@ from faceinpaint.serving.limits import Limits
 from faceinpaint.serving.pictures import open_pictures
 from faceinpaint.storage import absolute, exists, join, name_of
 
+TOKEN = "FACEINPAINT_TOKEN"  # of the environment: what clients and reviewers must say
 SERVICE, PAGE = "faceinpaint", "review"  # the applications
 
 
@@ -28,7 +31,7 @@ SERVICE, PAGE = "faceinpaint", "review"  # the applications
 class ServeOptions:
     """How the service runs; the fields are the flags of ``faceinpaint serve``."""
 
-    weights: str
+    weights: str | None = None  # None: what $FACEINPAINT_WEIGHTS names
     input: str | None = None
     masks: str | None = None  # the folder of a detection
     host: str = "127.0.0.1"
@@ -46,7 +49,8 @@ def check(options: ServeOptions) -> ServeOptions:
         raise InputError(
             "the review page needs both --input and --masks: the pictures, and what faceinpaint detect wrote"
         )
-    Inpainter.load(options.weights, device="cpu")
+    weights = find_weights(options.weights)
+    load_config(weights)
     token, masks, pictures = options.token, options.masks, options.input
     if options.host not in LOOPBACK and not token:
         token = secrets.token_urlsafe(24)
@@ -57,8 +61,29 @@ def check(options: ServeOptions) -> ServeOptions:
         if not exists(join(masks, "proposals")):
             raise InputError(f"{masks}: no proposals there: run faceinpaint detect --output {masks} first")
         open_pictures(pictures)
-    values = {"weights": absolute(options.weights), "input": pictures, "masks": masks, "token": token}
+    values = {"weights": weights, "input": pictures, "masks": masks, "token": token}
     return ServeOptions(**{**vars(options), **values})
+
+
+def built_service(args: dict[str, Any]) -> Any:
+    """The API's application for a Serve configuration file, whose ``args`` are fields of :class:`ServeOptions`.
+
+    The token is $FACEINPAINT_TOKEN. Raises :class:`InputError` when one is needed and there is none: every replica
+    must know the same.
+    """
+    return service(check(_from_file(args)))
+
+
+def built_page(args: dict[str, Any]) -> Any:
+    """The review page's application for a Serve configuration file, beside that of :func:`built_service`."""
+    return page(check(_from_file(args)))
+
+
+def _from_file(args: dict[str, Any]) -> ServeOptions:
+    options = ServeOptions(**{**args, "token": os.environ.get(TOKEN)})
+    if options.host not in LOOPBACK and not options.token:
+        raise InputError(f"{TOKEN} is not set: on {options.host} clients and reviewers must have a token")
+    return options
 
 
 def start(options: ServeOptions) -> str:
@@ -66,18 +91,26 @@ def start(options: ServeOptions) -> str:
     http = HTTPOptions(host=options.host, port=options.port)
     serve.start(proxy_location=ProxyLocation.HeadOnly, http_options=http)
     serve.run(service(options), name=SERVICE, route_prefix="/")
-    if options.input and options.masks:
-        models: DeploymentHandle = serve.get_deployment_handle("engine", SERVICE)
-        page = review.deployment().bind(models, options.limits, options.token, options.input, options.masks)
-        serve.run(page, name=PAGE, route_prefix="/review")
+    if options.input:
+        serve.run(page(options), name=PAGE, route_prefix="/review")
     return f"http://{options.host}:{options.port}"
 
 
 def service(options: ServeOptions) -> Any:
     """The API and its engine as one application."""
     cpus, gpus = options.cpus_per_replica, options.gpus_per_replica
-    models = engine.deployment(options.limits, options.replicas, cpus, gpus).bind(options.weights, cpus, gpus > 0)
+    models = engine.deployment(options.limits, options.replicas, cpus, gpus).bind(
+        find_weights(options.weights), cpus, gpus > 0
+    )
     return api.deployment(options.limits, 1).bind(models, options.limits, options.token)
+
+
+def page(options: ServeOptions) -> Any:
+    """The review page as an application; it asks the engine of :func:`service`, which must run beside it."""
+    if not options.input or not options.masks:
+        raise InputError("the review page needs input and masks")
+    models: DeploymentHandle = serve.get_deployment_handle("engine", SERVICE, _check_exists=False)
+    return review.deployment().bind(models, options.limits, options.token, options.input, options.masks)
 
 
 def run(options: ServeOptions) -> None:

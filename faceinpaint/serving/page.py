@@ -12,7 +12,7 @@ import numpy as np
 from faceinpaint.errors import InputError
 from faceinpaint.serving.decisions import ConflictError
 from faceinpaint.serving.desk import Desk, Shown
-from faceinpaint.serving.preview import BRUSH, OPACITY, as_layer, from_layers
+from faceinpaint.serving.preview import BRUSH, CANVAS, OPACITY, as_layer, from_layers, on_canvas
 
 COLOUR = "#{:02x}{:02x}{:02x}".format(*BRUSH)
 KEEP_FILES = (3600, 3600)  # seconds between clean-ups of, and age of, what the browser was sent
@@ -42,6 +42,7 @@ def build_page(desk: Desk) -> gr.Blocks:
             layers=gr.LayerOptions(allow_additional_layers=False, layers=["damage"]),
             brush=gr.Brush(colors=[(COLOUR, OPACITY / 255)], default_color=(COLOUR, OPACITY / 255), color_mode="fixed"),
             eraser=gr.Eraser(),
+            canvas_size=(CANVAS, CANVAS),
             height=620,
             show_label=False,
         )
@@ -80,8 +81,8 @@ def _view(desk: Desk, shown: Shown | None) -> list[Any]:
     row = shown.row
     about = f"confidence {row.confidence or 0:.2f}"
     about += f", {row.parts} parts, {row.hole_ratio or 0:.2%} of the picture" if row.parts else f": {row.reason}"
-    background = np.dstack([shown.preview, np.full(shown.preview.shape[:2], 255, np.uint8)])
-    value = {"background": background, "layers": [as_layer(shown.mask)], "composite": None}
+    background = on_canvas(np.dstack([shown.preview, np.full(shown.preview.shape[:2], 255, np.uint8)]), 255)
+    value = {"background": background, "layers": [on_canvas(as_layer(shown.mask))], "composite": None}
     return [shown, f"### {row.key}\n{decided} of {total} decided · {about}", value, hidden]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-LONGEST_SIDE = 1600  # pixels of what the browser gets
+# Of what the browser gets, pixels; always a square of this size, since an editor that changes its own misplaces layers.
+LONGEST_SIDE = CANVAS = 1200
 BRUSH = (255, 0, 255)  # magenta
 OPACITY = 140  # alpha of what is marked
 PAINTED = 50  # alpha from which on a pixel is marked: the brush's soft edge is not
@@ -43,13 +44,14 @@ def as_layer(mask: np.ndarray) -> np.ndarray:
 
 
 def from_layers(layers: list[np.ndarray], height: int, width: int) -> np.ndarray:
-    """The editor's layers RGBA (h, w, 4) as a mask uint8 (height, width), 1 where anything is painted."""
-    mask = np.zeros((height, width), np.uint8)
+    """The editor's layers RGBA (CANVAS, CANVAS, 4) as a mask of the preview uint8 (height, width), 1 where painted."""
+    mask = np.zeros((CANVAS, CANVAS), np.uint8)
     for layer in layers:
-        if layer.shape[:2] != (height, width):
-            layer = np.asarray(cv2.resize(layer, (width, height), interpolation=cv2.INTER_NEAREST))
+        if layer.shape[:2] != mask.shape:
+            layer = np.asarray(cv2.resize(layer, mask.shape, interpolation=cv2.INTER_NEAREST))
         mask |= (layer[..., 3] >= PAINTED).astype(np.uint8)
-    return mask
+    top, left = (CANVAS - height) // 2, (CANVAS - width) // 2
+    return mask[top : top + height, left : left + width]
 
 
 def merged(full: np.ndarray | None, shown: np.ndarray, edited: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -63,3 +65,11 @@ def merged(full: np.ndarray | None, shown: np.ndarray, edited: np.ndarray, heigh
         if change.any():
             result[np.asarray(cv2.resize(change, (width, height), interpolation=cv2.INTER_NEAREST)) > 0] = value
     return result
+
+
+def on_canvas(pixels: np.ndarray, level: int = 0) -> np.ndarray:
+    """A preview uint8 (h, w, C) in the middle of the editor's square (CANVAS, CANVAS, C) of ``level``."""
+    top, left = (CANVAS - pixels.shape[0]) // 2, (CANVAS - pixels.shape[1]) // 2
+    square = np.full((CANVAS, CANVAS, pixels.shape[2]), level, np.uint8)
+    square[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+    return square

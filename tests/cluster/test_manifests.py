@@ -4,7 +4,9 @@
 ray.io_rayjobs.yaml, version v1, commit feeaf72f of github.com/ray-project/kuberay, Apache-2.0) without descriptions.
 """
 
+import dataclasses
 import gzip
+import importlib
 import json
 import os
 import re
@@ -22,7 +24,8 @@ import yaml
 from ray._private.runtime_env.packaging import create_package
 
 ROOT = Path(__file__).parents[2]
-JOBS = sorted((ROOT / "cluster" / "kuberay").glob("*.yaml"))
+SERVICE = ROOT / "cluster" / "kuberay" / "serve.yaml"
+JOBS = sorted(set((ROOT / "cluster" / "kuberay").glob("*.yaml")) - {SERVICE})
 SCRIPTS = ("train.py", "batch_inpaint.py", "evaluate.py")
 
 
@@ -81,6 +84,31 @@ def test_entry_points_are_commands_that_parse(path):
     for word in command[2:]:
         if word.startswith("--"):
             assert re.search(rf"{word}\b", usage.stdout), word
+
+
+def test_the_service_fits_serves_schema_and_names_what_there_is(ray_job):
+    from ray.serve.schema import ServeDeploySchema
+
+    from faceinpaint.serving import app
+
+    manifest = yaml.safe_load(SERVICE.read_text())
+    assert (manifest["apiVersion"], manifest["kind"]) == ("ray.io/v1", "RayService")
+    config = ServeDeploySchema.model_validate(yaml.safe_load(manifest["spec"]["serveConfigV2"]))
+    assert [(each.name, each.route_prefix) for each in config.applications] == [
+        (app.SERVICE, "/"),
+        (app.PAGE, "/review"),
+    ]
+    options = {field.name for field in dataclasses.fields(app.ServeOptions)}
+    for each in config.applications:
+        module, _, name = each.import_path.partition(":")
+        assert callable(getattr(importlib.import_module(module), name))
+        assert set(each.args) <= options
+    assert {each.name for each in config.applications[0].deployments} == {"engine", "api"}
+    cluster = manifest["spec"]["rayClusterConfig"]
+    jsonschema.validate(cluster, ray_job["properties"]["spec"]["properties"]["rayClusterSpec"])
+    assert cluster["rayVersion"] == ray.__version__
+    assert cluster["authOptions"]["mode"] == "token"
+    assert app.TOKEN in SERVICE.read_text()
 
 
 def test_the_launcher_configuration_fits_rays_schema():

@@ -8,54 +8,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
 from PIL import Image
 
 from faceinpaint.commands import detect as command
-from faceinpaint.config import load_preset
 from faceinpaint.errors import InputError
 from faceinpaint.inference.detect import detect
 from faceinpaint.inference.proposals import ProposalTable, read_proposals
 from faceinpaint.inference.restore import restore
-from faceinpaint.models import build
-from faceinpaint.models.weights import save_config, save_weights
-
-GREEN = (0, 255, 0)
-
-
-def blind_to_all_but_green(model):
-    """Sets a detector's weights so that it finds pure green, and nothing else."""
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.zero_()
-        for norm in model.modules():
-            if isinstance(norm, torch.nn.BatchNorm2d):
-                norm.weight.fill_(1)
-        stem = model.stem[1][0].weight
-        for corner in range(4):  # PixelUnshuffle: channel c of the picture is 4c to 4c + 3
-            stem[corner, corner, 1, 1] = -1  # red
-            stem[corner, 4 + corner, 1, 1] = 1  # green
-            stem[corner, 8 + corner, 1, 1] = -1  # blue
-        last = model.up[-1][0].weight
-        for corner in range(4):
-            last[corner, last.shape[1] - stem.shape[0] + corner, 1, 1] = 1
-            model.head.weight[corner, corner] = 40
-        model.head.bias.fill_(-100)
+from tests.green import GREEN, with_green_detector
 
 
 @pytest.fixture(scope="module")
 def weights(tiny_weights, tmp_path_factory):
     """Tiny weights with a detector that marks pure green."""
-    import shutil
-
-    folder = tmp_path_factory.mktemp("with-detector") / "weights"
-    shutil.copytree(tiny_weights, folder)
-    config = load_preset("tiny")
-    model = build.build_detector(config)
-    blind_to_all_but_green(model)
-    save_config(str(folder), config)
-    save_weights(str(folder), "detector", model)
-    return str(folder)
+    return with_green_detector(tiny_weights, tmp_path_factory.mktemp("with-detector") / "weights")
 
 
 def encoded(picture, kind="PNG"):

@@ -1,0 +1,122 @@
+"""The service under load, against the bare model: requests/s, waiting times, memory over many requests.
+
+    python -m bench.service --weights weights/celeba64 --picture scan.png --mask mask.png
+
+Starts ``faceinpaint serve`` on a free port, sends the same picture from 1, 8 and 32 clients at once, and then
+``--requests`` of them while it watches the memory of the model's process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+from PIL import Image
+
+from faceinpaint.inference.inpainter import Inpainter
+
+CLIENTS = (1, 8, 32)
+PER_CLIENT = 8  # requests of each client in a measured round
+START_SECONDS = 300
+
+
+def bare(weights: str, picture: np.ndarray, mask: np.ndarray, seconds: float) -> float:
+    """Pictures/s of the Python API alone."""
+    inpainter = Inpainter.load(weights, device="cpu", precision="auto")
+    inpainter(picture, mask)
+    began, done = time.monotonic(), 0
+    while time.monotonic() - began < seconds:
+        inpainter(picture, mask)
+        done += 1
+    return done / (time.monotonic() - began)
+
+
+def sent(address: str, picture: bytes, mask: bytes) -> float:
+    """Seconds that one request takes; refusals are waited for and tried again."""
+    began = time.monotonic()
+    while True:
+        files = {"picture": ("p.png", picture), "mask": ("m.png", mask)}
+        answer = httpx.post(f"{address}/v1/restore", files=files, timeout=300)
+        if answer.status_code in (429, 503):
+            time.sleep(float(answer.headers.get("retry-after", "1")))
+            continue
+        answer.raise_for_status()
+        return time.monotonic() - began
+
+
+def round_of(address: str, picture: bytes, mask: bytes, clients: int) -> str:
+    """A line of the table for so many clients at once."""
+    began, number = time.monotonic(), clients * PER_CLIENT
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        took = np.array(list(pool.map(lambda _: sent(address, picture, mask), range(number))))
+    rate = number / (time.monotonic() - began)
+    return f"| {clients} | {rate:.2f} | {np.percentile(took, 50):.2f} | {np.percentile(took, 95):.2f} |"
+
+
+def engine_megabytes(port: int) -> float:
+    """Memory of the engine's processes that the server on ``port`` started."""
+    total = 0.0
+    for process in psutil.process_iter(["cmdline"]):
+        if "ServeReplica:faceinpaint:engine" in " ".join(process.info["cmdline"] or []):
+            total += process.memory_info().rss / 1e6
+    return total
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--picture", type=Path, required=True)
+    parser.add_argument("--mask", type=Path, required=True)
+    parser.add_argument("--requests", type=int, default=10_000, help="while memory is watched (%(default)s)")
+    args = parser.parse_args()
+    picture, mask = args.picture.read_bytes(), args.mask.read_bytes()
+    pixels = np.asarray(Image.open(args.picture).convert("RGB"))
+    print(
+        f"bare model: {bare(args.weights, pixels, np.asarray(Image.open(args.mask).convert('L')), 10):.2f} pictures/s"
+    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "faceinpaint", "serve", "--weights", args.weights, "--port", str(port)]
+    with tempfile.TemporaryFile("w+") as log:
+        server = subprocess.Popen([*command, "--in-flight", "64"], stdout=log, stderr=log, env=dict(os.environ))
+        try:
+            measure(f"http://127.0.0.1:{port}", port, picture, mask, args.requests)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(60)
+
+
+def measure(address: str, port: int, picture: bytes, mask: bytes, requests: int) -> None:
+    """The table of waiting times, and memory at each tenth of ``requests``."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            sent(address, picture, mask)
+            break
+        except httpx.HTTPError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+    print("| clients | requests/s | p50, s | p95, s |\n|---|---|---|---|")
+    for clients in CLIENTS:
+        print(round_of(address, picture, mask, clients), flush=True)
+    for tenth in range(11):
+        print(f"after {tenth * requests // 10} requests: {engine_megabytes(port):.0f} MB", flush=True)
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: sent(address, picture, mask), range(requests // 10 if tenth < 10 else 0)))
+
+
+if __name__ == "__main__":
+    main()
