@@ -242,13 +242,8 @@ def open_page(page, service):
 def next_picture(page, before):
     """The name of the picture on the page, once it is another than ``before``."""
     page.wait_for_function(
-<<<<<<< HEAD
-        "before => { const title = document.querySelector('#status h3');"
-        " return title && title.innerText.endsWith('.png') && title.innerText !== before }",
-=======
         "before => { const title = document.querySelector('#status h3')?.innerText ?? '';"
         " return title.endsWith('.png') && title !== before }",
->>>>>>> detect
         arg=before,
     )
     return page.inner_text("#status h3")
