@@ -113,7 +113,7 @@ class DetectorConfig(Part):
     """The damage detector, and the tiles that it learns from."""
 
     widths: tuple[Positive, Positive, Positive, Positive] = (24, 48, 96, 112)  # at 1/2, 1/4, 1/8, 1/16 resolution
-    tile: Annotated[int, Field(ge=64, multiple_of=16)] = 128  # side of a training tile, pixels
+    tile: Annotated[int, Field(ge=64, multiple_of=16)] = 160  # side of a training tile, pixels
     shapes: str | None = None  # Parquet file of film damage (kind, mask), local or s3://; None: drawn damage alone
     kept_apart: tuple[str, ...] = ()  # kinds of those shapes that are measured on and never trained on
 
@@ -206,9 +206,9 @@ class StageTraining(Part):
     fine_tune_from: Ratio = 1.0  # pconv, rfr: share of the run after which encoder batch norm is frozen
 
 
-# Widths that start from noise need many tiles: 30,000 steps are half a million.
+# From noise it needs many tiles: these are 300,000.
 DETECTOR_TRAINING = {
-    "steps": 30_000, "batch": 16, "lr": 0.001, "schedule": "cosine", "warmup": 100, "clip": 1.0, "ema_pictures": 4000
+    "steps": 4_700, "batch": 64, "lr": 0.0015, "schedule": "cosine", "warmup": 100, "clip": 1.0, "ema_pictures": 4000
 }  # fmt: skip
 
 

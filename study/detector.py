@@ -35,7 +35,7 @@ from faceinpaint.photos.decode import decode_rgb
 
 OPAQUE = 0.9  # coverage from which on damage counts
 NEAR = np.ones((5, 5), np.uint8)  # 2 px about a pixel
-SEEDS = (0.7, 0.8, 0.85, 0.88, 0.9, 0.91, 0.92, 0.94, 0.96)
+SEEDS = (0.7, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98)
 GENERATED = ("freeform:0.02-0.15", "squares:48")  # strokes and squares of restoration's own tests, in flat colours
 WORST = 24
 ENLARGED = 3
@@ -216,9 +216,9 @@ def main() -> None:
     parser.add_argument("--shapes", required=True, help="Parquet of film damage")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument(
-        "--skip", type=int, default=60, help="first pictures, which the thresholds were set on (%(default)s)"
+        "--skip", type=int, default=210, help="first pictures, which the thresholds were set on (%(default)s)"
     )
-    parser.add_argument("--clean", type=int, default=240, help="clean pictures (%(default)s)")
+    parser.add_argument("--clean", type=int, default=90, help="clean pictures (%(default)s)")
     parser.add_argument("--damaged", type=int, default=24, help="pictures per kind of damage (%(default)s)")
     args = parser.parse_args()
     cv2.setNumThreads(1)

@@ -1,6 +1,6 @@
 """Write a trained method as an ONNX file, which runs without torch.
 
-    faceinpaint export --weights weights/celeba64 --output faces.onnx
+    faceinpaint export --weights weights/faces256 --output faces.onnx
 
 Inputs: image, float32 (n, 3, S, S) in [-1, 1]; mask, float32 (n, 1, S, S), 1 in the hole. Output: restored.
 """

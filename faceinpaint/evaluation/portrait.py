@@ -39,7 +39,7 @@ def write_page(folder: Path, names: list[str], portrait: np.ndarray, face: Face)
     portrait: the original, uint8 RGB (S, S, 3).
     """
     distance = load_perceptual("alex")
-    box = close_up(face, portrait.shape[0])
+    box = close_up(face, portrait.shape)
     cases = ten_cases(portrait, face)
     shown = [_shown(folder, name, cases[name][1], portrait, box, distance) for name in names]
     environment = jinja2.Environment(loader=jinja2.PackageLoader("faceinpaint.evaluation"), autoescape=True)
@@ -70,21 +70,21 @@ def _shown(
         name=name,
         damaged=files[0],
         restored=files[1],
-        psnr=_hole_psnr(restored, portrait, hole),
-        classical_psnr=_hole_psnr(classical, portrait, hole),
-        lpips=_face_lpips(restored, portrait, box, distance),
-        classical_lpips=_face_lpips(classical, portrait, box, distance),
+        psnr=hole_psnr(restored, portrait, hole),
+        classical_psnr=hole_psnr(classical, portrait, hole),
+        lpips=face_lpips(restored, portrait, box, distance),
+        classical_lpips=face_lpips(classical, portrait, box, distance),
     )
 
 
-def _hole_psnr(picture: np.ndarray, truth: np.ndarray, hole: np.ndarray) -> float:
+def hole_psnr(picture: np.ndarray, truth: np.ndarray, hole: np.ndarray) -> float:
     """dB over the hole's pixels, of uint8 RGB (S, S, 3)."""
     error = np.square(picture.astype(np.float64) - truth)[hole > 0].mean()
     return float(10 * np.log10(255**2 / max(error, 1e-9)))
 
 
 @torch.inference_mode()
-def _face_lpips(
+def face_lpips(
     picture: np.ndarray, truth: np.ndarray, box: tuple[int, int, int, int], distance: PerceptualDistance
 ) -> float:
     """The distance of the faces in ``box``, both at CLOSE_UP pixels."""

@@ -42,7 +42,7 @@ def test_a_picture_gets_the_same_answer_however_it_is_cut(detector, monkeypatch)
     assert np.abs(whole - cut).max() < 1e-5
 
 
-def bump(height=60, width=80, level=0.97):
+def bump(height=60, width=80, level=0.98):
     probability = np.full((height, width), 0.02, np.float32)
     probability[10:20, 15:40] = level
     return probability
@@ -52,7 +52,7 @@ def test_a_sure_part_is_proposed_a_little_wider():
     proposal = propose(bump())
     assert proposal.verdict == "damaged"
     assert proposal.parts == 1
-    assert proposal.confidence == pytest.approx(0.97, abs=1e-3)
+    assert proposal.confidence == pytest.approx(0.98, abs=1e-3)
     assert proposal.hole[9:21, 15:40].all()
     assert proposal.hole.sum() < 13 * 28
 
@@ -76,9 +76,9 @@ def test_a_clean_picture_is_clean_however_small_the_doubt():
 
 def test_a_thin_part_needs_less_than_a_thick_one():
     probability = np.full((60, 80), 0.02, np.float32)
-    probability[30:33, 5:75] = 0.88
+    probability[30:33, 5:75] = 0.93
     assert propose(probability).verdict == "damaged"
-    assert propose(bump(level=0.88)).verdict == "unsure"
+    assert propose(bump(level=0.93)).verdict == "unsure"
     assert propose(bump(level=0.75)).verdict == "clean"
 
 

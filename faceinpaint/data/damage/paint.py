@@ -23,7 +23,6 @@ TRACE = 0.02  # coverage from which on a pixel is not clean either
 DAMAGED_SHARE = 0.5  # of tiles
 FILM_SHARE = 0.3  # of pieces of damage, where there are shapes of film damage
 LOOKALIKE_SHARE = 0.45  # of tiles
-PLAIN_SHARE = 0.3  # of tiles whose picture keeps its own colours and grain
 OTHER_BACKGROUNDS = 0.15  # share of tiles that show no picture of the training data
 # What scikit-image ships: text, textures and things, all of them undamaged.
 SHIPPED = (
@@ -66,8 +65,7 @@ class DamagePainter:
         """A tile of ``picture`` uint8 (H, W, 3): uint8 (S, S, 3), and its truth uint8 (S, S)."""
         if chance(random, OTHER_BACKGROUNDS):
             picture = shipped_pictures()[int(random.integers(len(SHIPPED)))]
-        part = part_of(random, picture, self.size)
-        base = part if chance(random, PLAIN_SHARE) else aged(random, part)
+        base = aged(random, part_of(random, picture, self.size))
         if chance(random, LOOKALIKE_SHARE):
             for _ in range(1 + int(random.integers(2))):
                 drawn = LOOKALIKES[int(random.integers(len(LOOKALIKES)))](random, self.size)

@@ -29,10 +29,10 @@ def ten_cases(portrait: np.ndarray, face: Face) -> dict[str, Case]:
     side, centre, height = portrait.shape[0], face.centre, face.height
     eye, nose, mouth = face.landmarks[0], face.landmarks[2], face.landmarks[3:].mean(0)
     holes = {
-        "eye": _box(side, eye, 0.7 * height, 0.6 * height),
-        "nose": _box(side, nose, 0.6 * height, 0.6 * height),
-        "mouth": _box(side, mouth, height, 0.6 * height),
-        "half-the-face": _box(side, centre + np.array([0.5 * height, 0]), height, 2 * height),
+        "eye": box_hole(portrait.shape, eye, 0.7 * height, 0.6 * height),
+        "nose": box_hole(portrait.shape, nose, 0.6 * height, 0.6 * height),
+        "mouth": box_hole(portrait.shape, mouth, height, 0.6 * height),
+        "half-the-face": box_hole(portrait.shape, centre + np.array([0.5 * height, 0]), height, 2 * height),
         "missing-corner": _corner(side, centre, height),
     }
     cases = {
@@ -46,17 +46,26 @@ def ten_cases(portrait: np.ndarray, face: Face) -> dict[str, Case]:
     return cases | {MARKED: (_painted(portrait, strokes, MARKER), strokes)}
 
 
-def close_up(face: Face, side: int) -> tuple[int, int, int, int]:
-    """The face's square in a portrait of ``side`` pixels: left, top, right, bottom."""
-    left, top = (int(each) for each in face.centre - 1.3 * face.height)
+def close_up(face: Face, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """The face's square in a picture (H, W), as far as the picture goes: left, top, right, bottom."""
+    left, top = (max(0, int(each)) for each in face.centre - 1.3 * face.height)
     right, bottom = (int(each) for each in face.centre + 1.3 * face.height)
-    return max(0, left), max(0, top), min(side, right), min(side, bottom)
+    return left, top, min(shape[1], right), min(shape[0], bottom)
+
+
+def box_hole(shape: tuple[int, ...], centre: np.ndarray, width: float, height: float) -> np.ndarray:
+    """uint8 (H, W), 1 in a box about ``centre`` (x, y), pixels."""
+    hole = np.zeros(shape[:2], np.uint8)
+    x, y = centre
+    rows, columns = (slice(max(0, round(c - s / 2)), max(0, round(c + s / 2))) for c, s in ((y, height), (x, width)))
+    hole[rows, columns] = 1
+    return hole
 
 
 def _drawn(portrait: np.ndarray, face: Face, kind: Callable[..., list[Layer]], pieces: int) -> Case:
     """The first seeded drawing of a kind that lies on the face, neither missing nor hiding it."""
     side = portrait.shape[0]
-    left, top, right, bottom = close_up(face, side)
+    left, top, right, bottom = close_up(face, portrait.shape)
     for seed in range(1000):
         random = np.random.default_rng(seed)
         layers = [layer for _ in range(pieces) for layer in kind(random, side)]
@@ -70,14 +79,6 @@ def _drawn(portrait: np.ndarray, face: Face, kind: Callable[..., list[Layer]], p
 
 def _painted(portrait: np.ndarray, hole: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
     return np.where(hole[..., None] > 0, np.array(colour, np.uint8), portrait)
-
-
-def _box(side: int, centre: np.ndarray, width: float, height: float) -> np.ndarray:
-    hole = np.zeros((side, side), np.uint8)
-    x, y = centre
-    rows, columns = (slice(max(0, round(c - s / 2)), round(c + s / 2)) for c, s in ((y, height), (x, width)))
-    hole[rows, columns] = 1
-    return hole
 
 
 def _corner(side: int, centre: np.ndarray, height: float) -> np.ndarray:
