@@ -1,7 +1,7 @@
 # Each target sets up .venv when pyproject.toml or constraints.txt changed.
 # Variables: DATA= WEIGHTS= OUTPUT= ARGS=; PINS= (nothing) for the newest versions instead of those that were tested.
 PYTHON ?= python3
-WEIGHTS ?= weights/celeba64
+WEIGHTS ?= weights/faces256
 OUTPUT ?= runs/$@
 PINS ?= --constraint constraints.txt
 RUN := .venv/bin/python

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import ray
 import torch
 
-from bench import evaluation, networks, onnx_runtime, restoration, startup, training
+from bench import evaluation, networks, onnx_runtime, photographs, restoration, startup, training
 from bench.markdown import table
 from bench.timing import DTYPES
 from faceinpaint.version import commit
@@ -43,6 +43,7 @@ def main() -> None:
         results["ray_train"] = training.ray_over_ddp(data, "celeba64")
     results["evaluation"] = evaluation.evaluation_over_script()
     results["start_up_seconds"] = startup.start_up(args.weights)
+    results["photographs_12mp"] = photographs.over_codec()
     results["onnx"] = onnx_runtime.rows(args.weights, 3 * args.rounds)
     results["networks_64"] = networks.rows("celeba64", 3 * args.rounds)
     results["training_steps"] = training.step_rows("celeba64", args.rounds)
@@ -83,7 +84,10 @@ def aims(results: dict[str, Any]) -> dict[str, float]:
         "ray_train_over_bare_ddp": results["ray_train"]["ratio"],
         "in_process_over_ray_train": results["ray_train"]["in_process_over_ray_train"],
         "onnx_over_torch": results["onnx"][0]["onnx_over_torch"],
-        "restoration_start_up_seconds": results["start_up_seconds"]["batch_inpaint"],
+        **photographs.aims(results["photographs_12mp"]),
+        "one_photo_seconds": results["start_up_seconds"]["batch_inpaint"],
+        "restoration_start_up_seconds": results["start_up_seconds"]["batch_inpaint on Ray"],
+        "in_process_training_seconds": results["start_up_seconds"]["train in process"],
     }
 
 
@@ -119,6 +123,7 @@ def report(results: dict[str, Any]) -> str:
             ("job", "start-up to end of its least work, s"),
             ((name, f"{value:.1f}") for name, value in results["start_up_seconds"].items()),
         ),
+        table(photographs.HEAD, photographs.cells(results["photographs_12mp"])),
         table(("step", "ms per picture"), ((name, f"{ms:.3f}") for name, ms in results["step_costs_ms"].items())),
         f"{m['date']}, commit {m['commit']}, {m['cpu']}, {m['cores']} cores, torch {m['torch']}, Ray {m['ray']}.",
     ]

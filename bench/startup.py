@@ -28,17 +28,21 @@ def start_up(weights: str) -> dict[str, float]:
         Path(folder, "one", "a.png").write_bytes(pictures[0])
         data = f"{folder}/faces.parquet"
         pq.write_table(pa.table({"key": [str(i) for i in range(16)], "image": pictures}), data)
+        train = f"train.py --preset tiny --stage pconv --data {data} --val {data} --steps 1"
+        restore = f"batch_inpaint.py --input {folder}/one --masks squares --weights {weights}"
         jobs = {
             "prepare": f"prepare.py {folder}/one",
-            "train": f"train.py --preset tiny --stage pconv --data {data} --val {data} --steps 1",
-            "batch_inpaint": f"batch_inpaint.py --input {folder}/one --masks squares --weights {weights}",
+            "train": train,
+            "train in process": f"{train} --workers 0",
+            "batch_inpaint": restore,
+            "batch_inpaint on Ray": f"{restore} --workers 1",
             "evaluate": f"evaluate.py --data {folder}/one --methods two-stage --weights {weights}",
         }
         found: dict[str, list[float]] = {}
         for run in range(RUNS):
             for name, line in jobs.items():
                 script, *arguments = line.split()
-                command = [f"{ROOT}/jobs/{script}", *arguments, "--output", f"{folder}/{name}-{run}"]
+                command = [f"{ROOT}/jobs/{script}", *arguments, "--output", f"{folder}/{name.replace(' ', '-')}-{run}"]
                 found.setdefault(name, []).append(seconds_of([sys.executable, *command]))
             for name, code in ALONE.items():
                 found.setdefault(name, []).append(seconds_of([sys.executable, "-c", code]))

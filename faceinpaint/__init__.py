@@ -1,8 +1,9 @@
 """faceinpaint: fills holes in face photographs.
 
-``restore_photograph(weights, image, mask)`` restores one photograph of any size;
-``Inpainter.load(weights)(image, mask)`` one aligned face; ``restore(input=, masks=, output=, weights=)`` an archive:
-its keywords are the fields of ``Options`` and the flags of ``faceinpaint restore``.
+``Inpainter.load(weights)(image, mask)`` fills the holes of a photograph of any size;
+``restore_photograph(weights, image, mask)`` does exactly what a job would do with it;
+``restore(input=, masks=, output=, weights=)`` restores an archive: its keywords are the fields of ``Options`` and the
+flags of ``faceinpaint restore``.
 """
 
 from __future__ import annotations

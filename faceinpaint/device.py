@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
-
 import torch
 from torch import nn
 
+from faceinpaint.memory import keep_freed
 from faceinpaint.names import Precision
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
-LARGE = 1 << 30  # bytes; more than any feature map
 
 
 def settle(threads: int) -> None:
-    """Compute with ``threads`` threads, and keep freed memory for the next feature map.
-
-    By default glibc hands large blocks back to the system, which zeroes pages again and again: a tenth of a training
-    step. Other C libraries keep their ways.
-    """
+    """Compute with ``threads`` threads, and keep freed memory for the next feature map."""
     torch.set_num_threads(threads)
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, LARGE)
-        mallopt(M_TRIM_THRESHOLD, LARGE)
+    keep_freed()
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> str:

@@ -17,6 +17,7 @@ from faceinpaint.storage import first_line
 
 # Two model processes take a CPU each: with two in all, the tasks that feed them would wait for ever.
 LEAST_LOGICAL_CPUS = 4
+STARTS = 2
 PATIENCE = 10  # seconds, for a cluster to answer
 STDERR = 2
 LEVEL_LINE = b"Set ray log level from environment variable"
@@ -37,20 +38,29 @@ def connect() -> None:
     address = os.environ.get("RAY_ADDRESS")
     if address:
         _check_reachable(address)
-    try:
-        with _quiet_core():
-            if address:
-                ray.init(address="auto", logging_level=logging.WARNING, log_to_driver=True)
-            else:
-                ray.init(
-                    address="local",  # never a cluster that happens to run on this machine
-                    num_cpus=max(LEAST_LOGICAL_CPUS, os.cpu_count() or 1),
-                    include_dashboard=False,
-                    logging_level=logging.WARNING,
-                )
-    except Exception as error:  # of many classes: wrong addresses, full disks, no memory, processes that die at once
-        raise JobError(f"Ray could not start: {first_line(error)}; {_advice(address)}") from None
+    for attempt in range(STARTS):
+        try:
+            with _quiet_core():
+                _start(address)
+            break
+        except Exception as error:  # of many classes: wrong addresses, full disks, processes that die at once
+            ray.shutdown()
+            # Ray waits for its own processes for half a minute, which a very busy machine needs: once more, then.
+            if attempt == STARTS - 1 or "timed out" not in str(error):
+                raise JobError(f"Ray could not start: {first_line(error)}; {_advice(address)}") from None
     quiet_ray_data()
+
+
+def _start(address: str | None) -> None:
+    if address:
+        ray.init(address="auto", logging_level=logging.WARNING, log_to_driver=True)
+        return
+    ray.init(
+        address="local",  # never a cluster that happens to run on this machine
+        num_cpus=max(LEAST_LOGICAL_CPUS, os.cpu_count() or 1),
+        include_dashboard=False,
+        logging_level=logging.WARNING,
+    )
 
 
 def _check_reachable(address: str) -> None:
@@ -95,7 +105,7 @@ def _advice(address: str | None) -> str:
     if address:
         return f"is the cluster of RAY_ADDRESS={address} up? Without RAY_ADDRESS the job runs on this machine alone"
     place = os.environ.get("RAY_TMPDIR", "/tmp")
-    return f"see that {place} has room and can be written (RAY_TMPDIR names another place), and /dev/shm too"
+    return f"see that {place} (or another RAY_TMPDIR) and /dev/shm have room and can be written, and that CPUs are free"
 
 
 def disconnect() -> None:

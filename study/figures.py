@@ -17,15 +17,18 @@ from typing import Any
 import cv2
 import numpy as np
 import skimage.data
+import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from faceinpaint import restore
-from faceinpaint.commands.demo import sample_faces, write_case
 from faceinpaint.data.routing import cut, route
 from faceinpaint.data.search import find_faces
 from faceinpaint.data.user_masks import Polarity, user_hole
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.methods import load_method
+from faceinpaint.models.build import build_generator
+from faceinpaint.models.weights import load_config, load_weights
+from faceinpaint.tensors import to_uint8
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 WEIGHTS = "weights/celeba64"
@@ -35,6 +38,9 @@ FACE_HOLE = (slice(118, 160), slice(200, 250))  # rows, columns of the astronaut
 OTHER_HOLE = (slice(90, 140), slice(395, 425))  # on the rocket behind her
 GAP = 8
 COMPARED = ("biharmonic", "pconv", "rfr", "structure", "variant-1", "variant-2", "two-stage")
+
+FACES = 24
+TRUNCATION = 0.7  # of styles towards the mean one: fewer odd faces
 
 Part = tuple[np.ndarray, str]
 
@@ -258,6 +264,27 @@ def report(root: Path, portrait: np.ndarray) -> None:
     image = Image.open(shot).convert("RGB")
     size = (image.width * 4 // 5, image.height * 4 // 5)
     image.resize(size, Image.Resampling.LANCZOS).save(PICTURES / "report.jpg", quality=QUALITY)
+
+
+def sample_faces(weights: str) -> np.ndarray:
+    """FACES seeded faces of the weights' generator, uint8 (N, S, S, 3)."""
+    generator = build_generator(load_config(weights)).eval()
+    load_weights(weights, "generator", generator)
+    with torch.inference_mode():
+        mean = generator.mean_latent()
+        z = torch.randn(FACES, generator.style_dim, generator=torch.Generator().manual_seed(7))
+        styles = mean + TRUNCATION * (generator.map(z) - mean)
+        pictures = generator.synthesize(styles[:, None].expand(-1, generator.n_styles, -1))
+    return to_uint8(pictures)
+
+
+def write_case(folder: Path, name: str, picture: np.ndarray, hole: np.ndarray) -> None:
+    """original/, masks/ (white is the hole) and damaged/ (the hole painted white) of one picture."""
+    damaged = np.where(hole[..., None] > 0, np.uint8(255), picture)
+    for kind, pixels in (("original", picture), ("masks", hole * 255), ("damaged", damaged)):
+        path = folder / kind / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 import ast
 import os
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -39,12 +39,11 @@ def test_help_starts_neither_torch_nor_ray(verb):
 
 
 def test_help_of_a_verb_takes_less_than_a_second():
-    spent = []
-    for _ in range(3):  # the least: other processes of this machine take turns
-        began = time.perf_counter()
-        assert command("restore", "--help").returncode == 0
-        spent.append(time.perf_counter() - began)
-    assert min(spent) < 1
+    """CPU seconds: other processes of this machine take turns."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert command("restore", "--help").returncode == 0
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert 0 < after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime < 1
 
 
 def test_every_verb_is_named_by_help_and_an_unknown_one_refused():

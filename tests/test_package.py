@@ -16,7 +16,11 @@ import faceinpaint
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRAS = {"huggingface-hub": "hub"}  # may be imported where the extra is asked for
+EXTRAS = {
+    "huggingface-hub": "hub",
+    "onnxruntime": "export",
+    "onnxscript": "export",
+}  # may be imported where the extra is asked for
 
 
 def name_of(requirement: str) -> str:

@@ -59,11 +59,12 @@ def check_places(args: argparse.Namespace) -> None:
     """Raises :class:`InputError` for paths where nothing is, before torch and Ray are imported."""
     from faceinpaint.data.mask_spec import parse_masks
     from faceinpaint.data.places import check_source
+    from faceinpaint.models.find_weights import fetched
     from faceinpaint.storage import exists, join
 
     check_source(args.data)
     parse_masks(args.masks)
-    if args.weights and not exists(join(args.weights, "config.yaml")):
+    if args.weights and not exists(join(fetched(args.weights), "config.yaml")):
         raise InputError(f"no configuration at {args.weights}/config.yaml: give a weights folder")
 
 

@@ -1,6 +1,6 @@
 """Write a trained method as an ONNX file, which runs without torch.
 
-    faceinpaint export --weights weights/celeba64 --output faces.onnx
+    faceinpaint export --weights weights/faces256 --output faces.onnx
 
 Inputs: image, float32 (n, 3, S, S) in [-1, 1]; mask, float32 (n, 1, S, S), 1 in the hole. Output: restored.
 """
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 
+from faceinpaint.cli import WEIGHTS_HELP
+
 METHODS = ("two-stage", "structure", "variant-1", "variant-2", "pconv", "rfr")
 
 
@@ -16,7 +18,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="faceinpaint export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--weights", required=True, help="weights folder, local or s3://")
+    parser.add_argument("--weights", help=WEIGHTS_HELP)
     parser.add_argument("--output", required=True, help="the file to write, local or s3://")
     parser.add_argument("--method", choices=METHODS, default="two-stage", help="default: both stages")
     return parser.parse_args(arguments)

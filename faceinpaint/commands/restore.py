@@ -1,6 +1,6 @@
 """Restore an archive of photographs: fill their holes by both stages, and keep a ledger of every input.
 
-    faceinpaint restore --input photos --masks masks --output restored --weights weights/celeba64
+    faceinpaint restore --input photos --masks masks --output restored --weights weights/faces256
 
 The same command again does what is missing.
 """

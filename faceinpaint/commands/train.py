@@ -74,10 +74,11 @@ def main(arguments: list[str]) -> int:
 
 def check_places(args: argparse.Namespace) -> None:
     """Raises :class:`InputError` for paths where nothing is, before torch and Ray are imported."""
+    from faceinpaint.models.find_weights import fetched
     from faceinpaint.storage import exists
 
     for flag, uri in (("data", args.data), ("val", args.val), ("init", args.init)):
-        if uri and not exists(uri):
+        if uri and not exists(fetched(uri) if flag == "init" else uri):
             raise InputError(f"no {'weights' if flag == 'init' else 'data'} at {uri}: see --{flag}")
 
 

@@ -27,8 +27,7 @@ class Holes:
     def of(cls, mask: np.ndarray) -> Holes:
         """The holes of a mask uint8 (H, W), 1 in the hole."""
         left, top, width, height = cv2.boundingRect(mask)
-        part = np.ascontiguousarray(mask[top : top + height, left : left + width])
-        if not part.size:
+        if not width:
             nothing = np.empty(0, np.int64)
             return cls(
                 y=nothing,
@@ -38,6 +37,9 @@ class Holes:
                 radius=np.empty(0),
                 centre=np.empty((0, 2)),
             )
+        # With the valid pixels around, but for the picture's border: nothing is known beyond it.
+        right, bottom, left, top = left + width + 1, top + height + 1, max(0, left - 1), max(0, top - 1)
+        part = np.ascontiguousarray(mask[top:bottom, left:right])
         count, labels, boxes, centre = cv2.connectedComponentsWithStats(part, connectivity=8)
         y, x = np.nonzero(part)
         label = labels[y, x] - 1

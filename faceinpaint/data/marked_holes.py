@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from faceinpaint.data.growth import Damage, Grow, grow_by, grow_soft, grow_to_damage
@@ -157,9 +158,9 @@ def _grown(
         grown = upright(grow_to_damage(inside, damage), subject.orientation)
     else:
         grown = grow_by(soft, reading.grow)
-    if grown.all():  # a picture without a valid pixel cannot be restored
+    if cv2.countNonZero(grown) == grown.size:  # a picture without a valid pixel cannot be restored
         grown = core
-    return Hole(grown, int(grown.sum()) - int(core.sum()))
+    return Hole(grown, cv2.countNonZero(grown) - cv2.countNonZero(core))
 
 
 def _transparent(alpha: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from PIL import Image, ImageChops, UnidentifiedImageError
 
@@ -73,8 +72,7 @@ def _of_image(image: Image.Image) -> MaskPicture:
     orientation = _orientation(image)
     lossy = image.format in LOSSY
     grey = _grey_alone(image)
-    colours = lambda: _of_colours(np.asarray(image.convert("RGBA")))  # noqa: E731
-    found = colours() if grey is None else _of_grey(np.asarray(grey))
+    found = _of_greys(grey) if grey is not None else _of_colours(np.asarray(image.convert("RGBA")))
     if found.levels.shape != (image.height, image.width):  # the decoder has turned it
         orientation = 1
     return MaskPicture(levels=found.levels, orientation=orientation, lossy=lossy, marked=found.marked, seen=found.seen)
@@ -106,6 +104,12 @@ def _orientation(image: Image.Image) -> int:
     return value if value in range(1, 9) else 1
 
 
+def _of_greys(image: Image.Image) -> MaskPicture:
+    if image.mode != "L":
+        return _of_grey(np.asarray(image))
+    return _stretched(np.asarray(image), np.array(image.histogram()))
+
+
 def _of_grey(array: np.ndarray) -> MaskPicture:
     levels = array if array.dtype == np.uint8 else _scaled(array.astype(np.float64))
     return _stretched(levels)
@@ -117,11 +121,12 @@ def _scaled(wide: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(np.nan_to_num(wide) * (255 / most)), 0, 255).astype(np.uint8)
 
 
-def _stretched(levels: np.ndarray) -> MaskPicture:
-    """Two levels, one of them 0, are black and white whatever the other is."""
-    counts = cv2.calcHist([np.ascontiguousarray(levels)], [0], None, [256], [0, 256])
-    found = np.flatnonzero(counts) if levels.size else np.empty(0, int)
-    if len(found) == 2 and found[0] == 0:
+def _stretched(levels: np.ndarray, counts: np.ndarray | None = None) -> MaskPicture:
+    """Two levels, one of them 0, are black and white whatever the other is. counts: (256,), pixels of each level."""
+    if counts is None:
+        counts = np.bincount(levels.ravel(), minlength=256)
+    found = np.flatnonzero(counts)
+    if len(found) == 2 and found[0] == 0 and found[1] != 255:
         levels = np.where(levels > 0, np.uint8(255), np.uint8(0))
     low, high = (int(found[0]), int(found[-1])) if len(found) else (0, 0)
     return MaskPicture(levels=levels, seen=f"levels {low} to {high}, {len(found)} different ones")

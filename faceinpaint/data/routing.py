@@ -20,6 +20,7 @@ TAKEN_AS_IT_IS = 128  # no face is looked for in pictures of the model's size up
 SURROUNDINGS = 2.0  # a patch without a face is this many times as large as its hole
 THIN = 2.5  # pixels of the model: a hole on a face whose largest circle is no larger (radius) is filled from its edges;
 # python -m study.routes measures it
+SLENDER = 6.0  # pixels of the model: up to this radius the mean of the model's fill and the edges' is better than each
 THIN_APART = 8.0  # pixels of the picture: likewise, where there is no face
 SPECK = 3.0  # pixels: no small face is looked for at holes of up to this radius
 MOST = 0.5  # a hole that lies in crops of faces by this share is theirs as a whole
@@ -49,6 +50,11 @@ class Patch:
     def scale(self) -> float:
         """Pixels of the patch in one of the picture."""
         return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
+
+    def slender(self) -> tuple[Holes, np.ndarray]:
+        """The holes of the patch, from one pixel before its box's corner, and which are slender, bool (n,)."""
+        holes = Holes.of(np.pad(self.hole, 1))
+        return holes, (holes.radius * self.scale <= SLENDER) & (self.kind != "none")
 
     def footprint(self) -> tuple[int, int, int, int]:
         """Box x0, y0, x1, y1 of what the patch and its hole show of the picture, and beyond it."""

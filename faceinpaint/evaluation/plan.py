@@ -81,8 +81,7 @@ def make_plan(
 ) -> Plan:
     """Check everything that can be checked before work begins.
 
-    ``running``: how it is run, and masks are read, fields of :class:`Plan` (precision, workers, gpus_per_worker,
-    mask_polarity, mask_frame).
+    ``running``: other fields of :class:`Plan` (precision, workers, gpus_per_worker, mask_polarity, mask_frame).
 
     Raises :class:`InputError` for unknown methods, masks or splits, missing or damaged weights, a size that does not
     fit, and an output that cannot be written.

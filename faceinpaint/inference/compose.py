@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from faceinpaint.data.routing import Patch, Routes, cut
 from faceinpaint.inference.detail import carry_detail
-from faceinpaint.inference.edges import fill_from_edges
+from faceinpaint.inference.edges import from_edges
 from faceinpaint.inference.grain import carry_grain
 from faceinpaint.inference.guide import Guide, guide_from_pixels
 from faceinpaint.inference.paste import paste
@@ -42,11 +43,11 @@ class Plan:
 
     def described(self) -> str:
         """The routes and how many holes took each, such as ``edges 12, face 1``."""
-        kinds = [patch.kind if patch.kind != "none" else "surroundings" for patch in self.patches]
-        counts = {kind: kinds.count(kind) for kind in kinds} | {
-            "telea": len(self.fills),
-            "edges": self.routes.thin + self.routes.thin_apart,
-        }
+        counts = Counter(telea=len(self.fills), edges=self.routes.thin + self.routes.thin_apart)
+        for patch in self.patches:
+            holes, slender = patch.slender()
+            counts["both"] += int(slender.sum())
+            counts[patch.kind if patch.kind != "none" else "surroundings"] += len(holes) - int(slender.sum())
         return ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()) if count)
 
     def reach(self, height: int, width: int) -> tuple[int, int, int, int]:
@@ -109,20 +110,36 @@ def compose(
     after, damage = before.copy(), hole.copy()
     for i, patch in enumerate(plan.patches):
         assert painted is not None
-        assert plan.holes is not None
         paste(after, painted[i], patch, damage)
         _part(damage, patch)[:] -= patch.hole
-        if patch.scale < 1:
-            guide = guides[i] if guides else None
-            carry_detail(after, patch, hole, guide or guide_from_pixels(painted[i], plan.holes[i], CELLS))
     for patch in plan.fills:
         _fill(after, patch, damage)
         _part(damage, patch)[:] -= patch.hole
+    _bring_edges_in(after, plan)
+    for i, patch in enumerate(plan.patches):
+        if patch.scale < 1 and painted is not None and plan.holes is not None:
+            guide = guides[i] if guides else None
+            carry_detail(after, patch, hole, guide or guide_from_pixels(painted[i], plan.holes[i], CELLS))
+    for patch in plan.fills:
         carry_detail(after, patch, hole, guide_from_pixels(*cut(after, hole, patch), CELLS))
     thin = plan.routes
-    fill_from_edges(after, thin.thin_y, thin.thin_x)
     carry_grain(after, thin.thin_y, thin.thin_x, thin.thin_radius, hole)
     return after
+
+
+def _bring_edges_in(picture: np.ndarray, plan: Plan) -> None:
+    """Fill thin holes from their edges, and slender ones half from their edges and half as they are, in place."""
+    places = [(plan.routes.thin_y, plan.routes.thin_x)]
+    for patch in plan.patches:
+        holes, slender = patch.slender()
+        chosen = slender[holes.label]
+        places.append((holes.y[chosen] + patch.box[1] - 1, holes.x[chosen] + patch.box[0] - 1))
+    y, x = (np.concatenate(part).astype(np.int64) for part in zip(*places, strict=True))
+    share = np.where(np.arange(len(y)) < len(plan.routes.thin_y), 1.0, 0.5)
+    order = np.lexsort((x, y))
+    y, x, share = y[order], x[order], share[order, None]
+    mixed = share * from_edges(picture, y, x) + (1 - share) * picture[y, x]
+    picture[y, x] = np.rint(mixed).astype(np.uint8)
 
 
 def _part(mask: np.ndarray, patch: Patch) -> np.ndarray:

@@ -6,8 +6,6 @@ Its cost is that of the holes' pixels; the picture's size and the number of hole
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.linalg import splu
 
 # The bilaplacian: dy, dx, weight.
 STENCIL = np.array(
@@ -19,13 +17,21 @@ STENCIL = np.array(
 
 
 def fill_from_edges(picture: np.ndarray, y: np.ndarray, x: np.ndarray) -> None:
-    """Fill the pixels (y, x), (P,) each and row by row, of uint8 (H, W, C) in place; all others count as valid.
+    """Fill the pixels (y, x), (P,) each and row by row, of uint8 (H, W, C) in place; all others count as valid."""
+    picture[y, x] = np.rint(from_edges(picture, y, x)).astype(np.uint8)
+
+
+def from_edges(picture: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """What :func:`fill_from_edges` fills in: (P, C), from 0 to 255.
 
     The fill f has no bilaplacian, so that colours and their slopes go on from the edges (Damelin and Hoang 2018):
     for each hole pixel p, sum over the stencil k of w_k f(p + o_k) = 0, mirrored at the picture's border.
     """
     if not len(y):
-        return
+        return np.empty((0, picture.shape[2]))
+    from scipy import sparse  # most pictures need none of it, and a single one would wait for its import
+    from scipy.sparse.linalg import splu
+
     height, width = picture.shape[:2]
     own = y.astype(np.int64) * width + x
     rows = _mirrored(y[:, None] + STENCIL[:, 0], height)
@@ -41,7 +47,7 @@ def fill_from_edges(picture: np.ndarray, y: np.ndarray, x: np.ndarray) -> None:
     values = picture[rows, columns].astype(np.float64)
     right = -(values * (weights * ~unknown)[..., None]).sum(1)
     filled = splu(system).solve(right)
-    picture[y, x] = np.clip(np.rint(filled), 0, 255).astype(np.uint8)
+    return np.clip(filled, 0, 255)
 
 
 def _mirrored(index: np.ndarray, size: int) -> np.ndarray:

@@ -30,7 +30,7 @@ class Restoration(nn.Module):
         return self.model(image, mask).clamp(-1, 1)
 
 
-def export_onnx(weights: str, output: str, method: str = "two-stage") -> float:
+def export_onnx(weights: str | None, output: str, method: str = "two-stage") -> float:
     """Write a method of a weights folder as one ONNX file, in fp32, for any number of pictures at once.
 
     Inputs ``image``, float32 (n, 3, S, S) in [-1, 1], and ``mask``, float32 (n, 1, S, S), 1 in the hole; output

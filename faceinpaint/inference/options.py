@@ -57,7 +57,7 @@ def check_options(options: Options) -> MaskSpec:
     masks = parse_masks(options.masks)
     weights = find_weights(options.weights)
     if not exists(join(fetched(weights), "config.yaml")):
-        raise InputError(f"{weights} has no config.yaml: give a weights folder, such as weights/celeba64")
+        raise InputError(f"{weights} has no config.yaml: give a weights folder, such as weights/faces256")
     if is_parquet(options.input) and options.keep_masks:
         raise InputError("--keep-masks writes files beside files: with Parquet, keep the masks you gave")
     inside, outside = (_real(uri).rstrip("/") + "/" for uri in (options.output, options.input))

@@ -27,7 +27,7 @@ from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.report import told, write_report
 from faceinpaint.inference.way import Source, Way
 from faceinpaint.inference.work import Settings
-from faceinpaint.storage import check_writable
+from faceinpaint.storage import check_writable, delete_parts
 
 if TYPE_CHECKING:
     from faceinpaint.inference.inpainter import Inpainter
@@ -146,6 +146,7 @@ def _run(options: Options, settings: Settings, way: Way) -> dict[str, int]:
         if ledger.rows in (progress.total(), progress.count_again()):
             break
         print("inputs came or went meanwhile: looking again", flush=True)
+    delete_parts(options.output)  # of workers that died
     groups = write_report(options.output, ledger, gallery, progress.rate(ledger), settings.alignment)
     for line in told(groups, dry=False):
         print(line, flush=True)

@@ -19,6 +19,7 @@ from faceinpaint.inference.ledger import contains
 from faceinpaint.inference.outputs import write_pictures
 from faceinpaint.inference.thumbs import DRY_THUMBS, THUMBS, shaded, write_thumb
 from faceinpaint.inference.work import Finished, doubt, pack, planned, unpack
+from faceinpaint.memory import keep_freed
 
 SHEETS = 2  # of a batch's pictures, the most doubtful ones, bring their faces to the report
 
@@ -29,12 +30,14 @@ def missing(known: Any, keys: list[str]) -> np.ndarray:
 
 
 def examine_batch(batch: dict[str, np.ndarray], settings: Any) -> dict[str, Any]:
+    keep_freed()
     shared = held(settings)
     with telemetry.step("examine", len(batch["key"])):
         return {"work": pack([examine(*given) for given in inputs(batch, shared)])}
 
 
 def finish_batch(batch: dict[str, np.ndarray], settings: Any) -> dict[str, Any]:
+    keep_freed()
     shared = held(settings)
     with telemetry.step("finish", len(batch["work"])):
         pictures = [finish(painted, shared) for painted in unpack(batch["work"])]

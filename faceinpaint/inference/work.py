@@ -162,7 +162,7 @@ def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
     view = photo.view(hole)
     rgb = upright(view.rgb, photo.file.orientation)
     row.mask_sha256 = hashlib.sha256(repr(hole.shape).encode() + np.packbits(hole).tobytes()).hexdigest()
-    row.hole_ratio, row.hole_grown = float(hole.mean()), found.grown
+    row.hole_ratio, row.hole_grown = cv2.countNonZero(hole) / hole.size, found.grown
     plan = _routed(rgb, hole, settings)
     row.faces = plan.routes.faces
     thumbnails = {"before": thumbnail(rgb), "hole": thumbnail(hole * 255)}

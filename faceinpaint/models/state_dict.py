@@ -17,8 +17,7 @@ from torch import Tensor, nn
 
 from faceinpaint.errors import InputError
 
-LISTED = 50  # keys of each kind that an error names, of a public file
-NAMED = 4  # problems that an error names, of weights of our own
+LISTED = 12  # keys of each kind that an error names
 TORCH_FILE_STARTS = (b"PK\x03\x04", b"\x80")  # zip archive; legacy pickle
 DAMAGE = (
     OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError, AttributeError, ArithmeticError,
@@ -55,8 +54,11 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return dict(content)
 
 
-def load_exactly(module: nn.Module, state: Mapping[str, Any], where: str | Path) -> None:
-    """Give ``module`` (which may be on the meta device) the tensors of ``state``, as float32.
+def load_exactly(module: nn.Module, state: Mapping[str, Any], where: str | Path, assign: bool = True) -> None:
+    """Give ``module`` the tensors of ``state``, as float32.
+
+    assign: the tensors become the module's own, which may be on the meta device until now; else they are copied into
+    those it has, which optimizers may hold already.
 
     Raises :class:`InputError`, which lists the keys, when any is missing, extra or of another shape.
     """
@@ -72,24 +74,8 @@ def load_exactly(module: nn.Module, state: Mapping[str, Any], where: str | Path)
     if any(problems.values()):
         listed = "; ".join(f"{kind}: {_some(keys)}" for kind, keys in problems.items() if keys)
         raise InputError(f"{where} does not fit {type(module).__name__}: {listed}")
-    module.load_state_dict(dict(state), assign=True)
+    module.load_state_dict(dict(state), assign=assign)
     module.float()
-
-
-def fill(module: nn.Module, tensors: dict[str, torch.Tensor], where: str) -> None:
-    """Load a state dict strictly. Raises :class:`InputError` that names missing, extra and misshapen keys."""
-    own = module.state_dict()
-    problems = [f"missing {key}" for key in own.keys() - tensors.keys()]
-    problems += [f"unexpected {key}" for key in tensors.keys() - own.keys()]
-    problems += [
-        f"{key} is {tuple(tensors[key].shape)}, not {tuple(own[key].shape)}"
-        for key in own.keys() & tensors.keys()
-        if own[key].shape != tensors[key].shape
-    ]
-    if problems:
-        more = f"; and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
-        raise InputError(f"{where} does not fit the configured model: {'; '.join(sorted(problems)[:NAMED])}{more}")
-    module.load_state_dict(tensors)
 
 
 def last_index(state: Mapping[str, Any], prefix: str) -> int:

@@ -16,7 +16,7 @@ from torch import nn
 from faceinpaint.config import Config, parse_yaml
 from faceinpaint.errors import InputError
 from faceinpaint.models.find_weights import fetched
-from faceinpaint.models.state_dict import fill
+from faceinpaint.models.state_dict import load_exactly
 from faceinpaint.storage import delete, exists, join, read_bytes, write_bytes
 
 PART_BYTES = 24_000_000
@@ -67,7 +67,7 @@ def load_weights(uri: str, name: str, module: nn.Module) -> str:
     Raises :class:`InputError` when the file is absent, damaged, or lacks, adds or misshapes keys, and lists them.
     """
     tensors, digest = read_weights(uri, name)
-    fill(module, tensors, where=join(uri, f"{name}.safetensors"))
+    load_exactly(module, tensors, join(uri, f"{name}.safetensors"), assign=False)
     return digest
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
-from scipy.spatial import cKDTree
 
 from faceinpaint.photos.profile import CHANNELS, Transform, from_srgb, to_srgb
 
@@ -148,6 +147,8 @@ def _like(wanted: np.ndarray, seen: Transform, own: np.ndarray) -> np.ndarray:
     """The mean inks of the pixels of ``own`` whose colours are nearest; without any, no black: float32 (N, 4)."""
     if not len(own):
         return np.concatenate([255 - wanted, np.zeros((len(wanted), 1))], -1).astype(np.float32)
+    from scipy.spatial import cKDTree  # few pictures need it
+
     tree = cKDTree(seen(own).astype(np.float32))
     distance, place = tree.query(wanted.astype(np.float32), k=min(NEAREST, len(own)))
     distance, place = distance.reshape(len(wanted), -1), place.reshape(len(wanted), -1)

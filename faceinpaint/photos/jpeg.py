@@ -19,7 +19,6 @@ import imagecodecs
 import jpegio
 import numpy as np
 from PIL import Image
-from scipy import fft
 
 from faceinpaint.errors import InputError
 from faceinpaint.photos.coding import Change
@@ -176,6 +175,8 @@ def _paint_component(target: np.ndarray, new: np.ndarray, share: np.ndarray, tab
     height, width = (min(a, b) for a, b in zip(target.shape, share.shape, strict=True))
     old, new, share = (_blocks(array[:height, :width]) for array in (target, new, share))
     touched = share.any((2, 3))
+    from scipy import fft  # a single picture of another kind would wait for its import
+
     samples = fft.idctn(old[touched] * table, axes=(1, 2), norm="ortho")
     samples = samples * (1 - share[touched]) + new[touched]
     coefficients = np.rint(fft.dctn(samples, axes=(1, 2), norm="ortho") / table).clip(-LARGEST, LARGEST)

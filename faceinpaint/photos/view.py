@@ -71,7 +71,7 @@ def view_of(
     """
     colours = colours_of(samples, mode, profile, hole, largest)
     rgb = colours.seen(samples)
-    if hole is None or not (hole == 0).any():
+    if hole is None or cv2.countNonZero(hole) == hole.size:
         return View(rgb, samples, colours, [])
     if colours.base == "L":
         return View(rgb, samples, colours, [])

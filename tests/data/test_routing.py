@@ -134,6 +134,16 @@ def test_thin_holes_are_filled_from_their_edges():
     assert kinds(route(astronaut(), hole_at(slice(90, 120), slice(215, 223)), 256)) == ["face"]  # a crop of 2.4 times
 
 
+def test_a_single_scratch_along_the_axes_is_thin():
+    """Its own box is all hole; the valid pixels beside it count."""
+    picture = cv2.resize(astronaut(), (1024, 1024), interpolation=cv2.INTER_CUBIC)
+    routes = route(picture, hole_at(slice(170, 250), slice(440, 446), (1024, 1024)), 64)
+    assert routes.patches == []
+    assert routes.thin == 1
+    assert len(routes.thin_y) == 80 * 6
+    assert routes.thin_radius[0] == pytest.approx(3, abs=0.5)
+
+
 def test_no_face_and_no_hole():
     noise = np.random.default_rng(0).integers(0, 255, (100, 150, 3), np.uint8)
     nothing = route(noise, hole_at(slice(0, 0), slice(0, 0), (100, 150)), 64)

@@ -172,6 +172,23 @@ def test_thin_holes_get_grain_too():
     assert smooth < 0.6 * steps(truth) < steps(filled) < 1.05 * steps(truth)
 
 
+def test_slender_holes_take_the_mean_of_model_and_edges():
+    """A flat picture, a model that paints a spot: half of it is left in a slender hole, all of it in a wide one."""
+    picture = np.full((300, 300, 3), 100, np.uint8)
+    for low, high, wanted in ((140, 160, 110), (110, 190, 120)):  # 20 px and 80 px of a patch shown at a third
+        mask = hole_at(slice(low, high), slice(low, high), (300, 300))
+        scale = 100 / 300
+        matrix = np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5]])
+        patch = Patch(matrix, 100, (low, low, high, high), np.ones((high - low, high - low), np.uint8), "face")
+        crop, hole = cut(picture, mask, patch)
+        spot = np.full_like(crop, 100)
+        spot[48:52, 48:52] = 120  # in the very middle, away from what the edge is matched by
+        plan = Plan(patches=[patch], crops=crop[None], holes=hole[None])
+        after = compose(picture, mask, plan, spot[None])
+        assert abs(int(after[150, 150, 0]) - wanted) <= 3
+        assert plan.described() == ("both 1" if wanted == 110 else "face 1")
+
+
 def test_a_grey_picture_stays_grey():
     grey = textured(200)[..., :1].repeat(3, 2)
     mask = hole_at(slice(60, 140), slice(60, 140), (200, 200))

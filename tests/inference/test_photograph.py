@@ -46,10 +46,21 @@ def test_kind_and_size_come_back(inpainter, tiny_weights):
     assert (restored.size, restored.mode) == (image.size, image.mode)
     by_name = restore_photograph(tiny_weights, np.asarray(image), np.asarray(hole))
     assert np.array_equal(by_name, np.asarray(restored))
-    grey = restore_photograph(inpainter, image.convert("L"), hole)
-    assert grey.mode == "L"
     turned = restore_photograph(inpainter, image, Image.eval(hole, lambda v: 255 - v), mask_polarity="black-is-hole")
     assert np.array_equal(np.asarray(turned), np.asarray(restored))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "I;16"])
+def test_other_kinds_of_pictures_keep_theirs(mode, inpainter):
+    image, hole = Image.open(io.BytesIO(png(0, (80, 120)))), mask(20, 30, 12, (80, 120))
+    deep = np.asarray(image.convert("L")).astype(np.uint16) * 257
+    image = Image.fromarray(deep) if mode == "I;16" else image.convert(mode)
+    restored = restore_photograph(inpainter, image, Image.open(io.BytesIO(hole)), grow_holes=0)
+    assert restored.mode == mode
+    changed = np.asarray(restored) != np.asarray(image)
+    inside = np.asarray(Image.open(io.BytesIO(hole))) > 0
+    assert changed[inside].any()
+    assert not changed[~inside].any()
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_parts_of_a_larger_model_before_are_gone(tmp_path, monkeypatch):
 
 def test_what_does_not_fit_is_named(tmp_path):
     save_weights(str(tmp_path), "texture", network())
-    with pytest.raises(InputError, match=r"0.weight is \(6, 4\), not \(7, 4\)"):
+    with pytest.raises(InputError, match=r"misshapen: 0.weight \(6, 4\) instead of \(7, 4\)"):
         load_weights(str(tmp_path), "texture", network(7))
     with pytest.raises(InputError, match="no weights at"):
         load_weights(str(tmp_path), "structure", network())

@@ -8,7 +8,7 @@ from faceinpaint.commands.train import main
 from faceinpaint.config import load_preset
 from faceinpaint.errors import InputError
 from faceinpaint.models.state_dict import read_checkpoint
-from faceinpaint.models.weights import load_config
+from faceinpaint.models.weights import load_config, save_config
 from faceinpaint.training.driver import train
 from faceinpaint.training.plan import Resources, make_job
 from faceinpaint.training.run import Run, lr_factor
@@ -138,6 +138,7 @@ def test_commands_grow_a_generator_and_take_texture_weights_at_another_size(face
 
 def test_the_falling_leg_publishes_weights(faces_parquet, tmp_path, capsys):
     trunk, published = tmp_path / "trunk", tmp_path / "published"
+    save_config(str(trunk), load_preset("tiny"))  # a folder of weights without a run
     assert command(faces_parquet, published, "pconv", "--finish", "--init", str(trunk)) == 2
     assert "--finish goes on from a run of pconv" in capsys.readouterr().err
     before = train_here(faces_parquet, trunk, "pconv", 2)
