@@ -17,6 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from faceinpaint.inference.finder import Finder
+from faceinpaint.inference.proposals import ProposalTable
+from faceinpaint.storage import write_bytes
 from tests.browser import chromium
 from tests.conftest import free_port
 from tests.green import GREEN, with_green_detector
@@ -42,6 +45,7 @@ def running(command, ready, folder):
     """A command of ours until the block ends; waits for a line that contains ``ready``."""
     log = folder / "log.txt"
     environment = {**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    environment.setdefault("RAY_raylet_start_wait_time_s", "120")  # beside busy neighbours
     environment.pop("RAY_ADDRESS", None)
     with log.open("w") as sink:
         process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT, env=environment)
@@ -59,16 +63,21 @@ def running(command, ready, folder):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, tiny_weights):
-    """Weights, three damaged scans and a clean one, and what faceinpaint detect made of them."""
+    """Weights, three damaged scans and a clean one, and what faceinpaint detect makes of them."""
     folder = tmp_path_factory.mktemp("service")
     weights = with_green_detector(tiny_weights, folder / "weights")
     (folder / "scans").mkdir()
     for i in range(3):
         (folder / f"scans/{i}.png").write_bytes(encoded(torn(10 * i)))
     (folder / "scans/clean.png").write_bytes(encoded(np.full((60, 60, 3), BASE, np.uint8)))
-    command = [sys.executable, "-m", "faceinpaint", "detect", "--input", f"{folder}/scans", "--weights", weights]
-    environment = {**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, "--output", f"{folder}/proposals"], check=True, env=environment, timeout=START)
+    finder = Finder(weights, 0.5, threads=1)
+    table = ProposalTable(str(folder / "proposals"))
+    for path in sorted((folder / "scans").iterdir()):
+        found = finder.find(path.name, path.read_bytes(), None)
+        table.add([found.row])
+        if found.png:
+            write_bytes(f"{folder}/proposals/masks/{path.name}.png", found.png)
+    table.flush()
     return folder
 
 
@@ -233,8 +242,8 @@ def open_page(page, service):
 def next_picture(page, before):
     """The name of the picture on the page, once it is another than ``before``."""
     page.wait_for_function(
-        "before => { const title = document.querySelector('#status h3');"
-        " return title && title.innerText.endsWith('.png') && title.innerText !== before }",
+        "before => { const title = document.querySelector('#status h3')?.innerText ?? '';"
+        " return title.endsWith('.png') && title !== before }",
         arg=before,
     )
     return page.inner_text("#status h3")
