@@ -14,7 +14,7 @@ import numpy as np
 
 Verdict = Literal["damaged", "clean", "unsure"]
 SEED = 0.96  # mean probability that a part needs; 98 % of clean held-out faces have none above it
-THIN_SEED = 0.85  # the same of a thin part, which is mostly edge, where probabilities fall
+THIN_SEED = 0.9  # the same of a thin part, which is mostly edge, where probabilities fall
 THIN = 4.0  # pixels of a part's largest radius, below which it is thin
 SUSPECT = 0.8  # mean probability from which on a part is worth a person's look
 EXTENT = 0.5  # probability from which on a pixel belongs to a part
