@@ -31,7 +31,9 @@ from faceinpaint.models.weights import load_config, load_weights
 from faceinpaint.tensors import to_uint8
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
-WEIGHTS = "weights/celeba64"
+WEIGHTS = "weights/faces256"
+SEEN = 256  # side of the pictures that its model sees
+STUDIED = "weights/celeba64"  # the study's
 SIZE = 64  # of its model
 QUALITY = 82
 FACE_HOLE = (slice(118, 160), slice(200, 250))  # rows, columns of the astronaut: nose and mouth
@@ -126,12 +128,12 @@ def routing(root: Path, portrait: np.ndarray) -> list[Part]:
     run(root)
     damaged = opened(root / "damaged/a.png")
     seen = damaged.copy()
-    for patch in route(damaged, hole, SIZE, "celeba").patches:
+    for patch in route(damaged, hole, SEEN, "ffhq").patches:
         inverse = cv2.invertAffineTransform(patch.matrix)
-        corners = np.array([[0, 0], [SIZE, 0], [SIZE, SIZE], [0, SIZE]], float) @ inverse[:, :2].T + inverse[:, 2]
+        corners = np.array([[0, 0], [SEEN, 0], [SEEN, SEEN], [0, SEEN]], float) @ inverse[:, :2].T + inverse[:, 2]
         colour = (0, 160, 0) if patch.kind == "face" else (220, 120, 0)
         cv2.polylines(seen, [np.rint(corners).astype(np.int32)], True, colour, 3)
-    face = next(patch for patch in route(damaged, hole, SIZE, "celeba").patches if patch.kind == "face")
+    face = next(patch for patch in route(damaged, hole, SEEN, "ffhq").patches if patch.kind == "face")
     assert len(find_faces(damaged, hole)) == 1
     return [
         (damaged, "two holes"),
@@ -236,11 +238,11 @@ def compared(portrait: np.ndarray) -> list[Part]:
     patch = next(
         p for p in route(portrait, hole_of(portrait.shape, FACE_HOLE), SIZE, "celeba").patches if p.kind == "face"
     )
-    images = np.stack([*sample_faces(WEIGHTS)[:4], cut(portrait, portrait[..., 0] * 0, patch)[0]])
+    images = np.stack([*sample_faces(STUDIED)[:4], cut(portrait, portrait[..., 0] * 0, patch)[0]])
     masks = np.stack([hole_of((SIZE, SIZE), (slice(26, 50), slice(20, 44)))] * len(images))
     results = {"truth": images, "hole": np.where(masks[..., None] > 0, np.uint8(255), images)}
     for name in COMPARED:
-        results[name] = load_method(name, WEIGHTS)(images, masks)
+        results[name] = load_method(name, STUDIED)(images, masks)
     return [(np.vstack(list(pictures)), name) for name, pictures in results.items()]
 
 
@@ -250,7 +252,7 @@ def report(root: Path, portrait: np.ndarray) -> None:
     if browser is None:
         print("no Chromium: pictures/report.jpg stays as it is")
         return
-    for i, face in enumerate(sample_faces(WEIGHTS)):
+    for i, face in enumerate(sample_faces(STUDIED)):
         share = 12 + i % 8 * 4
         hole = hole_of(face.shape, (slice(20, 20 + share), slice(16, 16 + share)))
         write_case(root, f"faces/{i:02d}.png", face, hole)

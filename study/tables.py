@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-SETS = {
-    "squares-16": "16 px",
-    "squares-24": "24 px",
-    "squares-32": "32 px",
-    "freeform-10-30": "10-30 %",
-    "freeform-30-50": "30-50 %",
-}
 METHODS = {
     "two-stage": "full",
     "variant-2": "variant 2",
@@ -30,7 +23,7 @@ METHODS = {
 FIGURES = {"psnr": ("PSNR", 2), "lpips": ("LPIPS", 4), "frechet": ("Frechet", 3), "identity": ("Identity", 3)}
 LOWER_IS_BETTER = {"lpips", "frechet"}
 PAIRS = [("two-stage", b) for b in ("pconv", "rfr", "variant-2")] + [("variant-2", "variant-1")]
-PAIRS += [("two-stage", "biharmonic")]
+PAIRS += [("two-stage", other) for other in ("biharmonic", "telea", "structure")]
 
 Sweep = dict[str, dict[str, Any]]  # a test set's name: what its metrics.json holds
 
@@ -45,25 +38,32 @@ def main() -> None:
 def figures(sweep: Sweep, metric: str) -> Iterator[str]:
     """One metric of every method on every set; the best of a set is bold."""
     title, digits = FIGURES[metric]
-    yield from head(title)
+    yield from head(sweep, title)
     best = min if metric in LOWER_IS_BETTER else max
-    values = {m: [round(sweep[s]["methods"][m][metric]["mean"], digits) for s in SETS] for m in METHODS}
-    bests = [best(column) for column in zip(*values.values(), strict=True)]
-    for method, row in values.items():
-        cells = (f"{value:.{digits}f}" for value in row)
-        marked = (f"**{cell}**" if value == top else cell for cell, value, top in zip(cells, row, bests, strict=True))
-        yield f"| {METHODS[method]} | {' | '.join(marked)} |"
+    judged = [{m: round(v[metric]["mean"], digits) for m, v in each["methods"].items()} for each in sweep.values()]
+    for method, label in METHODS.items():
+        if any(method in values for values in judged):
+            cells = [_cell(values, method, digits, best) for values in judged]
+            yield f"| {label} | {' | '.join(cells)} |"
+
+
+def _cell(values: dict[str, float], method: str, digits: int, best: Callable[..., float]) -> str:
+    """One method's figure of a set; empty where it was not judged."""
+    if method not in values:
+        return ""
+    cell = f"{values[method]:.{digits}f}"
+    return f"**{cell}**" if values[method] == best(values.values()) else cell
 
 
 def differences(sweep: Sweep) -> Iterator[str]:
     """Paired differences of PSNR with their 95% intervals."""
-    yield from head("Difference of PSNR, dB")
+    yield from head(sweep, "Difference of PSNR, dB")
     for a, b in PAIRS:
-        cells = []
-        for name in SETS:
-            mean, low, high = paired(sweep[name], a, b)
-            cells.append(f"{mean:.2f} [{low:.2f},{high:.2f}]")
-        yield f"| {METHODS[a]} over {METHODS[b]} | {' | '.join(cells)} |"
+        there = [{a, b} <= each["methods"].keys() for each in sweep.values()]
+        if any(there):
+            found = zip(sweep.values(), there, strict=True)
+            cells = ["{:.2f} [{:.2f},{:.2f}]".format(*paired(each, a, b)) if judged else "" for each, judged in found]
+            yield f"| {METHODS[a]} over {METHODS[b]} | {' | '.join(cells)} |"
 
 
 def paired(metrics: dict[str, Any], a: str, b: str) -> tuple[float, float, float]:
@@ -78,8 +78,14 @@ def paired(metrics: dict[str, Any], a: str, b: str) -> tuple[float, float, float
     raise SystemExit(f"error: {a} and {b} were not judged together")
 
 
-def head(title: str) -> list[str]:
-    return [f"| {' | '.join([title, *SETS.values()])} |", "|---" * (1 + len(SETS)) + "|"]
+def head(sweep: Sweep, title: str) -> list[str]:
+    return [f"| {' | '.join([title, *map(name_of, sweep)])} |", "|---" * (1 + len(sweep)) + "|"]
+
+
+def name_of(test_set: str) -> str:
+    """``squares-24`` -> ``24 px``; ``freeform-10-30`` -> ``10-30 %``."""
+    kind, _, size = test_set.partition("-")
+    return f"{size} px" if kind == "squares" else f"{size} %"
 
 
 if __name__ == "__main__":

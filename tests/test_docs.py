@@ -36,7 +36,7 @@ def links(text):
 def paths(text):
     """Files of ours in code: by a path below one of our folders, or by the name of a Python file or script."""
     for word in sorted({word for code in re.findall(r"`([^`\n]+)`", text) for word in code.split()}):
-        if re.fullmatch(r"[\w./-]+\.(py|sh|toml|ipynb|csv|gz)", word) or (
+        if re.fullmatch(r"[\w./-]+\.(py|sh|toml|ipynb|gz)", word) or (
             word.partition("/")[0] in FOLDERS and re.fullmatch(r"[\w.-]+(/[\w.-]+)+/?", word)
         ):
             yield word

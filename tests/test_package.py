@@ -20,6 +20,9 @@ EXTRAS = {
     "huggingface-hub": "hub",
     "onnxruntime": "export",
     "onnxscript": "export",
+    "gradio": "serve",
+    "fastapi": "serve",
+    "starlette": "serve",
 }  # may be imported where the extra is asked for
 
 

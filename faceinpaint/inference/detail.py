@@ -15,7 +15,7 @@ from faceinpaint.inference.guide import Guide
 
 BLUR = 0.5  # model pixels: the standard deviation of the blur that takes away what the model cannot paint
 LEAST_BLUR, MOST_BLUR = 0.7, 8.0  # pixels of the picture
-GAIN = 0.85  # of the carried detail: it costs fidelity with its square, and shows with its size
+GAIN = 0.75  # of the carried detail: it costs fidelity with its square, and shows with its size
 MOST_ENERGY = 16.0  # times the mean's own, that it is given
 
 
