@@ -76,7 +76,7 @@ def damaged_pictures(rows: list[dict], film: FilmShapes, apart: tuple[str, ...])
         for row in rows:
             picture = decode_rgb(row["image"]).astype(np.float32)
             random = np.random.default_rng(stable_hash(f"{kind}/{row['key']}"))
-            starred = kind in GENERATED or kind.removeprefix("film ") in apart
+            starred = kind in GENERATED or kind in [f"film {each}" for each in apart]
             yield _case(f"{kind}{'*' * starred}", row["key"], picture, _layers(kind, row["key"], film, random), random)
 
 
