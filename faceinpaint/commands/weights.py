@@ -13,7 +13,7 @@ from faceinpaint.models.find_weights import VARIABLE
 def parse_args(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="faceinpaint weights", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("list", help="each public file, its source, licence and use; and the weights folders here, with theirs")
+    verbs.add_parser("list", help="each public file, its source, licence and use; and the weights folders here")
     verbs.add_parser("check", help="verify digest, keys and shapes").add_argument("paths", nargs="+", type=Path)
     convert = verbs.add_parser("convert", help="write a checkpoint as safetensors")
     convert.add_argument("path", type=Path)
@@ -42,7 +42,8 @@ def main(arguments: list[str]) -> int:
 
     if args.verb == "list":
         print(public_weights.table())
-        print("\n".join(["", "weights folders here:", *(folders() or ["  none: see --weights of faceinpaint restore"])]))
+        here = folders() or ["  none: see --weights of faceinpaint restore"]
+        print("\n".join(["", "weights folders here:", *here]))
     elif args.verb == "check":
         for path in args.paths:
             print(public_weights.check(path))

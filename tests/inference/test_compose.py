@@ -127,7 +127,9 @@ def test_a_painted_hole_gets_the_grain_of_the_photograph():
     crop, hole = cut(filled, mask, patch)
     carry_detail(filled, patch, mask, guide_from_pixels(crop, hole, 16))
     assert np.array_equal(filled[mask == 0], before[mask == 0])
-    assert 0.6 < filled[70:130, 70:130].std() / truth[70:130, 70:130].std() < 1.0
+    assert (
+        0.5 < filled[70:130, 70:130].std() / truth[70:130, 70:130].std() < 0.9
+    )  # GAIN of what is finer than the patch
 
 
 def test_detail_comes_from_where_attention_says():
