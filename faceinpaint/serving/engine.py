@@ -31,7 +31,7 @@ from faceinpaint.serving.limits import Limits
 
 T = TypeVar("T")
 BATCH_WAIT = 0.01  # seconds that a request waits for others to be painted with
-DECODERS = 2  # threads that decode and encode beside the model
+DECODERS = 1  # threads that decode and encode beside the model; the face finder that they share stands no two
 
 
 @dataclass(frozen=True, kw_only=True)
