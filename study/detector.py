@@ -1,6 +1,6 @@
 """How good the detector is, on faces and kinds of damage that it has not seen: tables, curves and the worst cases.
 
-    python -m study.detector FACES --weights weights/celeba64 --shapes masks.parquet --output runs/detector-study
+    python -m study.detector FACES --weights weights/faces256 --shapes masks.parquet --output runs/detector-study
 
 FACES: held-out pictures (Parquet: key, image). Clean: each as it is, aged (grey, grain, sharpening, JPEG), and enlarged
 three times. Damaged: each kind drawn onto each picture; kinds with a star were kept out of training. A pixel counts as
