@@ -22,16 +22,11 @@ from PIL import Image
 
 from faceinpaint.errors import InputError
 from faceinpaint.photos.coding import Change
+from faceinpaint.photos.jpeg_blocks import BLOCK, CMYK, GREY, RGB, YCC, YCCK, paint
 
 SCAN, END = 0xDA, b"\xff\xd9"
-BLOCK = 8  # pixels, of a component
-GREY, RGB, YCC, CMYK, YCCK = 1, 2, 3, 4, 5  # libjpeg's colour spaces
 AS_STORED = -1  # samples are the components themselves
 CHANNELS = {GREY: 1, RGB: 3, YCC: 3, CMYK: 4, YCCK: 4}
-# JFIF 1.02: Y, Cb, Cr of R, G, B; the middle of Cb and Cr is 128
-YCC_OF_RGB = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)
-MIDDLE = 128  # is taken from samples before their transform
-LARGEST = 1023  # absolute value of a coefficient of 8 bit pictures
 STANDARD_LUMINANCE_DC = (0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0)  # T.81, table K.3: codes of each length
 
 Segment = tuple[int, bytes]  # marker, such as 0xE1, and content
@@ -56,7 +51,7 @@ def change_blocks(data: bytes, change: Change, edit: Edit = list, space: int | N
         jpeg = _read(source)
         _check(jpeg, change, space)
         with Image.open(source) as opened:
-            _paint(jpeg, change, space or jpeg.jpeg_color_space, sorted(opened.quantization))  # type: ignore[attr-defined]
+            paint(jpeg, change, space or jpeg.jpeg_color_space, sorted(opened.quantization))  # type: ignore[attr-defined]
         segments = [(segment["type"], segment["data"]) for segment in jpeg.markers]
         jpeg.markers = [{"type": marker, "data": content} for marker, content in edit(segments)]
         _write(jpeg, target)
@@ -128,83 +123,10 @@ def _has_standard_tables(jpeg: jpegio.DecompressedJpeg) -> bool:
 
 
 def _check(jpeg: jpegio.DecompressedJpeg, change: Change, space: int | None) -> None:
-    """Raises :class:`CannotKeepBlocksError` for what :func:`_paint` does not understand."""
+    """Raises :class:`CannotKeepBlocksError` for what :func:`paint` does not understand."""
     channels = CHANNELS.get(jpeg.jpeg_color_space) if space is None else jpeg.num_components
     if channels != jpeg.num_components or (change.hole.size and channels != change.samples.shape[2]):
         raise CannotKeepBlocksError(f"its colours are coded in an unknown way, in {jpeg.num_components} components")
     for part in jpeg.comp_info:
         if jpeg.max_h_samp_factor % part.h_samp_factor or jpeg.max_v_samp_factor % part.v_samp_factor:
             raise CannotKeepBlocksError("its components are sampled in fractions of each other")
-
-
-def _paint(jpeg: jpegio.DecompressedJpeg, change: Change, space: int, slots: list[int]) -> None:
-    """Put ``change`` into the coefficients of the blocks that its hole touches.
-
-    slots: the number by which components call each of the JPEG's quantisation tables.
-    """
-    if not change.hole.any():
-        return
-    wide, high = BLOCK * jpeg.max_h_samp_factor, BLOCK * jpeg.max_v_samp_factor
-    height, width = change.hole.shape
-    # The part, grown to whole units of interleaved blocks.
-    left, top = change.left % wide, change.top % high
-    margins = ((top, -(top + height) % high), (left, -(left + width) % wide), (0, 0))
-    ends = (change.top + height == jpeg.image_height, change.left + width == jpeg.image_width)
-    hole = _padded(change.hole[..., None].astype(np.float32), margins, ends)
-    new = _padded(_components(change.samples, space), margins, ends) * hole
-    hole = hole[..., 0]
-    for i, part in enumerate(jpeg.comp_info):
-        across, down = jpeg.max_h_samp_factor // part.h_samp_factor, jpeg.max_v_samp_factor // part.v_samp_factor
-        table = jpeg.quant_tables[slots.index(part.quant_tbl_no)].astype(np.float32)
-        rows, columns = (change.top - top) // down, (change.left - left) // across
-        target = jpeg.coef_arrays[i][rows:, columns:]
-        _paint_component(target, _shrunk(new[..., i], across, down), _shrunk(hole, across, down), table)
-
-
-def _padded(array: np.ndarray, margins: tuple[tuple[int, int], ...], ends: tuple[bool, bool]) -> np.ndarray:
-    """(h, w, C) with zeros around; beyond the picture's lower and right ``ends`` its last pixels, as encoders do it."""
-    (top, bottom), (left, right), _ = margins
-    array = np.pad(array, ((top, 0), (left, 0), (0, 0)))
-    array = np.pad(array, ((0, bottom), (0, 0), (0, 0)), mode="edge" if ends[0] else "constant")
-    return np.pad(array, ((0, 0), (0, right), (0, 0)), mode="edge" if ends[1] else "constant")
-
-
-def _paint_component(target: np.ndarray, new: np.ndarray, share: np.ndarray, table: np.ndarray) -> None:
-    """Blocks of one component. target: int32 coefficients from the part's first block on, changed in place; new:
-    float (h, w), samples of the hole times ``share``, the hole's share of each sample, 0 to 1."""
-    height, width = (min(a, b) for a, b in zip(target.shape, share.shape, strict=True))
-    old, new, share = (_blocks(array[:height, :width]) for array in (target, new, share))
-    touched = share.any((2, 3))
-    from scipy import fft  # a single picture of another kind would wait for its import
-
-    samples = fft.idctn(old[touched] * table, axes=(1, 2), norm="ortho")
-    samples = samples * (1 - share[touched]) + new[touched]
-    coefficients = np.rint(fft.dctn(samples, axes=(1, 2), norm="ortho") / table).clip(-LARGEST, LARGEST)
-    old[touched] = coefficients.astype(old.dtype)
-
-
-def _blocks(array: np.ndarray) -> np.ndarray:
-    """(rows, columns, 8, 8), a view of (8 rows, 8 columns)."""
-    height, width = array.shape
-    return array.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK).swapaxes(1, 2)
-
-
-def _shrunk(array: np.ndarray, across: int, down: int) -> np.ndarray:
-    """Means over ``down`` x ``across`` samples."""
-    height, width = array.shape
-    return array.reshape(height // down, down, width // across, across).mean((1, 3))
-
-
-def _components(samples: np.ndarray, space: int) -> np.ndarray:
-    """float32 (h, w, C): the JPEG's own components, less their middle, of samples as Pillow decodes them.
-
-    Pillow takes every JPEG of inks for Adobe's, which stores them inverted.
-    """
-    values = samples.astype(np.float32)
-    if space in (CMYK, YCCK):
-        values[..., 3] = 255 - values[..., 3]
-    if space == CMYK:
-        values[..., :3] = 255 - values[..., :3]
-    if space in (YCC, YCCK):
-        values[..., :3] = values[..., :3] @ YCC_OF_RGB.T + [0, MIDDLE, MIDDLE]
-    return values - MIDDLE
