@@ -299,3 +299,14 @@ def test_a_part_is_enough_to_write_the_same_file(name, orientation):
     if photo.file.lossless:
         assert np.array_equal(again.rgb[hole == 0], photo.rgb[hole == 0])
         assert np.array_equal(again.rgb[hole == 1], new[hole == 1])
+
+
+def test_a_tiff_whose_zero_is_white_stays_one_and_gets_no_negative():
+    sink = io.BytesIO()
+    tifffile.imwrite(sink, 255 - COLOUR[..., 0], photometric="miniswhite")
+    data = rewritten(sink.getvalue(), GREEN, HOLE).data
+    after = np.asarray(Image.open(io.BytesIO(data)))  # as it is seen
+    assert np.array_equal(after[HOLE == 0], COLOUR[..., 0][HOLE == 0])
+    assert (after[HOLE == 1] == 124).all()  # 0.299 x 10 + 0.587 x 200 + 0.114 x 30
+    with tifffile.TiffFile(io.BytesIO(data)) as written:
+        assert written.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE
