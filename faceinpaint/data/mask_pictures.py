@@ -22,6 +22,9 @@ GREYISH = 48  # and below which it is a grey
 ONE_COLOUR = 0.35  # that hues (0 to 1 in each channel) may differ and be one
 DARK, LIGHT = 96, 160  # of the ground that colours stand on
 FLAT = 48  # levels that the paint on transparency may vary
+MOST = 0.5  # of what a photograph shows is neither black nor white
+PLAIN = 0.2  # and no more of it is of one colour
+CLEAR = 32  # levels within this of 0 or 255 are clearly black or white
 FEW = 1e-5  # share of pixels that is no colour yet
 
 
@@ -141,12 +144,24 @@ def _of_colours(rgba: np.ndarray) -> MaskPicture:
         paint = rgb[shown]
         if np.subtract(*np.percentile(paint, [99, 1], axis=0)).max() <= FLAT:
             return MaskPicture(levels=alpha.copy(), seen="one colour on transparency")
+        if _is_photograph(paint):
+            return MaskPicture(levels=255 - alpha, marked=True, seen="a photograph with parts erased")
         rgb = ((rgb.astype(np.uint16) * alpha[..., None] + 127) // 255).astype(np.uint8)  # clear is black
     chroma = np.ptp(rgb, axis=2)
     coloured = chroma > COLOURFUL
     if coloured.mean() <= FEW:
         return _stretched(np.asarray(Image.fromarray(rgb).convert("L")))
     return _of_one_colour(rgb, chroma, coloured)
+
+
+def _is_photograph(paint: np.ndarray) -> bool:
+    """Whether colours uint8 (N, 3) are a photograph's, not those of strokes: few are black or white, none rules."""
+    middle = paint.mean(1)
+    between = np.mean((middle > CLEAR) & (middle < 255 - CLEAR))
+    if between < MOST:
+        return False
+    codes = (paint >> 3).astype(np.int32) @ np.array([1024, 32, 1], np.int32)  # alike where they differ by noise
+    return bool(np.bincount(codes).max() <= PLAIN * len(codes))
 
 
 def _of_one_colour(rgb: np.ndarray, chroma: np.ndarray, coloured: np.ndarray) -> MaskPicture:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from faceinpaint.data.growth import grow_soft
-from faceinpaint.data.mask_pictures import MaskPicture, mask_of
+from faceinpaint.data.mask_pictures import CLEAR, MaskPicture, mask_of
 from faceinpaint.errors import InputError
 from faceinpaint.images import upright
 
@@ -22,7 +22,6 @@ Frame = Literal["auto", "stored", "upright"]
 FRAMES: tuple[Frame, ...] = ("auto", "stored", "upright")
 
 WHITE = 128  # levels from here up are white
-CLEAR = 32  # levels within this of 0 or 255 are clearly black or white
 MOST_GREY = 0.2  # a mask with a larger share of other levels is no mask
 AUTO_UNSURE = 0.4  # "auto" takes the smaller part for the hole, unless even that is larger than this
 LIKELY_INVERTED = 0.7  # a larger share of hole is refused; from half on, if it also runs all around the border

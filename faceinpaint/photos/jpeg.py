@@ -24,9 +24,11 @@ from faceinpaint.errors import InputError
 from faceinpaint.photos.coding import Change
 from faceinpaint.photos.jpeg_blocks import BLOCK, CMYK, GREY, RGB, YCC, YCCK, paint
 
+SEQUENTIAL, RESTARTS = (0xC0, 0xC1), 0xDD  # markers of frames of Huffman's code, and of a restart interval
 SCAN, END = 0xDA, b"\xff\xd9"
 AS_STORED = -1  # samples are the components themselves
 CHANNELS = {GREY: 1, RGB: 3, YCC: 3, CMYK: 4, YCCK: 4}
+LONGEST_BLOCK = 4096  # bytes, more than blocks that are coded together take
 STANDARD_LUMINANCE_DC = (0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0)  # T.81, table K.3: codes of each length
 
 Segment = tuple[int, bytes]  # marker, such as 0xE1, and content
@@ -83,6 +85,41 @@ def end_of(data: bytes) -> int | None:
         place += 1 if data[place + 1] == 0xFF else 2 + int.from_bytes(data[place + 2 : place + 4])
     end = data.find(END, place)  # in a scan 0xFF is followed by 0
     return end + len(END) if end >= 0 else None
+
+
+def ended(data: bytes) -> bytes:
+    """A JPEG without its end marker, with it, if nothing else is missing; any other as it is.
+
+    A picture of one scan without restart markers is whole when it does not depend on the bits that follow its last
+    byte. Of other kinds scans or intervals might be missing.
+    """
+    if end_of(data) is not None or not _is_one_scan(data):
+        return data
+    whole = data.removesuffix(END[:1]) + END
+    try:
+        picture = imagecodecs.jpeg8_decode(whole)
+        for filler in (b"\x55", b"\xaa"):
+            other = imagecodecs.jpeg8_decode(whole.removesuffix(END) + filler * LONGEST_BLOCK + END)
+            if not np.array_equal(picture, other):
+                return data
+    except (imagecodecs.Jpeg8Error, ValueError, RuntimeError):
+        return data
+    return whole
+
+
+def _is_one_scan(data: bytes) -> bool:
+    """Whether all components of a JPEG are in one sequential scan, without restart markers."""
+    place, components = 2, None
+    while place + 10 <= len(data):
+        marker, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4])
+        if marker == SCAN:
+            return data[place + 4] == components
+        if marker in SEQUENTIAL:
+            components = data[place + 9]
+        elif marker == RESTARTS:
+            return False
+        place += 1 if marker == 0xFF else 2 + length
+    return False
 
 
 def coded_block(file: Image.Image) -> tuple[int, int]:

@@ -23,6 +23,7 @@ class JpegFile(PhotoFile):
     lossless = False
 
     def __init__(self, data: bytes):
+        data = jpeg.ended(data)
         super().__init__(data)
         self.file = opened(data)
         if self.file.mode not in MODES:

@@ -55,9 +55,10 @@ class Part:
     def change(self, restored: np.ndarray, hole: np.ndarray, opaque: bool = False) -> Change:
         """New samples for the file from ``restored`` uint8 RGB (h, w, 3), upright, where ``hole`` uint8 (h, w) is 1.
 
-        ``opaque``: the hole's pixels lose their transparency.
+        ``opaque``: the hole's pixels lose their transparency. They do so too where the picture was erased in the hole.
         """
         inside = stored(hole, self.orientation) > 0
+        opaque = opaque or self.view.is_erased(inside)
         samples = self.view.filled(stored(restored, self.orientation), inside, opaque)
         left, top, _, _ = stored_box(self.box, self.size, self.orientation)
         return Change(samples=samples, hole=inside, left=left, top=top, opaque=opaque)

@@ -29,6 +29,14 @@ class View:
             return None
         return to_8_bits(self.samples[..., self.colours.channels], self.colours.alpha_top)
 
+    def is_erased(self, hole: np.ndarray) -> bool:
+        """Whether the ``hole`` bool (H, W) is transparent and what lies around it is not: it is not to stay so."""
+        if self.alpha is None or not hole.any():
+            return False
+        around = (cv2.dilate(hole.astype(np.uint8), np.ones((AROUND, AROUND), np.uint8)) > 0) & ~hole
+        shown = self.alpha >= VISIBLE
+        return bool(around.any() and shown[hole].mean() <= 1 - MOST and shown[around].mean() >= MOST)
+
     def part(self, box: tuple[int, int, int, int]) -> View:
         """What lies in (left, top, right, bottom) of it."""
         left, top, right, bottom = box
@@ -60,6 +68,9 @@ class View:
 
 
 ALL_BITS = 65535
+VISIBLE = 128  # alpha from here up shows
+MOST = 0.9  # of a hole's pixels, and of those around it
+AROUND = 7  # pixels across, which the pixels around a hole are looked for in
 
 
 def view_of(

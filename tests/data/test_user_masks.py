@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from skimage.data import astronaut
 
 from faceinpaint.data.mask_pictures import decode_mask, mask_of
 from faceinpaint.data.user_masks import check_hole, user_hole
@@ -179,3 +180,24 @@ def test_a_mask_with_a_tag_of_its_own_lies_as_it_says():
     exif[0x0112] = 6
     Image.fromarray(np.ascontiguousarray(stored(HOLE, 6)) * 255).save(sink, "PNG", exif=exif)
     assert np.array_equal(user_hole(decode_mask(sink.getvalue()), "white-is-hole", 20, 30, orientation=3), HOLE)
+
+
+@pytest.mark.parametrize("polarity", ["white-is-hole", "black-is-hole", "auto"])
+@pytest.mark.parametrize("kind", ["colours", "greys", "colours, black where erased"])
+def test_a_mask_that_is_the_photograph_with_the_damage_erased_marks_what_was_erased(kind, polarity):
+    photograph = astronaut()[:200:10, 60:360:10]
+    if kind == "greys":
+        photograph = np.repeat(photograph[..., 1:2], 3, 2)
+    if kind.endswith("erased"):
+        photograph = photograph * (1 - HOLE[..., None])
+    for mode in ("RGBA", "LA") if kind == "greys" else ("RGBA",):
+        erased = Image.fromarray(np.dstack([photograph, 255 - HOLE * 255])).convert(mode)
+        for mask in (decode_mask(encoded(erased)), mask_of(erased)):
+            assert np.array_equal(user_hole(mask, polarity, 20, 30), HOLE)
+
+
+def test_strokes_of_two_colours_on_nothing_are_no_photograph():
+    strokes = np.zeros((20, 30, 4), np.uint8)
+    strokes[:9], strokes[9:16] = (200, 60, 60, 255), (60, 60, 200, 255)
+    with pytest.raises(InputError, match="several colours"):
+        decode_mask(encoded(Image.fromarray(strokes)))

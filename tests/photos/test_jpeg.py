@@ -12,7 +12,15 @@ from PIL import Image
 
 from faceinpaint.errors import InputError
 from faceinpaint.photos.coding import Change
-from faceinpaint.photos.jpeg import CannotKeepBlocksError, change_blocks, coded_block, decode, edit_segments, end_of
+from faceinpaint.photos.jpeg import (
+    CannotKeepBlocksError,
+    change_blocks,
+    coded_block,
+    decode,
+    edit_segments,
+    end_of,
+    ended,
+)
 
 FACE = np.ascontiguousarray(skimage.data.astronaut()[:150, 100:261])  # neither side a multiple of a block
 HOLE = np.zeros(FACE.shape[:2], bool)
@@ -192,3 +200,18 @@ def test_a_jpeg_s_end_is_not_that_of_its_thumbnail():
     assert end_of(data[:-30]) is None
     with pytest.raises(InputError, match="cut short"):
         decode(data[:-30])
+
+
+WHOLE_WITHOUT_END = ("4:4:4", "4:2:2", "4:2:0", "4:4:0")
+
+
+@pytest.mark.parametrize("name", [name for name in CODINGS if "inks" not in name])
+def test_only_the_end_marker_may_be_missing(name):
+    data = CODINGS[name]
+    for cut in (1, 2) if name in WHOLE_WITHOUT_END else ():
+        assert np.array_equal(decode(ended(data[:-cut])), pixels(data))
+    for cut in (3, 4, 40, len(data) // 3, len(data) // 2):
+        assert ended(data[:-cut]) == data[:-cut]
+        with pytest.raises(InputError, match="cut short"):
+            decode(ended(data[:-cut]))
+    assert ended(data + b"tail") == data + b"tail"

@@ -91,6 +91,20 @@ def test_alpha_is_kept_unless_the_hole_is_transparency():
     assert np.array_equal(np.asarray(opaque)[HOLE == 0, 3], RGBA[HOLE == 0, 3])
 
 
+def test_a_marked_hole_that_was_erased_from_the_picture_is_filled_and_seen():
+    erased = np.dstack([COLOUR, np.where(HOLE > 0, 0, 255).astype(np.uint8)])
+    after = np.asarray(restored(encoded(Image.fromarray(erased), "PNG")))
+    assert np.array_equal(after[HOLE == 1], np.dstack([GREEN, np.full_like(HOLE, 255)])[HOLE == 1])
+    assert np.array_equal(after[HOLE == 0], erased[HOLE == 0])
+    key = Image.fromarray(np.where(HOLE[..., None] > 0, np.uint8(255), COLOUR // 2))  # its white is said to be clear
+    after = np.asarray(restored(encoded(key, "PNG", transparency=(255, 255, 255))))
+    assert (after[HOLE == 1, 3] == 255).all()
+    cutout = np.dstack([COLOUR, np.zeros_like(HOLE)])  # nothing is seen around the hole either
+    cutout[30:, :, 3] = 255
+    after = np.asarray(restored(encoded(Image.fromarray(cutout), "PNG")))
+    assert np.array_equal(after[..., 3], cutout[..., 3])
+
+
 CODINGS = {"PNG": {}, "JPEG": {"quality": 95}, "TIFF": {}, "WEBP": {"lossless": True}, "AVIF": {"quality": 95}}
 
 
@@ -285,3 +299,14 @@ def test_a_part_is_enough_to_write_the_same_file(name, orientation):
     if photo.file.lossless:
         assert np.array_equal(again.rgb[hole == 0], photo.rgb[hole == 0])
         assert np.array_equal(again.rgb[hole == 1], new[hole == 1])
+
+
+def test_a_tiff_whose_zero_is_white_stays_one_and_gets_no_negative():
+    sink = io.BytesIO()
+    tifffile.imwrite(sink, 255 - COLOUR[..., 0], photometric="miniswhite")
+    data = rewritten(sink.getvalue(), GREEN, HOLE).data
+    after = np.asarray(Image.open(io.BytesIO(data)))  # as it is seen
+    assert np.array_equal(after[HOLE == 0], COLOUR[..., 0][HOLE == 0])
+    assert (after[HOLE == 1] == 124).all()  # 0.299 x 10 + 0.587 x 200 + 0.114 x 30
+    with tifffile.TiffFile(io.BytesIO(data)) as written:
+        assert written.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE
