@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from faceinpaint.errors import InputError
 from faceinpaint.names import Alignment, Backbone, Precision
+from faceinpaint.stages import STAGES, Stage
 
 PRESETS = resources.files("faceinpaint") / "presets"
-STAGES = ("generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr", "detector")
 
 Positive = Annotated[int, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
@@ -255,10 +255,7 @@ class Config(Part):
     holes: HoleConfig = HoleConfig()
     gan: GanTraining = GanTraining()
     pretrained: PretrainedConfig = PretrainedConfig()
-    train: dict[
-        Literal["generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr", "detector"],
-        StageTraining,
-    ]
+    train: dict[Stage, StageTraining]
     precision: Precision = "fp32"  # of training; fp16 scales its losses
     channels_last: bool = False
     seeded_generator: bool = False  # tests: stages after the generator may start from a random one
@@ -286,15 +283,19 @@ class Config(Part):
         """Side of the pictures that the first stage sees and makes: a smaller generator's is enlarged (section 4.1)."""
         return min(self.image_size, self.generator.size)
 
-    def side_of(self, stage: str) -> int:
+    def side_of(self, stage: Stage) -> int:
         """Side of the pictures that a stage is trained on."""
-        sides = {"generator": self.generator.size, "structure": self.structure_size, "detector": self.detector.tile}
+        sides: dict[Stage, int] = {
+            "generator": self.generator.size,
+            "structure": self.structure_size,
+            "detector": self.detector.tile,
+        }
         return sides.get(stage, self.image_size)
 
-    def texture_for(self, stage: str) -> TextureConfig:
+    def texture_for(self, stage: Stage) -> TextureConfig:
         """The texture generator of ``texture`` or of an ablation (table 2): the variants are configs, not code."""
         level_six = ((6, 1), (6, 2), (6, 3))
-        changes: dict[str, dict[str, Any]] = {
+        changes: dict[Stage, dict[str, Any]] = {
             "texture": {},
             "variant-1": {"structure": False, "attention": level_six},
             "variant-2": {"attention": level_six},

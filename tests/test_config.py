@@ -2,8 +2,9 @@
 
 import pytest
 
-from faceinpaint.config import STAGES, GeneratorConfig, load_preset, parse_yaml
+from faceinpaint.config import GeneratorConfig, load_preset, parse_yaml
 from faceinpaint.errors import InputError
+from faceinpaint.stages import STAGES
 
 
 @pytest.mark.parametrize("name", ["tiny", "celeba64", "celebahq256", "celebahq256-native"])
