@@ -1,4 +1,4 @@
-"""Everything a run needs, as frozen, validated dataclass-like models; presets are YAML files beside this module.
+"""Everything a run needs, as frozen, validated models; presets are YAML files in the folder ``presets``.
 
 Reading order: the parts of the model, the losses, the training stages, then :class:`Config`, then how one is loaded.
 """
@@ -50,14 +50,14 @@ class GeneratorConfig(Part):
 
     @property
     def n_styles(self) -> int:
-        """Number of W+ vectors: two a resolution, but for the first, which shares one: 2 log2(size) - 2."""
+        """Number of W+ vectors: two per resolution (4, 8, ..., size): 2 log2(size) - 2."""
         return 2 * (self.size.bit_length() - 1) - 2
 
 
 class EncoderConfig(Part):
-    """pSp feature-pyramid encoder (Richardson 2021): an IR-SE ResNet and one head a style vector."""
+    """pSp feature-pyramid encoder (Richardson 2021): an IR-SE ResNet and one head per style vector."""
 
-    units: tuple[Positive, Positive, Positive, Positive] = (3, 4, 14, 3)  # residual units a stage; IR-SE50
+    units: tuple[Positive, Positive, Positive, Positive] = (3, 4, 14, 3)  # residual units per stage; IR-SE50
     widths: tuple[Positive, Positive, Positive, Positive] = (64, 128, 256, 512)
     head_width: Positive = 512  # channels of the pyramid and of the map2style heads
     mask_input: bool = False  # the mask as a fourth input channel; the paper: the damaged picture alone
@@ -193,13 +193,13 @@ class StageTraining(Part):
     step_every: Positive = 100_000  # "step": lr times step_factor every this many steps
     step_factor: float = Field(default=0.96, gt=0)
     warmup: int = Field(default=0, ge=0)  # steps of linear warm-up
-    accumulate: Positive = 1  # micro-batches an optimiser step
+    accumulate: Positive = 1  # micro-batches per optimiser step
     clip: float | None = Field(default=None, gt=0)  # largest gradient norm
     ema_pictures: float = Field(default=10_000, gt=0)  # half-life of the weights' moving average, in pictures
     tune_generator: bool = False  # structure stage only: train the generator too
     tune_structure: Weight = 0.0  # texture stage only: train the first stage too, at this share of lr
     max_loss: float = Field(default=1e6, gt=0)  # a loss or gradient norm beyond it counts as diverged
-    bad_steps: int = Field(default=0, ge=0)  # so many diverged steps are left out before the run stops
+    bad_steps: int = Field(default=0, ge=0)  # diverged steps that are skipped before the run stops
     batch_norm: Literal["per-worker", "sync", "frozen"] = "per-worker"  # statistics: see docs/training.md
     flip: bool = True  # random mirror
     jitter: JitterConfig = JitterConfig()
@@ -213,7 +213,7 @@ DETECTOR_TRAINING = {
 
 
 class GanTraining(Part):
-    """Regularisers of generator training (Karras 2020); r1 and path act every so many steps (lazy)."""
+    """Regularisers of generator training (Karras 2020); lazy: each acts every ``r1_every`` or ``path_every`` steps."""
 
     r1: Weight = 10.0
     r1_every: Positive = 16
@@ -269,7 +269,7 @@ class Config(Part):
     @model_validator(mode="after")
     def _sizes_fit(self) -> Config:
         if self.image_size % self.texture.strides[-1]:
-            raise ValueError(f"image_size {self.image_size} is no multiple of stride {self.texture.strides[-1]}")
+            raise ValueError(f"image_size {self.image_size} is not a multiple of stride {self.texture.strides[-1]}")
         sizes = {2**i for i in range(2, self.image_size.bit_length())}
         if self.texture.critic == "stylegan2" and set(self.texture.critic_channels or {}) != sizes:
             raise ValueError(f"texture.critic_channels must name resolutions {sorted(sizes)}")
@@ -331,7 +331,7 @@ def parse_yaml(text: str, where: str) -> Config:
     try:
         tree = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise InputError(f"{where} is no YAML: {error}") from None
+        raise InputError(f"{where} is not YAML: {error}") from None
     return parse_config(tree, where)
 
 

@@ -87,7 +87,7 @@ def read_weights(uri: str, name: str) -> tuple[dict[str, torch.Tensor], str]:
         try:
             tensors |= safetensors.torch.load(data)
         except safetensors.SafetensorError as error:
-            raise InputError(f"{_part_uri(uri, name, number)} is no safetensors file: {error}") from None
+            raise InputError(f"{_part_uri(uri, name, number)} is not a safetensors file: {error}") from None
         digest.update(data)
         number += 1
     return tensors, digest.hexdigest()
