@@ -28,11 +28,11 @@ from PIL import Image
 
 from bench import networks
 from bench.run import machine
-from faceinpaint.config import load_preset
 from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.painter import MODEL_BATCH, paint
 from faceinpaint.inference.work import Examined, Painted, Settings, examine, finish
+from faceinpaint.load_config import load_preset
 from faceinpaint.stages import Stage
 from faceinpaint.training.run import Run
 from faceinpaint.training.stages.build import build_trainee

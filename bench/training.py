@@ -18,8 +18,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from bench.processes import cpu_seconds
 from bench.timing import interleaved
-from faceinpaint.config import Config, load_preset
+from faceinpaint.config import Config
 from faceinpaint.device import lay_out
+from faceinpaint.load_config import load_preset
 from faceinpaint.stages import Stage
 from faceinpaint.training.run import Run
 from faceinpaint.training.stages.build import build_trainee

@@ -2,8 +2,9 @@
 
 import pytest
 
-from faceinpaint.config import GeneratorConfig, load_preset, parse_yaml
+from faceinpaint.config import GeneratorConfig
 from faceinpaint.errors import InputError
+from faceinpaint.load_config import load_preset, parse_yaml
 from faceinpaint.stages import STAGES
 
 

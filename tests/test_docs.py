@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from faceinpaint.commands import VERBS
-from faceinpaint.config import Config, load_preset, preset_names
+from faceinpaint.config import Config
+from faceinpaint.load_config import load_preset, preset_names
 from faceinpaint.models.public_weights import PUBLIC_FILES
 from faceinpaint.stages import STAGES
 

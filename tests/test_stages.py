@@ -4,7 +4,8 @@ from typing import get_args
 
 import pytest
 
-from faceinpaint.config import Config, load_preset
+from faceinpaint.config import Config
+from faceinpaint.load_config import load_preset
 from faceinpaint.stages import METHODS, STAGES, Method, Stage, stages_up_to
 from faceinpaint.training.start import _network
 

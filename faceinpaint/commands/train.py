@@ -12,8 +12,8 @@ import re
 import sys
 
 from faceinpaint.cli import at_least, parse_crop
-from faceinpaint.config import load_preset, preset_names
 from faceinpaint.errors import InputError
+from faceinpaint.load_config import load_preset, preset_names
 from faceinpaint.stages import STAGES, TEXTURE_STAGES, Stage, stages_up_to
 
 METHOD_STAGES = stages_up_to("texture")

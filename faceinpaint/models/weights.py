@@ -13,8 +13,9 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from faceinpaint.config import Config, parse_yaml
+from faceinpaint.config import Config
 from faceinpaint.errors import InputError
+from faceinpaint.load_config import parse_yaml
 from faceinpaint.models.find_weights import fetched
 from faceinpaint.models.state_dict import load_exactly
 from faceinpaint.storage import delete, exists, join, read_bytes, write_bytes

@@ -11,8 +11,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from faceinpaint.config import Config, parse_config
+from faceinpaint.config import Config
 from faceinpaint.errors import InputError
+from faceinpaint.load_config import parse_config
 from faceinpaint.models.grow import grow
 from faceinpaint.stages import Stage
 from faceinpaint.storage import exists, join, read_bytes

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from faceinpaint.config import load_preset
+from faceinpaint.load_config import load_preset
 from faceinpaint.models import build
 from faceinpaint.models.weights import save_config, save_weights
 from faceinpaint.stages import STAGES
