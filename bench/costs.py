@@ -28,11 +28,12 @@ from PIL import Image
 
 from bench import networks
 from bench.run import machine
-from faceinpaint.config import load_preset
 from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.painter import MODEL_BATCH, paint
 from faceinpaint.inference.work import Examined, Painted, Settings, examine, finish
+from faceinpaint.load_config import load_preset
+from faceinpaint.stages import Stage
 from faceinpaint.training.run import Run
 from faceinpaint.training.stages.build import build_trainee
 
@@ -41,6 +42,7 @@ ROOT = Path(__file__).parents[1]
 SIDES = (256, 512, 1024, 2048)
 HOLE = (0.235, 0.328, 0.39, 0.492)  # nose and mouth of the portrait: rows, then columns, as shares of the side
 MODELS = ("celeba64", "celebahq256-native")
+CHECKPOINTS: tuple[Stage, ...] = ("structure", "texture")
 FEW, MANY = 8, 40  # pictures on S3: their difference leaves start-up out
 
 
@@ -105,17 +107,17 @@ def model(preset: str) -> dict[str, Any]:
         "preset": preset,
         "side": config.image_size,
         "paint_ms": cpu_ms(lambda: paint(inpainter, images, masks), rounds=3) / MODEL_BATCH,
-        "checkpoint_mb": {stage: checkpoint_megabytes(preset, stage) for stage in ("structure", "texture")},
+        "checkpoint_mb": {stage: checkpoint_megabytes(preset, stage) for stage in CHECKPOINTS},
     }
     print(row, flush=True)
     return row
 
 
-def checkpoint_megabytes(preset: str, stage: str) -> float:
+def checkpoint_megabytes(preset: str, stage: Stage) -> float:
     """Modules, averages and Adam's two moments of what is trained."""
     config = load_preset(preset, ["seeded_generator=true"])
     trainee = build_trainee(stage, config, [])
-    run = Run(trainee, config.train[stage])  # type: ignore[index]  # a known stage
+    run = Run(trainee, config.train[stage])
     trained = {id(p): p.nbytes for phase in trainee.phases for p in phase.parameters()}
     modules = [*trainee.modules.values(), *run.averages.values()]
     kept = sum(tensor.nbytes for module in modules for tensor in module.state_dict().values())

@@ -10,8 +10,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.timing import DTYPES, interleaved, matmul, matmul_flops, peak_megabytes
-from faceinpaint.config import Config, Precision, load_preset
+from faceinpaint.config import Config, Precision
 from faceinpaint.inference.inpainter import Inpainter
+from faceinpaint.load_config import load_preset
 from faceinpaint.models import build
 from faceinpaint.models.two_stage import TwoStage
 from faceinpaint.tensors import mask_to_float

@@ -17,8 +17,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from bench.markdown import table
 from bench.networks import network, pictures
-from faceinpaint.config import load_preset
 from faceinpaint.inference.inpainter import Inpainter
+from faceinpaint.load_config import load_preset
 
 ROUNDS = 5
 PARTS = {"encoder": "structure.encoder", "generator": "structure.decoder", "texture generator": "texture"}

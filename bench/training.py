@@ -18,13 +18,15 @@ from torch.nn.parallel import DistributedDataParallel
 
 from bench.processes import cpu_seconds
 from bench.timing import interleaved
-from faceinpaint.config import Config, load_preset
+from faceinpaint.config import Config
 from faceinpaint.device import lay_out
+from faceinpaint.load_config import load_preset
+from faceinpaint.stages import Stage
 from faceinpaint.training.run import Run
 from faceinpaint.training.stages.build import build_trainee
 from faceinpaint.training.trainee import Batch, Trainee
 
-STAGES = ("generator", "structure", "texture", "pconv", "rfr")
+STAGES: tuple[Stage, ...] = ("generator", "structure", "texture", "pconv", "rfr")
 SHORT, LONG = 10, 190  # steps: their difference leaves start-up and export out
 WARM, WATCHED = 30, 40  # seconds of the long run before and while its processes are watched
 WORKER = "ray::RayTrainWorker"
@@ -36,7 +38,7 @@ def step_rows(preset: str, rounds: int) -> list[dict[str, Any]]:
     config = load_preset(preset, ["seeded_generator=true"])
     found = []
     for stage in STAGES:
-        settings = config.train[stage]  # type: ignore[index]
+        settings = config.train[stage]
         batch = seeded_batch(config.side_of(stage), settings.batch)
         run = Run(build_trainee(stage, config, []), settings, precision=config.precision, channels_last=True)
         bare = BareLoop(build_trainee(stage, config, []))

@@ -1,21 +1,17 @@
-"""Everything a run needs, as frozen, validated dataclass-like models; presets are YAML files beside this module.
+"""Everything a run needs, as frozen, validated models; :mod:`faceinpaint.load_config` reads them.
 
-Reading order: the parts of the model, the losses, the training stages, then :class:`Config`, then how one is loaded.
+Reading order: the parts of the model, the losses, the training stages, then :class:`Config`.
 """
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from faceinpaint.errors import InputError
 from faceinpaint.names import Alignment, Backbone, Precision
-
-PRESETS = resources.files("faceinpaint") / "presets"
-STAGES = ("generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr", "detector")
+from faceinpaint.stages import STAGES, Stage
 
 Positive = Annotated[int, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
@@ -50,14 +46,14 @@ class GeneratorConfig(Part):
 
     @property
     def n_styles(self) -> int:
-        """Number of W+ vectors: two a resolution, but for the first, which shares one: 2 log2(size) - 2."""
+        """Number of W+ vectors: two per resolution (4, 8, ..., size): 2 log2(size) - 2."""
         return 2 * (self.size.bit_length() - 1) - 2
 
 
 class EncoderConfig(Part):
-    """pSp feature-pyramid encoder (Richardson 2021): an IR-SE ResNet and one head a style vector."""
+    """pSp feature-pyramid encoder (Richardson 2021): an IR-SE ResNet and one head per style vector."""
 
-    units: tuple[Positive, Positive, Positive, Positive] = (3, 4, 14, 3)  # residual units a stage; IR-SE50
+    units: tuple[Positive, Positive, Positive, Positive] = (3, 4, 14, 3)  # residual units per stage; IR-SE50
     widths: tuple[Positive, Positive, Positive, Positive] = (64, 128, 256, 512)
     head_width: Positive = 512  # channels of the pyramid and of the map2style heads
     mask_input: bool = False  # the mask as a fourth input channel; the paper: the damaged picture alone
@@ -193,13 +189,13 @@ class StageTraining(Part):
     step_every: Positive = 100_000  # "step": lr times step_factor every this many steps
     step_factor: float = Field(default=0.96, gt=0)
     warmup: int = Field(default=0, ge=0)  # steps of linear warm-up
-    accumulate: Positive = 1  # micro-batches an optimiser step
+    accumulate: Positive = 1  # micro-batches per optimiser step
     clip: float | None = Field(default=None, gt=0)  # largest gradient norm
     ema_pictures: float = Field(default=10_000, gt=0)  # half-life of the weights' moving average, in pictures
     tune_generator: bool = False  # structure stage only: train the generator too
     tune_structure: Weight = 0.0  # texture stage only: train the first stage too, at this share of lr
     max_loss: float = Field(default=1e6, gt=0)  # a loss or gradient norm beyond it counts as diverged
-    bad_steps: int = Field(default=0, ge=0)  # so many diverged steps are left out before the run stops
+    bad_steps: int = Field(default=0, ge=0)  # diverged steps that are skipped before the run stops
     batch_norm: Literal["per-worker", "sync", "frozen"] = "per-worker"  # statistics: see docs/training.md
     flip: bool = True  # random mirror
     jitter: JitterConfig = JitterConfig()
@@ -213,7 +209,7 @@ DETECTOR_TRAINING = {
 
 
 class GanTraining(Part):
-    """Regularisers of generator training (Karras 2020); r1 and path act every so many steps (lazy)."""
+    """Regularisers of generator training (Karras 2020); lazy: each acts every ``r1_every`` or ``path_every`` steps."""
 
     r1: Weight = 10.0
     r1_every: Positive = 16
@@ -255,10 +251,7 @@ class Config(Part):
     holes: HoleConfig = HoleConfig()
     gan: GanTraining = GanTraining()
     pretrained: PretrainedConfig = PretrainedConfig()
-    train: dict[
-        Literal["generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr", "detector"],
-        StageTraining,
-    ]
+    train: dict[Stage, StageTraining]
     precision: Precision = "fp32"  # of training; fp16 scales its losses
     channels_last: bool = False
     seeded_generator: bool = False  # tests: stages after the generator may start from a random one
@@ -272,7 +265,7 @@ class Config(Part):
     @model_validator(mode="after")
     def _sizes_fit(self) -> Config:
         if self.image_size % self.texture.strides[-1]:
-            raise ValueError(f"image_size {self.image_size} is no multiple of stride {self.texture.strides[-1]}")
+            raise ValueError(f"image_size {self.image_size} is not a multiple of stride {self.texture.strides[-1]}")
         sizes = {2**i for i in range(2, self.image_size.bit_length())}
         if self.texture.critic == "stylegan2" and set(self.texture.critic_channels or {}) != sizes:
             raise ValueError(f"texture.critic_channels must name resolutions {sorted(sizes)}")
@@ -286,15 +279,19 @@ class Config(Part):
         """Side of the pictures that the first stage sees and makes: a smaller generator's is enlarged (section 4.1)."""
         return min(self.image_size, self.generator.size)
 
-    def side_of(self, stage: str) -> int:
+    def side_of(self, stage: Stage) -> int:
         """Side of the pictures that a stage is trained on."""
-        sides = {"generator": self.generator.size, "structure": self.structure_size, "detector": self.detector.tile}
+        sides: dict[Stage, int] = {
+            "generator": self.generator.size,
+            "structure": self.structure_size,
+            "detector": self.detector.tile,
+        }
         return sides.get(stage, self.image_size)
 
-    def texture_for(self, stage: str) -> TextureConfig:
+    def texture_for(self, stage: Stage) -> TextureConfig:
         """The texture generator of ``texture`` or of an ablation (table 2): the variants are configs, not code."""
         level_six = ((6, 1), (6, 2), (6, 3))
-        changes: dict[str, dict[str, Any]] = {
+        changes: dict[Stage, dict[str, Any]] = {
             "texture": {},
             "variant-1": {"structure": False, "attention": level_six},
             "variant-2": {"attention": level_six},
@@ -302,66 +299,5 @@ class Config(Part):
         return self.texture.model_copy(update=changes[stage])
 
     def to_yaml(self) -> str:
-        """The whole configuration as YAML that :func:`load_config` reads back."""
+        """The whole configuration as YAML that :func:`faceinpaint.load_config.parse_yaml` reads back."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
-
-
-def preset_names() -> list[str]:
-    """Names of the presets that ship with the package."""
-    return sorted(p.name.removesuffix(".yaml") for p in PRESETS.iterdir() if p.name.endswith(".yaml"))
-
-
-def load_preset(name: str, overrides: list[str] | None = None) -> Config:
-    """The preset ``name`` with ``path.to.field=value`` overrides (values are YAML).
-
-    Raises :class:`InputError` for an unknown preset, field or value.
-    """
-    if name not in preset_names():
-        raise InputError(f"unknown preset {name!r}: choose one of {', '.join(preset_names())}")
-    tree = {"preset": name, **yaml.safe_load((PRESETS / f"{name}.yaml").read_text())}
-    tree = parse_config(tree, where=f"preset {name}").model_dump(mode="json")
-    for override in overrides or []:
-        _override(tree, override)
-    return parse_config(tree, where=f"preset {name}")
-
-
-def parse_yaml(text: str, where: str) -> Config:
-    """A configuration saved by :meth:`Config.to_yaml`; ``where`` names it in errors. Raises :class:`InputError`."""
-    try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{where} is no YAML: {error}") from None
-    return parse_config(tree, where)
-
-
-def parse_config(tree: dict[str, Any], where: str) -> Config:
-    """A validated :class:`Config` from nested dictionaries; ``where`` names the source in errors."""
-    try:
-        return Config.model_validate(tree)
-    except ValidationError as error:
-        raise InputError(f"{where}: {'; '.join(_explain(dict(e)) for e in error.errors())}") from None
-
-
-def _explain(error: dict[str, Any]) -> str:
-    """One pydantic error as "field = bad value: what is allowed"."""
-    path = ".".join(map(str, error["loc"])) or "config"
-    allowed = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        part: Any = Config
-        for name in error["loc"][:-1]:
-            field = getattr(part, "model_fields", {}).get(name)
-            part = field.annotation if field else StageTraining
-        allowed = f"no such field; choose one of {', '.join(part.model_fields)}"
-    return f"{path} = {error['input']!r:.80}: {allowed}"
-
-
-def _override(tree: dict[str, Any], override: str) -> None:
-    path, equals, value = override.partition("=")
-    if not equals:
-        raise InputError(f"--set {override!r}: write path.to.field=value")
-    node, (*parents, leaf) = tree, path.split(".")
-    for name in parents:
-        node = node.setdefault(name, {})
-        if not isinstance(node, dict):
-            raise InputError(f"--set {override!r}: {name} has no fields")
-    node[leaf] = yaml.safe_load(value)

@@ -17,7 +17,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from faceinpaint.config import parse_yaml
+from faceinpaint.load_config import parse_yaml
 
 ROWS = Path(__file__).parent / "curves.csv"
 PICTURE = Path(__file__).parents[1] / "docs" / "pictures" / "curves.png"

@@ -168,7 +168,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A weights folder of preset ``tiny`` with seeded, untrained networks: it paints noise, but always the same."""
     import torch
 
-    from faceinpaint.config import load_preset
+    from faceinpaint.load_config import load_preset
     from faceinpaint.models import build
     from faceinpaint.models.weights import save_config, save_weights
 

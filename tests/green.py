@@ -4,7 +4,7 @@ import shutil
 
 import torch
 
-from faceinpaint.config import load_preset
+from faceinpaint.load_config import load_preset
 from faceinpaint.models import build
 from faceinpaint.models.weights import save_config, save_weights
 

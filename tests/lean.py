@@ -1,6 +1,7 @@
 """The lean form of the method, as small as it can be: every field that differs from the paper, as faces256 sets it."""
 
-from faceinpaint.config import Config, load_preset
+from faceinpaint.config import Config
+from faceinpaint.load_config import load_preset
 
 LEAN = (
     "image_size=64",

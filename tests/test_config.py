@@ -2,8 +2,10 @@
 
 import pytest
 
-from faceinpaint.config import STAGES, GeneratorConfig, load_preset, parse_yaml
+from faceinpaint.config import GeneratorConfig
 from faceinpaint.errors import InputError
+from faceinpaint.load_config import load_preset, parse_yaml
+from faceinpaint.stages import STAGES
 
 
 @pytest.mark.parametrize("name", ["tiny", "celeba64", "celebahq256", "celebahq256-native"])

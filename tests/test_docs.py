@@ -10,8 +10,10 @@ import pytest
 import yaml
 
 from faceinpaint.commands import VERBS
-from faceinpaint.config import STAGES, Config, load_preset, preset_names
+from faceinpaint.config import Config
+from faceinpaint.load_config import load_preset, preset_names
 from faceinpaint.models.public_weights import PUBLIC_FILES
+from faceinpaint.stages import STAGES
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("weights/*/README.md")])

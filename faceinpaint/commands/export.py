@@ -10,8 +10,7 @@ from __future__ import annotations
 import argparse
 
 from faceinpaint.cli import WEIGHTS_HELP
-
-METHODS = ("two-stage", "structure", "variant-1", "variant-2", "pconv", "rfr")
+from faceinpaint.stages import METHODS
 
 
 def parse_args(arguments: list[str]) -> argparse.Namespace:

@@ -12,11 +12,11 @@ import re
 import sys
 
 from faceinpaint.cli import at_least, parse_crop
-from faceinpaint.config import STAGES, load_preset, preset_names
 from faceinpaint.errors import InputError
+from faceinpaint.load_config import load_preset, preset_names
+from faceinpaint.stages import STAGES, TEXTURE_STAGES, Stage, stages_up_to
 
-METHOD_STAGES = ("generator", "structure", "texture")
-TEXTURE_STAGES = ("texture", "variant-1", "variant-2")  # their networks are alike
+METHOD_STAGES = stages_up_to("texture")
 
 
 def parse_args(arguments: list[str]) -> argparse.Namespace:
@@ -82,7 +82,7 @@ def check_places(args: argparse.Namespace) -> None:
             raise InputError(f"no {'weights' if flag == 'init' else 'data'} at {uri}: see --{flag}")
 
 
-def train_stage(stage: str, args: argparse.Namespace) -> int:
+def train_stage(stage: Stage, args: argparse.Namespace) -> int:
     """Train one stage; returns the exit code."""
     from faceinpaint.training.driver import is_finished, train  # torch and Ray take seconds: not for --help
     from faceinpaint.training.plan import Resources, make_job
@@ -124,14 +124,17 @@ def train_stage(stage: str, args: argparse.Namespace) -> int:
     return 0
 
 
-def score_text(stage: str, score: float) -> str:
+def score_text(stage: Stage, score: float) -> str:
     """A checkpoint's score in words."""
-    if stage == "generator":
-        return f"Frechet distance {-score:.3f}"
-    return f"F1 {score:.3f} of damaged pixels" if stage == "detector" else f"hole PSNR {score:.2f} dB"
+    match STAGES[stage].kind:
+        case "generator":
+            return f"Frechet distance {-score:.3f}"
+        case "detector":
+            return f"F1 {score:.3f} of damaged pixels"
+    return f"hole PSNR {score:.2f} dB"
 
 
-def next_command(stage: str, args: argparse.Namespace) -> str:
+def next_command(stage: Stage, args: argparse.Namespace) -> str:
     """What to run after a stage."""
     crop = f" --crop {','.join(map(str, args.crop))}" if args.crop else ""
     if stage in METHOD_STAGES[:2]:
@@ -140,9 +143,9 @@ def next_command(stage: str, args: argparse.Namespace) -> str:
             f"faceinpaint train --preset {args.preset} --stage {following} --data {args.data} --val {args.val}"
             f" --output {args.output}{crop}"
         )
-    if stage == "detector":
+    method = STAGES[stage].method
+    if method is None:
         return f"faceinpaint detect --input PHOTOS --weights {args.output} --output proposals"
-    method = "two-stage" if stage == "texture" else stage
     return (
         f"faceinpaint evaluate --data {args.val} --masks squares --methods {method},biharmonic"
         f" --weights {args.output} --output {args.output}/evaluation{crop}"

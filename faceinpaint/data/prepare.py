@@ -19,11 +19,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from PIL import Image
 
 from faceinpaint.data.places import REJECTED, check_source, needs_no_ray
 from faceinpaint.data.source import picture_tables
 from faceinpaint.data.splits import matching_entry, read_split
+from faceinpaint.encoding import parquet_bytes, png_bytes
 from faceinpaint.errors import InputError
 from faceinpaint.held import held
 from faceinpaint.images import Crop, crop_to
@@ -181,14 +181,8 @@ def _prepare_row(key: str, data: bytes | None, error: str | None, job: Job) -> d
     except Exception as failure:  # one hostile file must not end the job, whatever its decoder raises
         return {"key": key, "reason": str(failure) or type(failure).__name__}
     height, width = picture.shape[:2]
-    image = data if job.size is None and job.crop is None else _png(picture)
+    image = data if job.size is None and job.crop is None else png_bytes(picture)
     return {"key": key, "image": image, "sha256": hashlib.sha256(data).hexdigest(), "width": width, "height": height}
-
-
-def _png(picture) -> bytes:  # type: ignore[no-untyped-def]
-    sink = io.BytesIO()
-    Image.fromarray(picture).save(sink, "PNG")
-    return sink.getvalue()
 
 
 def _shard(output: str, number: int) -> str:
@@ -196,9 +190,7 @@ def _shard(output: str, number: int) -> str:
 
 
 def _write_table(uri: str, table: pa.Table) -> None:
-    sink = io.BytesIO()
-    pq.write_table(table, sink, row_group_size=ROW_GROUP)
-    write_bytes(uri, sink.getvalue())
+    write_bytes(uri, parquet_bytes(table, ROW_GROUP))
 
 
 def _rows(uri: str) -> int:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from faceinpaint.config import Config
 from faceinpaint.errors import InputError
-from faceinpaint.inference.inpainter import METHODS as TRAINED
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.models.baselines.classical import biharmonic, mean, navier_stokes, telea
 from faceinpaint.models.weights import has_weights, load_config
 from faceinpaint.names import Precision
+from faceinpaint.stages import METHODS as TRAINED
+from faceinpaint.stages import TEXTURE_STAGES, Stage
 
 CLASSICAL = {"biharmonic": biharmonic, "navier-stokes": navier_stokes, "telea": telea, "mean": mean}
 METHODS = (*TRAINED, *CLASSICAL)
@@ -38,12 +40,14 @@ def available(weights: str | None) -> list[str]:
     if weights is None:
         return list(CLASSICAL)
     config = load_config(weights)
-    files = {"two-stage": ["texture"], **{name: [name] for name in TRAINED if name != "two-stage"}}
-    for name in ("two-stage", "variant-1", "variant-2"):
-        if config.texture_for(files[name][0]).structure:
-            files[name].append("structure")
-    trained = [name for name in TRAINED if all(has_weights(weights, file) for file in files[name])]
+    trained = [name for name, stage in TRAINED.items() if all(has_weights(weights, f) for f in _files(stage, config))]
     return [*trained, *CLASSICAL]
+
+
+def _files(stage: Stage, config: Config) -> list[Stage]:
+    """The stages whose weights restore together."""
+    second = stage in TEXTURE_STAGES and config.texture_for(stage).structure
+    return [stage, "structure"] if second else [stage]
 
 
 def load_method(name: str, weights: str | None, device: str = "cpu", precision: Precision = "fp32") -> Restore:

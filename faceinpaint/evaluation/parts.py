@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
-
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
-from PIL import Image
 
+from faceinpaint.encoding import parquet_bytes
 from faceinpaint.storage import kind, open_uri, write_bytes
 
 
@@ -17,18 +15,9 @@ def is_done(uri: str) -> bool:
 
 
 def write_table(uri: str, table: pa.Table) -> None:
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
-    write_bytes(uri, sink.getvalue().to_pybytes())
+    write_bytes(uri, parquet_bytes(table))
 
 
 def read_table(uri: str, columns: list[str]) -> pa.Table:
     filesystem, path = open_uri(uri)
     return pq.read_table(path, filesystem=filesystem, columns=columns)
-
-
-def to_png(picture) -> bytes:  # type: ignore[no-untyped-def]
-    """uint8 (H, W, 3) or (H, W) -> PNG bytes."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
-    return buffer.getvalue()

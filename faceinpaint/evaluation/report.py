@@ -10,6 +10,7 @@ import jinja2
 import numpy as np
 from PIL import Image
 
+from faceinpaint.encoding import png_bytes
 from faceinpaint.evaluation.compare import check_comparable
 from faceinpaint.evaluation.plan import Plan
 from faceinpaint.evaluation.plot import line_plot
@@ -79,9 +80,7 @@ def _grid(methods: list[str], examples: list[Example]) -> dict[str, Any]:
 def _damaged(example: Example) -> bytes:
     """PNG of the original with its hole white."""
     picture, hole = (np.asarray(Image.open(io.BytesIO(example.pictures[name]))) for name in (ORIGINAL, "hole"))
-    buffer = io.BytesIO()
-    Image.fromarray(np.where(hole[..., None] > 0, np.uint8(255), picture)).save(buffer, "PNG")
-    return buffer.getvalue()
+    return png_bytes(np.where(hole[..., None] > 0, np.uint8(255), picture))
 
 
 def _data_uri(png: bytes) -> str:

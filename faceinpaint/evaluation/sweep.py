@@ -9,13 +9,14 @@ from typing import Any
 
 import yaml
 
-from faceinpaint.config import STAGES, load_preset
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.driver import evaluate
 from faceinpaint.evaluation.plan import make_plan
 from faceinpaint.evaluation.report import write_report
 from faceinpaint.evaluation.rows import write_rows
 from faceinpaint.evaluation.tables import LABELS, provenance, shown, tabulated
+from faceinpaint.load_config import load_preset
+from faceinpaint.stages import STAGES
 from faceinpaint.storage import first_line, join, read_bytes, write_bytes
 from faceinpaint.training.driver import train
 from faceinpaint.training.plan import Job, Resources, make_job

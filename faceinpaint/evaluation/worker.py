@@ -12,10 +12,11 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from faceinpaint.encoding import png_bytes
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.methods import Restore, load_method
 from faceinpaint.evaluation.metrics import PICTURE_METRICS, picture_metrics
-from faceinpaint.evaluation.parts import is_done, to_png, write_table
+from faceinpaint.evaluation.parts import is_done, write_table
 from faceinpaint.evaluation.plan import Plan
 from faceinpaint.inference.painter import MODEL_BATCH
 from faceinpaint.losses.frechet import FALLBACK_EXTRACTOR, Features, available_extractor, load_extractor
@@ -114,14 +115,14 @@ class Judge:
         table: dict[str, Any] = {"key": batch.keys, "hole_ratio": batch.holes.mean(axis=(1, 2))}
         if method == ORIGINAL:
             pictures, seen = batch.images, original
-            table["hole"] = [to_png(hole * 255) for hole in batch.holes]
+            table["hole"] = [png_bytes(hole * 255) for hole in batch.holes]
         else:
             pictures = self._restore(method, batch)
             seen = self._seen(pictures)
             table |= self._figures(batch, pictures)
             table["identity"] = (original.identity * seen.identity).sum(1).astype(np.float64)
         table["features"] = list(seen.features)
-        table["picture"] = [to_png(picture) for picture in pictures]
+        table["picture"] = [png_bytes(picture) for picture in pictures]
         return pa.table(table)
 
     def _restore(self, method: str, batch: Batch) -> np.ndarray:

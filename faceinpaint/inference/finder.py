@@ -9,11 +9,11 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-import cv2
 import numpy as np
 
 from faceinpaint import telemetry
 from faceinpaint.device import settle
+from faceinpaint.encoding import mask_png
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.inference.detector import Detector
 from faceinpaint.inference.proposal import Proposal, Rules
@@ -91,6 +91,6 @@ def found_in(picture: np.ndarray, proposal: Proposal, row: ProposalRow) -> Found
     before, after = thumbnail(picture), picture
     png = b""
     if proposal.hole.any():
-        png = cv2.imencode(".png", proposal.hole * np.uint8(255))[1].tobytes()
+        png = mask_png(proposal.hole)
         after = np.where(proposal.hole[..., None] > 0, MARK, picture)
     return Found(row=row, png=png, sheet={"before": before, "marked": thumbnail(after)})

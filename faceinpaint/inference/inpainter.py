@@ -25,9 +25,9 @@ from faceinpaint.models.freeze import freeze
 from faceinpaint.models.texture import Attention
 from faceinpaint.models.two_stage import TwoStage, window_side
 from faceinpaint.models.weights import load_config, load_weights
+from faceinpaint.stages import METHODS, STAGES, Method
 from faceinpaint.tensors import mask_to_float, to_float, to_uint8
 
-METHODS = ("two-stage", "structure", "variant-1", "variant-2", "pconv", "rfr")
 Picture = TypeVar("Picture", Image.Image, np.ndarray)
 
 
@@ -148,13 +148,14 @@ class Inpainter:
         return compose(pixels, hole, plan, painted, guides)
 
 
-def _load_model(weights: str, method: str, config: Config) -> tuple[nn.Module, str]:
+def _load_model(weights: str, method: Method, config: Config) -> tuple[nn.Module, str]:
     """A method's network and the hash of its files."""
-    if method in ("pconv", "rfr"):
-        baseline = build.build_baseline(config, method)
-        return baseline, load_weights(weights, method, baseline)
-    stage = "texture" if method == "two-stage" else method
-    recipe = config.texture_for(stage) if method != "structure" else None
+    stage = METHODS[method]
+    kind = STAGES[stage].kind
+    if kind == "baseline":
+        baseline = build.build_baseline(config, stage)
+        return baseline, load_weights(weights, stage, baseline)
+    recipe = config.texture_for(stage) if kind == "texture" else None
     structure = texture = None
     hashes = []
     if recipe is None or recipe.structure:

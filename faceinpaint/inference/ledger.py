@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from faceinpaint.encoding import parquet_bytes
 from faceinpaint.inference.row import ROW, LedgerRow, to_table
 from faceinpaint.storage import delete, exists, join, read_bytes, top_names, write_bytes
 
@@ -114,9 +115,7 @@ class Ledger:
         return f"part-{self._file:06d}.parquet"
 
     def _write(self, name: str, table: pa.Table) -> None:
-        sink = io.BytesIO()
-        pq.write_table(table, sink)
-        write_bytes(join(self.folder, name), sink.getvalue())
+        write_bytes(join(self.folder, name), parquet_bytes(table))
 
 
 def _read_table(data: bytes, columns: list[str]) -> pa.Table:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from faceinpaint.encoding import parquet_bytes
 from faceinpaint.inference.ledger import Ledger
 from faceinpaint.storage import delete, exists, join, read_bytes, top_names, write_bytes
 
@@ -25,10 +26,8 @@ def parquet_name(keys: list[str]) -> str:
 
 def write_pictures(output: str, table: pa.Table) -> str:
     """Write ``key`` and ``image`` as one Parquet file, named after its keys: done twice, it is the same file."""
-    sink = io.BytesIO()
-    pq.write_table(table, sink)
     name = parquet_name(table["key"].to_pylist())
-    write_bytes(join(output, name), sink.getvalue())
+    write_bytes(join(output, name), parquet_bytes(table))
     return name
 
 

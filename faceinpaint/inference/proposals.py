@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from faceinpaint.encoding import parquet_bytes
 from faceinpaint.inference.ledger import DIGESTS, digests
 from faceinpaint.storage import exists, join, read_bytes, top_names, write_bytes
 
@@ -98,9 +99,7 @@ class ProposalTable:
     def flush(self) -> None:
         """Make all rows so far durable; a file appears whole or not at all."""
         if self._pending.num_rows > self._flushed:
-            sink = io.BytesIO()
-            pq.write_table(self._pending, sink)
-            write_bytes(join(self.folder, f"part-{self._file:06d}.parquet"), sink.getvalue())
+            write_bytes(join(self.folder, f"part-{self._file:06d}.parquet"), parquet_bytes(self._pending))
             self._flushed = self._pending.num_rows
 
     def _turn_over(self) -> None:

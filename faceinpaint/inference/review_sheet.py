@@ -11,8 +11,8 @@ from typing import Any
 
 import jinja2
 import numpy as np
-from PIL import Image
 
+from faceinpaint.encoding import png_bytes
 from faceinpaint.inference.proposals import ProposalRow
 from faceinpaint.storage import exists, join, read_bytes, write_bytes
 
@@ -75,6 +75,4 @@ def _unpack(data: bytes) -> list[tuple[ProposalRow, dict[str, np.ndarray]]]:
 
 def _inline(picture: np.ndarray) -> str:
     """``picture`` uint8 (H, W, 3) as the source of an HTML image."""
-    sink = io.BytesIO()
-    Image.fromarray(picture).save(sink, "PNG")
-    return "data:image/png;base64," + base64.b64encode(sink.getvalue()).decode()
+    return "data:image/png;base64," + base64.b64encode(png_bytes(picture)).decode()

@@ -17,6 +17,7 @@ from faceinpaint.data.faces import Alignment
 from faceinpaint.data.marked_holes import Reading, Subject, bring_mask, find_hole
 from faceinpaint.data.mask_spec import Alpha, MaskSpec
 from faceinpaint.data.routing import route
+from faceinpaint.encoding import mask_png
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.images import upright
 from faceinpaint.inference.compose import Plan, compose, plan_for
@@ -232,8 +233,7 @@ def _complete(painted: Painted, settings: Settings) -> Finished:
     if not (file.holds_xmp or as_png):
         write_bytes(join(settings.output, f"{row.output}.xmp"), xmp)
     if settings.keep_masks:
-        png = cv2.imencode(".png", examined.plan.mask(part.size) * 255)[1].tobytes()
-        write_bytes(join(settings.output, "masks", f"{row.key}.png"), png)
+        write_bytes(join(settings.output, "masks", f"{row.key}.png"), mask_png(examined.plan.mask(part.size)))
     return Finished(row=row, sheet=sheet)
 
 

@@ -69,7 +69,7 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 
 
 def rank_note(n: int, extractor: str) -> str | None:
-    """What to say beside a distance of ``n`` pictures when their covariance cannot have full rank."""
+    """What to say next to a distance of ``n`` pictures when their covariance cannot have full rank."""
     width = int(extractor.rsplit("-", 1)[1])
     if n > width:
         return None

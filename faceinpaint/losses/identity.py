@@ -62,7 +62,7 @@ def crop_face(images: Tensor, box: Box) -> Tensor:
 class IdentityNetwork(nn.Module):
     """A frozen recogniser on the face inside the model's pictures; gradients flow to the pictures.
 
-    Attributes: ``network``, "arcface-ir-se50" or "sface", to be printed beside every figure.
+    Attributes: ``network``, "arcface-ir-se50" or "sface", to be printed next to every figure.
     """
 
     def __init__(self, network: str, recogniser: ArcFace | SFace, alignment: Alignment):

@@ -2,7 +2,7 @@
 
 With torchvision's ImageNet weights in torch's hub cache, LPIPS is that of the ``lpips`` package. Without them the
 shift-tolerant ST-LPIPS (Ghildyal 2022) stands in, whose weights ship in ``stlpips-pytorch``: another metric with other
-numbers, so ``backbone`` names what was used and belongs beside every figure.
+numbers, so ``backbone`` names what was used and belongs next to every figure.
 """
 
 from __future__ import annotations

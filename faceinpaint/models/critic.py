@@ -10,7 +10,7 @@ from torch import Tensor, nn
 class Critic(nn.Module):
     """Scores how real pictures look: (N, 3, S, S), S >= 16, -> (N,), unbounded, higher is more real.
 
-    One 5x5 convolution of stride 2 a width, then a score at each position, averaged. There is no batch normalisation:
+    One 5x5 convolution of stride 2 per width, then a score at each position, averaged. There is no batch normalisation:
     the gradient penalty is each picture's own (Gulrajani 2017, section 4).
     """
 

@@ -1,4 +1,4 @@
-"""pSp encoder (Richardson 2021): a residual network, a feature pyramid, and one small network a style vector."""
+"""pSp encoder (Richardson 2021): a residual network, a feature pyramid, and one small network per style vector."""
 
 from __future__ import annotations
 

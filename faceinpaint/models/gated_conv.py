@@ -22,7 +22,7 @@ class GatedConv(nn.Module):
         self._initialise(fan_in=9 * channels)
 
     def _initialise(self, fan_in: int) -> None:
-        """Keep the scale of features from layer to layer (there is no normalisation to mend it).
+        """Keep the scale of features from layer to layer (no normalisation corrects it later).
 
         Half-open gates and ELU keep about a sixth of the variance, so features start with six times it.
         """

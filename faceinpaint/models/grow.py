@@ -1,8 +1,9 @@
 """Trained networks at another size: what was learned is kept, and the start computes what the old network did.
 
-StyleGAN2's generator is a sum of upsampled pictures, so resolutions whose picture layer is zero may be appended: the
-new one's picture is the old one's, upsampled by its own filter, exactly. Its discriminator grows at the other end: a
-new first block that halves the picture and then does what the old first layer did, to the same logits but for rounding.
+StyleGAN2's generator is a sum of upsampled pictures. So resolutions whose picture layer is zero can be appended: the
+larger picture is exactly the old one, upsampled by the generator's own filter. The discriminator grows at the other
+end: a new first block halves the picture and then does what the old first layer did. Its logits stay the same, except
+for rounding.
 Kernels of the texture generator do not depend on its strides: they fit as they are. A kernel that gets more input
 channels ignores the new ones at first.
 """
@@ -192,7 +193,7 @@ def _blocks(state: Mapping[str, Tensor]) -> int:
 
 
 def _shifted(key: str, doublings: int) -> str:
-    """The key of a later block's tensor in a discriminator with so many more blocks before it."""
+    """The key of a later block's tensor in a discriminator that has ``doublings`` more blocks before it."""
     if not key.startswith("body.") or key.startswith(("body.0.", "body.1.")):
         return key
     _, index, rest = key.split(".", 2)

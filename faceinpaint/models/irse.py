@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-IR_SE_50 = (3, 4, 14, 3)  # residual units a stage
-WIDTHS = (64, 128, 256, 512)  # channels a stage
+IR_SE_50 = (3, 4, 14, 3)  # residual units per stage
+WIDTHS = (64, 128, 256, 512)  # channels per stage
 
 
 class SqueezeExcite(nn.Module):

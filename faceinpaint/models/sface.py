@@ -57,7 +57,7 @@ def _attributes(node: Any) -> dict[str, Any]:
 
 
 def _dequantise(graph: Any, tensors: Tensors) -> None:
-    """Add each weight under its own name: (q - zero point) * scale, both given once a block, in its stored shape."""
+    """Add each weight under its own name: (q - zero point) * scale, both given once per block, in its stored shape."""
     for node in graph.node:
         if node.op_type != "DequantizeLinear":
             continue
@@ -74,7 +74,7 @@ def _dequantise(graph: Any, tensors: Tensors) -> None:
 
 
 def _norm(tensors: Tensors, name: str, epsilon: float) -> tuple[Tensor, Tensor]:
-    """The batch norm ``name`` as (scale, shift) a channel."""
+    """The batch norm ``name`` as (scale, shift) per channel."""
     gamma, beta, mean, var = (
         torch.tensor(tensors[f"{name}_{part}"]) for part in ("gamma", "beta", "moving_mean", "moving_var")
     )
@@ -103,7 +103,7 @@ def _prelu(slopes: np.ndarray) -> nn.PReLU:
 
 
 def _folded_linear(tensors: Tensors) -> nn.Linear:
-    """The last layer with the batch norms before it (a channel of 7x7 maps) and behind it."""
+    """The last layer with the batch norms before it (per channel, on 7x7 maps) and after it."""
     weight, bias = torch.tensor(tensors["pre_fc1_weight"]), torch.tensor(tensors["pre_fc1_bias"])
     before, before_shift = (part.repeat_interleave(49) for part in _norm(tensors, "bn1", epsilon=2e-5))
     after, after_shift = _norm(tensors, "fc1", epsilon=2e-5)

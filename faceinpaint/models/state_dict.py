@@ -39,7 +39,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             return load_file(path)
         with path.open("rb") as file:
             if not file.read(4).startswith(TORCH_FILE_STARTS):
-                raise InputError(f"{path} is no torch checkpoint: expected a file made by torch.save, or .safetensors")
+                raise InputError(
+                    f"{path} is not a torch checkpoint: expected a file made by torch.save, or .safetensors"
+                )
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except InputError:

@@ -157,14 +157,14 @@ class StyleGAN2Generator(nn.Module):
         if latent_avg is not None:
             if not isinstance(latent_avg, Tensor) or latent_avg.shape != (generator.style_dim,):
                 raise InputError(
-                    f"{path} does not fit StyleGAN2Generator: latent_avg is no vector of {generator.style_dim}"
+                    f"{path} does not fit StyleGAN2Generator: latent_avg is not a vector of {generator.style_dim}"
                 )
             generator.latent_avg = latent_avg.float()
         return generator.eval()
 
     @property
     def n_styles(self) -> int:
-        """Vectors of W+: one a convolution, and one for the last picture layer."""
+        """Vectors of W+: one per convolution, and one for the last picture layer."""
         return len(self.convs) + 2
 
     def map(self, z: Tensor) -> Tensor:

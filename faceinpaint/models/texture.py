@@ -105,7 +105,7 @@ class TextureGenerator(nn.Module):
 
 
 def _encoder_levels(channels: int, widths: Sequence[int], strides: Sequence[int]) -> list[nn.Module]:
-    """Level 1 is a single convolution (full resolution is dear), the others a strided one and one that refines it."""
+    """Level 1 is a single convolution (full resolution is costly); each other is a strided one and one that refines."""
     levels: list[nn.Module] = [GatedConv(channels, widths[0])]
     for i in range(1, 6):
         down = GatedConv(widths[i - 1], widths[i], stride=strides[i] // strides[i - 1])

@@ -46,8 +46,8 @@ class TwoStage(nn.Module):
         """Images (N, 3, S, S) in [-1, 1] and masks (N, 1, S, S), 1 in the hole -> restored pictures alike.
 
         Outside the hole the result is the input, bit for bit. ``window``: side of a square that covers the hole, see
-        :func:`window_side`; the last layers then work there only, to the same result but for rounding. ``attention``:
-        an empty dict that is to take stage 2's scores.
+        :func:`window_side`; the last layers then work there only; the result is the same except for rounding.
+        ``attention``: an empty dict, which is filled with stage 2's scores.
         """
         windows = Windows.around(masks, window) if window else None
         return self.second(self.first(images, masks, windows), images, masks, windows, attention)

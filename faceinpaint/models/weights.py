@@ -13,8 +13,9 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from faceinpaint.config import Config, parse_yaml
+from faceinpaint.config import Config
 from faceinpaint.errors import InputError
+from faceinpaint.load_config import parse_yaml
 from faceinpaint.models.find_weights import fetched
 from faceinpaint.models.state_dict import load_exactly
 from faceinpaint.storage import delete, exists, join, read_bytes, write_bytes
@@ -87,7 +88,7 @@ def read_weights(uri: str, name: str) -> tuple[dict[str, torch.Tensor], str]:
         try:
             tensors |= safetensors.torch.load(data)
         except safetensors.SafetensorError as error:
-            raise InputError(f"{_part_uri(uri, name, number)} is no safetensors file: {error}") from None
+            raise InputError(f"{_part_uri(uri, name, number)} is not a safetensors file: {error}") from None
         digest.update(data)
         number += 1
     return tensors, digest.hexdigest()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Windows:
-    """Square windows of one size, one a sample, on square maps of one size.
+    """Square windows of one size, one per sample, on square maps of one size.
 
     corner: (N, 2) integers, top and left, pixels of the map; side: of a window; map_side: of the map.
     """

@@ -18,13 +18,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faceinpaint.data.mask_pictures import decode_mask
 from faceinpaint.data.user_masks import WHITE
+from faceinpaint.encoding import mask_png, parquet_bytes
 from faceinpaint.storage import delete, exists, join, read_bytes, top_names, write_bytes
 
 Verdict = Literal["accepted", "rejected", "edited", "undone"]
@@ -95,7 +95,7 @@ class Decisions:
         mask: uint8 (H, W), 1 in the hole, or None for no hole; follows: :meth:`version` as the person saw it.
         Raises :class:`ConflictError` when another decision came in between.
         """
-        png = None if mask is None or not mask.any() else cv2.imencode(".png", mask * np.uint8(255))[1].tobytes()
+        png = None if mask is None or not mask.any() else mask_png(mask)
         with self._lock:
             if self.version(key) != follows:
                 other = self.latest.get(key)
@@ -191,6 +191,4 @@ class Decisions:
 
 
 def _parquet(decisions: list[Decision]) -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([vars(replace(d)) for d in decisions], ROW), sink)
-    return sink.getvalue()
+    return parquet_bytes(pa.Table.from_pylist([vars(replace(d)) for d in decisions], ROW))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
+from faceinpaint.encoding import mask_png
 from faceinpaint.errors import InputError
 from faceinpaint.inference.proposals import ProposalRow, read_proposals
 from faceinpaint.photos.decode import decode_rgb
@@ -96,7 +96,7 @@ class Desk:
 
         Raises :class:`InputError` with the reason when it cannot be restored.
         """
-        mask = cv2.imencode(".png", self.full_mask(shown, edited) * np.uint8(255))[1].tobytes()
+        mask = mask_png(self.full_mask(shown, edited))
         after = self.restore_picture(shown.row.key, self.pictures.read(shown.row.key), mask)
         return shown.preview, shrunk(decode_rgb(after))
 

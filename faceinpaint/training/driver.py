@@ -12,6 +12,7 @@ import torch
 from faceinpaint.config import Config
 from faceinpaint.errors import InputError
 from faceinpaint.models.weights import copy_weights, has_weights, save_config
+from faceinpaint.stages import STAGES, Stage
 from faceinpaint.storage import delete, exists, join, read_bytes, write_bytes
 from faceinpaint.training.local import train_here
 from faceinpaint.training.plan import Job, Resources
@@ -66,11 +67,13 @@ def is_finished(job: Job) -> bool:
 
 def _bring_earlier_stage(job: Job) -> None:
     """Copy the first stage that a second one is trained on beside it: they restore together."""
-    if job.stage not in ("texture", "variant-2"):
+    facts = STAGES[job.stage]
+    earlier = facts.builds_on
+    if earlier is None or facts.holds_earlier:
         return
-    source = next((source for source in job.sources if has_weights(source, "structure")), job.output)
+    source = next((source for source in job.sources if has_weights(source, earlier)), job.output)
     if source != job.output:
-        copy_weights(source, "structure", job.output)
+        copy_weights(source, earlier, job.output)
 
 
 def _check_same_run(job: Job) -> dict[str, Any]:
@@ -113,7 +116,7 @@ def _note_run(job: Job, resources: Resources) -> None:
     write_bytes(path, json.dumps(note, indent=1).encode())
 
 
-def _decisive(config: Config, stage: str) -> dict[str, Any]:
+def _decisive(config: Config, stage: Stage) -> dict[str, Any]:
     """The part of a configuration that must not change while a stage runs: all but its length and other stages."""
     tree = config.model_dump(mode="json")
     settings = tree.pop("train")[stage]

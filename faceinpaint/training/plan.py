@@ -10,6 +10,7 @@ from faceinpaint.data.stream import StreamPlan, open_training_data
 from faceinpaint.errors import InputError
 from faceinpaint.images import Crop
 from faceinpaint.models.find_weights import find_weights
+from faceinpaint.stages import STAGES, Stage
 from faceinpaint.storage import absolute, check_writable, join
 from faceinpaint.training.checkpoint import CheckpointStore
 from faceinpaint.training.stages.build import check_sources
@@ -24,7 +25,7 @@ class Job:
     """A training job: one stage of one configuration on some data. Sent to every worker as it is."""
 
     config: Config
-    stage: str
+    stage: Stage
     plan: StreamPlan  # of rank 0 of 1; each worker takes its part
     validation: StreamPlan
     output: str  # weights folder; everything else of the run lies in runs/STAGE under it
@@ -43,7 +44,7 @@ class Job:
 
     @property
     def settings(self) -> StageTraining:
-        return self.config.train[self.stage]  # type: ignore[index]  # stages are checked when the job is made
+        return self.config.train[self.stage]
 
     @property
     def folder(self) -> str:
@@ -71,7 +72,7 @@ class Resources:
 
 def make_job(
     config: Config,
-    stage: str,
+    stage: Stage,
     *,
     data: str,
     validation: str,
@@ -116,14 +117,16 @@ def make_job(
     )
 
 
-def _plans(config: Config, stage: str, data: str, validation: str, crop: Crop | None) -> tuple[StreamPlan, StreamPlan]:
+def _plans(
+    config: Config, stage: Stage, data: str, validation: str, crop: Crop | None
+) -> tuple[StreamPlan, StreamPlan]:
     """The streams of training and validation pictures; the first batch of each has been read."""
-    settings = config.train[stage]  # type: ignore[index]  # the command line offers known stages only
+    settings = config.train[stage]
     pictures = open_training_data(data)
     plan = StreamPlan(
         pictures, config.holes, config.side_of(stage), config.seed, settings.batch, crop=crop, flip=settings.flip
     )
-    if stage == "detector":
+    if STAGES[stage].kind == "detector":
         plan = replace(plan, damage=_damage_of(config))
     held_out = open_training_data(validation)
     held_out_plan = replace(plan, data=held_out, batch=min(VALIDATION_BATCH, held_out.rows), flip=False)

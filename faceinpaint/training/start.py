@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -13,18 +13,11 @@ from faceinpaint.errors import InputError
 from faceinpaint.models import build
 from faceinpaint.models.grow import grow
 from faceinpaint.models.weights import has_weights, load_config
+from faceinpaint.stages import STAGES, Stage
 from faceinpaint.storage import exists, join
 from faceinpaint.training.trunk import Trunk, find_trunk
 
-# What a stage builds on.
-EARLIER = {"structure": ("generator",), "texture": ("structure",), "variant-2": ("structure",)}
-SECTIONS = {
-    "generator": ("generator",),
-    "discriminator": ("generator",),
-    "structure": ("image_size", "generator", "encoder"),
-    "variant-1": ("texture",),
-    "variant-2": ("texture",),
-}  # parts of the configuration that shape a network; others have one of their own name
+Network = Stage | Literal["discriminator"]  # what a weights file or a checkpoint holds
 NAMED = 4  # differences that an error names
 
 
@@ -32,12 +25,12 @@ NAMED = 4  # differences that an error names
 class Start:
     """How a stage may begin: from which stage's weights or run; may they be smaller; must there be a run."""
 
-    stage: str
+    stage: Stage
     may_grow: bool = False
     needs_trunk: bool = False
 
 
-def find_start(start: Start, stage: str, config: Config, init: str | None, sources: tuple[str, ...]) -> Trunk | None:
+def find_start(start: Start, stage: Stage, config: Config, init: str | None, sources: tuple[str, ...]) -> Trunk | None:
     """The run in ``init`` that ``stage`` goes on from; None where it starts from weights alone, or from nothing.
 
     ``sources``: weights folders it may take weights from. Raises :class:`InputError` when ``start`` asks for what is
@@ -50,23 +43,23 @@ def find_start(start: Start, stage: str, config: Config, init: str | None, sourc
         raise InputError(f"--init-stage {start.stage}: --init holds neither a run nor weights of it")
     if trunk:
         _check_trunk(trunk, stage, config, start.may_grow)
-    wanted = [(name, name) for name in EARLIER.get(stage, ())] + ([] if trunk else [(start.stage, stage)])
+    earlier = STAGES[stage].builds_on
+    wanted = ([(earlier, earlier)] if earlier else []) + ([] if trunk else [(start.stage, stage)])
     for source in sources:
         for theirs, ours in wanted:
             _check_weights(source, theirs, ours, config, start.may_grow)
     return trunk
 
 
-def _check_trunk(trunk: Trunk, stage: str, config: Config, may_grow: bool) -> None:
+def _check_trunk(trunk: Trunk, stage: Stage, config: Config, may_grow: bool) -> None:
     """Raises :class:`InputError` unless the trunk's networks fit ``stage``'s, or, with ``may_grow``, grow to them."""
-    names = {"generator": ("generator", "discriminator")}.get(stage, (stage,))
-    for name in names:
-        source = trunk.stage if name == stage else name
+    networks: list[tuple[Network, Network]] = [(trunk.stage, stage), *((name, name) for name in STAGES[stage].critics)]
+    for source, name in networks:
         what = f"{trunk.folder}: its {source}"
         _check_fit(source, trunk.config, name, config, may_grow, what)
 
 
-def _check_weights(uri: str, source: str, name: str, config: Config, may_grow: bool) -> None:
+def _check_weights(uri: str, source: Stage, name: Stage, config: Config, may_grow: bool) -> None:
     """Raises :class:`InputError` when ``uri/source.safetensors``, if there, does not fit ``config``'s ``name``.
 
     A folder without config.yaml is not judged: its keys are, when they are read.
@@ -75,7 +68,7 @@ def _check_weights(uri: str, source: str, name: str, config: Config, may_grow: b
         _check_fit(source, load_config(uri), name, config, may_grow, f"{uri}: its {source}")
 
 
-def _check_fit(source: str, theirs: Config, name: str, ours: Config, may_grow: bool, what: str) -> None:
+def _check_fit(source: Network, theirs: Config, name: Network, ours: Config, may_grow: bool, what: str) -> None:
     """Raises :class:`InputError` unless ``source`` of one configuration is, or grows to, ``name`` of another."""
     old, new = _network(source, theirs), _network(name, ours)
     shapes = [{key: value.shape for key, value in network.state_dict().items()} for network in (old, new)]
@@ -89,7 +82,7 @@ def _check_fit(source: str, theirs: Config, name: str, ours: Config, may_grow: b
         grows = True
     if grows and may_grow:
         return
-    section = SECTIONS.get(name, (name,))
+    section = STAGES["generator" if name == "discriminator" else name].shaped_by
     there, here = ({field: tree.model_dump(mode="json")[field] for field in section} for tree in (theirs, ours))
     found = [
         f"{path} is {_value(there, path)} there and {_value(here, path)} here" for path in differences(there, here)
@@ -99,19 +92,22 @@ def _check_fit(source: str, theirs: Config, name: str, ours: Config, may_grow: b
     raise InputError(f"{what} does not fit this configuration: {', '.join(found[:NAMED])}{more}{hint}")
 
 
-def _network(name: str, config: Config) -> nn.Module:
+def _network(name: Network, config: Config) -> nn.Module:
     """The network of a weights file or checkpoint, without memory for its weights."""
     with torch.device("meta"):
-        match name:
+        if name == "discriminator":
+            return build.build_discriminator(config)
+        match STAGES[name].kind:
             case "generator":
                 return build.build_generator(config)
-            case "discriminator":
-                return build.build_discriminator(config)
             case "structure":
                 return build.build_structure(config)
-            case "pconv" | "rfr":
+            case "texture":
+                return build.build_texture(config.texture_for(name))
+            case "baseline":
                 return build.build_baseline(config, name)
-        return build.build_texture(config.texture_for(name))
+            case "detector":
+                return build.build_detector(config)
 
 
 def differences(before: Any, now: Any, path: str = "") -> list[str]:

@@ -11,9 +11,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from faceinpaint.config import Config, parse_config
+from faceinpaint.config import Config
 from faceinpaint.errors import InputError
+from faceinpaint.load_config import parse_config
 from faceinpaint.models.grow import grow
+from faceinpaint.stages import Stage
 from faceinpaint.storage import exists, join, read_bytes
 from faceinpaint.training.checkpoint import CheckpointStore
 from faceinpaint.training.run import Run
@@ -24,7 +26,7 @@ class Trunk:
     """A checkpoint of another run. uri: its weights folder; stage, config: its own; step, sha256: the checkpoint's."""
 
     uri: str
-    stage: str
+    stage: Stage
     config: Config
     step: int
     sha256: str
@@ -48,7 +50,7 @@ class Trunk:
         return state
 
 
-def find_trunk(uri: str, stage: str) -> Trunk | None:
+def find_trunk(uri: str, stage: Stage) -> Trunk | None:
     """The newest checkpoint of ``stage`` under a weights folder; None when it has none.
 
     Raises :class:`InputError` when the run's own note of its configuration is missing or cannot be understood.

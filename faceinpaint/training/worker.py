@@ -14,6 +14,7 @@ from faceinpaint.data.stream import StreamPlan
 from faceinpaint.device import settle
 from faceinpaint.errors import InputError
 from faceinpaint.models.weights import save_weights
+from faceinpaint.stages import STAGES
 from faceinpaint.storage import exists, join, write_bytes
 from faceinpaint.training.monitor import Monitor
 from faceinpaint.training.plan import Job
@@ -112,15 +113,16 @@ def _at_intervals(job: Job, run: Run, monitor: Monitor | None, measured: dict[st
 
 def _validate(job: Job, run: Run, monitor: Monitor | None, rank: int) -> float | None:
     """Measure the averaged weights and show samples. Returns the checkpoint's score: the higher, the better."""
-    if job.stage == "generator":
-        scores, sheet = validate_generation(run, job.validation, rank, job.config.alignment)
-        score = -scores["frechet"]
-    elif job.stage == "detector":
-        scores, sheet = validate_detection(run, job.validation, rank)
-        score = scores["f1"]
-    else:
-        scores, sheet = validate_restoration(run, job.validation, rank)
-        score = scores["hole_psnr"]
+    match STAGES[job.stage].kind:
+        case "generator":
+            scores, sheet = validate_generation(run, job.validation, rank, job.config.alignment)
+            score = -scores["frechet"]
+        case "detector":
+            scores, sheet = validate_detection(run, job.validation, rank)
+            score = scores["f1"]
+        case _:
+            scores, sheet = validate_restoration(run, job.validation, rank)
+            score = scores["hole_psnr"]
     if monitor and sheet is not None:
         monitor.evaluated(run.steps_done, scores, sheet)
     return score

@@ -158,7 +158,7 @@ def test_the_jobs_start_from_what_the_image_copies(tmp_path):
     subprocess.run([*install, "--target", site, "."], cwd=tmp_path, check=True)
     shutil.rmtree(tmp_path / "faceinpaint")  # what runs is the installed package, its data files included
     environment = {**os.environ, "PYTHONPATH": str(site)}
-    presets = "import faceinpaint.config as c; print(c.__file__); c.load_preset('celebahq256')"
+    presets = "import faceinpaint.load_config as c; print(c.__file__); c.load_preset('celebahq256')"
     where = subprocess.run(
         [sys.executable, "-c", presets], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )

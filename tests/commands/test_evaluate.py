@@ -13,11 +13,11 @@ from skimage import data
 
 from faceinpaint.cli import exit_code
 from faceinpaint.commands import evaluate as evaluate_command
+from faceinpaint.encoding import png_bytes
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.compare import check_comparable
 from faceinpaint.evaluation.driver import evaluate, gpu_share
 from faceinpaint.evaluation.methods import available
-from faceinpaint.evaluation.parts import to_png
 from faceinpaint.evaluation.plan import make_plan
 from faceinpaint.evaluation.report import write_report
 from faceinpaint.evaluation.rows import write_rows
@@ -29,7 +29,7 @@ from faceinpaint.evaluation.worker import Judge
 def faces(tmp_path_factory) -> Path:
     """Forty 40 px cuts of the astronaut, in no order, and one file that is no picture."""
     picture = data.astronaut()
-    cuts = {f"{i:03d}.png": to_png(picture[i : i + 40, 170 + i : 210 + i]) for i in range(40)} | {"bad.png": b"no"}
+    cuts = {f"{i:03d}.png": png_bytes(picture[i : i + 40, 170 + i : 210 + i]) for i in range(40)} | {"bad.png": b"no"}
     keys = list(np.random.default_rng(0).permutation(list(cuts)))
     path = tmp_path_factory.mktemp("faces") / "faces.parquet"
     pq.write_table(pa.table({"key": keys, "image": [cuts[key] for key in keys]}), path)

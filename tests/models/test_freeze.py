@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from faceinpaint.config import load_preset
+from faceinpaint.load_config import load_preset
 from faceinpaint.models import build
 from faceinpaint.models.encoder import StyleEncoder
 from faceinpaint.models.freeze import fold_batch_norms, freeze

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from faceinpaint.config import load_preset
 from faceinpaint.device import lay_out
+from faceinpaint.load_config import load_preset
 from faceinpaint.models import build
 from faceinpaint.models.two_stage import TwoStage
 

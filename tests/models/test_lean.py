@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from faceinpaint.config import load_preset
+from faceinpaint.load_config import load_preset
 from faceinpaint.models import build
 from faceinpaint.models.structure import shrunk
 from faceinpaint.models.two_stage import TwoStage

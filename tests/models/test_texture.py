@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from faceinpaint.config import load_preset
+from faceinpaint.load_config import load_preset
 from faceinpaint.models import build
 from faceinpaint.models.attention import attention_scores, from_patches, hole_patches, to_patches, transfer
 from faceinpaint.models.gated_conv import GatedConv

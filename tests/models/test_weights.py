@@ -49,5 +49,5 @@ def test_what_does_not_fit_is_named(tmp_path):
     with pytest.raises(InputError, match="no weights at"):
         load_weights(str(tmp_path), "structure", network())
     (tmp_path / "texture.safetensors").write_bytes(b"damaged")
-    with pytest.raises(InputError, match="no safetensors file"):
+    with pytest.raises(InputError, match="not a safetensors file"):
         load_weights(str(tmp_path), "texture", network())

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from faceinpaint.config import load_preset
+from faceinpaint.load_config import load_preset
 from faceinpaint.models import build
 from faceinpaint.models.two_stage import TwoStage, window_side
 from faceinpaint.models.window import Windows

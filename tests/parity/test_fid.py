@@ -14,7 +14,7 @@ from skimage import data
 from torch import nn
 from torchvision.models import inception_v3
 
-from faceinpaint.evaluation.parts import to_png
+from faceinpaint.encoding import png_bytes
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,7 @@ def test_equals_pytorch_fid_for_one_and_two_workers(tmp_path, environment):
     faces, picture = tmp_path / "faces", data.astronaut()
     faces.mkdir()
     for i in range(N):
-        (faces / f"{i:02d}.png").write_bytes(to_png(picture[3 * i : 3 * i + 48, 150 + 2 * i : 198 + 2 * i]))
+        (faces / f"{i:02d}.png").write_bytes(png_bytes(picture[3 * i : 3 * i + 48, 150 + 2 * i : 198 + 2 * i]))
     distances = []
     for workers in (1, 2):
         output = tmp_path / f"out{workers}"

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from faceinpaint.config import STAGES, load_preset
+from faceinpaint.load_config import load_preset
 from faceinpaint.models import build
 from faceinpaint.models.weights import save_config, save_weights
+from faceinpaint.stages import STAGES
 from faceinpaint.training.run import Run
 from faceinpaint.training.stages.build import build_trainee
 from faceinpaint.training.trainee import Batch

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from faceinpaint.config import STAGES, load_preset
+from faceinpaint.load_config import load_preset
+from faceinpaint.stages import STAGES
 from faceinpaint.training.run import Run
 from faceinpaint.training.stages.build import build_trainee
 from faceinpaint.training.trainee import Batch

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from faceinpaint.config import load_preset
+from faceinpaint.load_config import load_preset
 from faceinpaint.training.run import Run
 from faceinpaint.training.stages.build import build_trainee
 from faceinpaint.training.trainee import Batch

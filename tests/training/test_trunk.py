@@ -5,8 +5,8 @@ import torch
 
 from faceinpaint.cli import exit_code
 from faceinpaint.commands.train import main
-from faceinpaint.config import load_preset
 from faceinpaint.errors import InputError
+from faceinpaint.load_config import load_preset
 from faceinpaint.models.state_dict import read_checkpoint
 from faceinpaint.models.weights import load_config, save_config
 from faceinpaint.training.driver import train

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from faceinpaint.config import load_preset
 from faceinpaint.errors import InputError
+from faceinpaint.load_config import load_preset
 from faceinpaint.training.plan import make_job
 from faceinpaint.training.worker import _start
 

@@ -5,7 +5,7 @@ import torch
 from torch import distributed as dist
 from torch import multiprocessing, nn
 
-from faceinpaint.config import load_preset
+from faceinpaint.load_config import load_preset
 from faceinpaint.training.distributed import SyncedBatchNorm2d, synchronise_batch_norm
 from faceinpaint.training.run import Run
 from faceinpaint.training.stages.build import build_trainee

@@ -13,6 +13,7 @@ from faceinpaint.models.grow import grow
 from faceinpaint.models.structure import StructureReconstructor
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
 from faceinpaint.models.weights import has_weights, load_weights, read_weights
+from faceinpaint.stages import STAGES, Stage
 from faceinpaint.training.stages.baselines import BaselineTrainee
 from faceinpaint.training.stages.detector import DetectorTrainee
 from faceinpaint.training.stages.generator import GeneratorTrainee
@@ -22,7 +23,7 @@ from faceinpaint.training.start import Start
 from faceinpaint.training.trainee import Trainee
 
 
-def build_trainee(stage: str, config: Config, sources: list[str], start: Start | None = None) -> Trainee:
+def build_trainee(stage: Stage, config: Config, sources: list[str], start: Start | None = None) -> Trainee:
     """The trainee of a stage, seeded by the configuration.
 
     ``sources``: weights folders to look in, in order, for this stage's own and earlier stages' weights; after them come
@@ -31,47 +32,51 @@ def build_trainee(stage: str, config: Config, sources: list[str], start: Start |
     """
     torch.manual_seed(config.seed)
     may_grow = start is not None and start.may_grow
-    if stage == "generator":
-        trainee = GeneratorTrainee(config)
-        _fill_from(sources, "generator", trainee.generator, may_grow)
-        return trainee
-    if stage == "structure":
-        wanted = config.structure_loss
-        identity = load_identity(config.pretrained.arcface, config.alignment) if wanted.identity else None
-        perceptual = load_perceptual(config.lpips_backbone) if wanted.lpips else None
-        return StructureTrainee(config, find_structure(config, sources, may_grow), perceptual, identity)
-    if stage == "detector":
-        detector = build.build_detector(config)
-        _fill_from(sources, stage, detector, may_grow)
-        return DetectorTrainee(config.train["detector"], detector)
-    if stage in ("pconv", "rfr"):
-        model = build.build_baseline(config, stage)
-        _fill_from(sources, stage, model, may_grow)
-        return BaselineTrainee(config, stage, model, load_features(config.feature_backbone))
+    match STAGES[stage].kind:
+        case "generator":
+            trainee = GeneratorTrainee(config)
+            _fill_from(sources, stage, trainee.generator, may_grow)
+            return trainee
+        case "structure":
+            wanted = config.structure_loss
+            identity = load_identity(config.pretrained.arcface, config.alignment) if wanted.identity else None
+            perceptual = load_perceptual(config.lpips_backbone) if wanted.lpips else None
+            return StructureTrainee(config, find_structure(config, sources, may_grow), perceptual, identity)
+        case "texture":
+            return _texture_trainee(stage, config, sources, start.stage if start else stage, may_grow)
+        case "baseline":
+            model = build.build_baseline(config, stage)
+            _fill_from(sources, stage, model, may_grow)
+            return BaselineTrainee(config, stage, model, load_features(config.feature_backbone))
+        case "detector":
+            detector = build.build_detector(config)
+            _fill_from(sources, stage, detector, may_grow)
+            return DetectorTrainee(config.train[stage], detector)
+
+
+def _texture_trainee(stage: Stage, config: Config, sources: list[str], begin: Stage, may_grow: bool) -> TextureTrainee:
+    """A second stage that starts from the weights of ``begin``."""
     recipe = config.texture_for(stage)
     structure = find_structure(config, sources, may_grow) if recipe.structure else None
     texture, critic = build.build_texture(recipe), build.build_critic(config)
-    _fill_from(sources, start.stage if start else stage, texture, may_grow)
+    _fill_from(sources, begin, texture, may_grow)
     terms = config.texture_loss
     features = load_features(config.feature_backbone) if terms.perceptual else None
     lpips = load_perceptual(config.lpips_backbone) if terms.lpips or terms.structure else None
     return TextureTrainee(config, stage, structure, texture, critic, features, lpips)
 
 
-def check_sources(stage: str, config: Config, sources: list[str]) -> None:
+def check_sources(stage: Stage, config: Config, sources: list[str]) -> None:
     """Raises :class:`InputError` when a stage lacks the earlier one it builds on; loads nothing."""
-    if config.seeded_generator:
+    facts = STAGES[stage]
+    earlier = facts.builds_on
+    if config.seeded_generator or earlier is None:
         return
-
-    def lacks(name: str, public: str | None) -> bool:
-        return not public and not any(has_weights(source, name) for source in sources)
-
-    public, where = config.pretrained, " or ".join(sources)
-    no_structure = lacks("structure", public.structure)
-    if stage == "structure" and no_structure and lacks("generator", public.generator):
-        raise InputError(f"no generator.safetensors under {where}: train --stage generator first, or name --init")
-    if stage in ("texture", "variant-2") and no_structure:
-        raise InputError(f"no structure.safetensors under {where}: train --stage structure first, or name --init")
+    for name in (earlier, stage) if facts.holds_earlier else (earlier,):
+        if getattr(config.pretrained, name) or any(has_weights(source, name) for source in sources):
+            return
+    where = " or ".join(sources)
+    raise InputError(f"no {earlier}.safetensors under {where}: train --stage {earlier} first, or name --init")
 
 
 def find_structure(config: Config, sources: list[str], may_grow: bool = False) -> StructureReconstructor:
