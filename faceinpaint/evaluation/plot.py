@@ -40,6 +40,6 @@ def line_plot(bands: list[dict[str, Any]], methods: list[str], metric: str) -> M
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(loc="outside right center", frameon=False)
         sink = io.StringIO()
-        figure.savefig(sink, format="svg", metadata={"Date": None})
+        figure.savefig(sink, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     svg = sink.getvalue()
     return Markup(svg[svg.index("<svg") :])  # without the XML declaration; matplotlib escapes what it is given

@@ -7,6 +7,7 @@ bytes stay. Deflating and inflating is libdeflate's (imagecodecs).
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ import numpy as np
 
 from faceinpaint.errors import InputError
 
+CHUNK_NAME = re.compile(r"^(?:\[[0-9A-F]{2}\]|[A-Za-z]){4}: ")
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by colour type: grey, RGB, grey with alpha, RGB with alpha
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # as Pillow calls them
@@ -100,11 +102,14 @@ def decode(parts: list[Chunk]) -> np.ndarray:
     uint8 or uint16 (H, W, C). Raises :class:`InputError`.
     """
     head = header(parts[0][1])
-    bare = file_of([part for part in parts if part[0] in (b"IHDR", b"IDAT", b"IEND")])
+    bare = [part for part in parts if part[0] in (b"IHDR", b"IDAT", b"IEND")]
+    if bare[-1][0] != b"IEND" or len(bare) < 3:  # libpng would read on into stray memory
+        raise InputError("not a readable picture: the PNG is cut short")
     try:
-        samples = imagecodecs.png_decode(bare)
+        samples = imagecodecs.png_decode(file_of(bare))
     except (imagecodecs.PngError, ValueError, RuntimeError) as error:
-        raise InputError(f"not a readable picture: {error}") from None
+        # libpng puts a chunk's name in front, which is stray memory where the chunk is cut short.
+        raise InputError(f"not a readable picture: {CHUNK_NAME.sub('', str(error))}") from None
     return samples.reshape(head.height, head.width, CHANNELS[head.kind])
 
 
