@@ -42,7 +42,7 @@ def measure_clean(detector: Detector, rows: list[dict], variant: str) -> tuple[d
     for key, picture in clean_pictures(rows, variant):
         probability = detector.probability(picture)
         for i, sensitivity in enumerate(SENSITIVITIES):
-            hole = propose(probability, Rules.of_sensitivity(sensitivity)).hole
+            hole = propose(probability, Rules.of_sensitivity(sensitivity), picture).hole
             alone[i] += not hole.any()
             flagged[i] += hole.mean()
         worst.append((float(scored_parts(probability, Rules().extent)[1].max(initial=0)), key, picture, probability))
@@ -59,7 +59,7 @@ def measure_damaged(detector: Detector, cases: Iterator[Case]) -> tuple[dict, li
     for case in cases:
         probability = detector.probability(case.picture)
         for sensitivity in SENSITIVITIES:
-            own = counts(case, propose(probability, Rules.of_sensitivity(sensitivity)).hole)
+            own = counts(case, propose(probability, Rules.of_sensitivity(sensitivity), case.picture).hole)
             sums[case.kind, sensitivity] = sums.get((case.kind, sensitivity), 0) + own
             if sensitivity == USUAL and case.truth.any():
                 score = (own[0] + own[2]) / max(own[1] + own[3], 1)

@@ -46,7 +46,7 @@ class Detector:
 
     def __call__(self, picture: np.ndarray, rules: Rules | None = None) -> Proposal:
         """What to propose for uint8 RGB (H, W, 3)."""
-        return propose(self.probability(picture), rules)
+        return propose(self.probability(picture), rules, picture)
 
     @torch.inference_mode()
     def probability(self, picture: np.ndarray) -> np.ndarray:

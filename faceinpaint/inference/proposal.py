@@ -12,9 +12,11 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from faceinpaint.inference.completion import completed
+
 Verdict = Literal["damaged", "clean", "unsure"]
 # SEED and EXTENT come from study.detector_rules, on faces and shapes that docs/review.md's figures do not use.
-SEED = 6.3  # evidence that a part needs, log-odds: 98 % of clean faces have no part above it
+SEED = 6.5  # evidence that a part needs, log-odds: 98.5 % of clean faces have no part above it
 EXTENT = 0.7  # probability from which on a pixel belongs to a part
 SUSPECT = 3.0  # evidence from which on a part is worth a person's look
 EVIDENCE = 16  # pixels whose certainty makes a part's evidence
@@ -58,8 +60,10 @@ class Proposal:
     reason: str | None = None
 
 
-def propose(probability: np.ndarray, rules: Rules | None = None) -> Proposal:
+def propose(probability: np.ndarray, rules: Rules | None = None, picture: np.ndarray | None = None) -> Proposal:
     """Probabilities of damage float32 (H, W) -> what to propose.
+
+    picture: uint8 RGB (H, W, 3), by whose colours flat parts are completed; None: they are not.
 
     The confidence of damage is that of its least sure part; of a clean picture, that of its most suspicious part. It is
     a half where the evidence is just what a part needs, and follows it as a probability follows log-odds.
@@ -75,7 +79,9 @@ def propose(probability: np.ndarray, rules: Rules | None = None) -> Proposal:
             return Proposal(hole=empty, verdict="clean", confidence=confidence)
         reason = f"suspected with an evidence of {suspicion:.1f}, below the {rules.seed:.1f} that a proposal needs"
         return Proposal(hole=empty, verdict="unsure", confidence=confidence, reason=reason)
-    hole = np.concatenate([[False], sure])[labels].astype(np.uint8)
+    chosen = np.flatnonzero(sure) + 1
+    whole = np.isin(labels, chosen) if picture is None else completed(picture, labels, chosen)
+    hole = whole.astype(np.uint8)
     if rules.grow:
         side = 2 * rules.grow + 1
         hole = cv2.dilate(hole, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
