@@ -28,11 +28,12 @@ def completed(picture: np.ndarray, labels: np.ndarray, chosen: np.ndarray) -> np
 def _of_one_colour(picture: np.ndarray, part: np.ndarray) -> np.ndarray:
     """``part`` bool (h, w) with what it touches of its colour."""
     inside = picture[part].astype(np.int16)
-    colour = np.median(inside, axis=0)
+    colour = np.rint(np.median(inside, axis=0))
     if np.median(np.abs(inside - colour).max(1)) > FLAT:
         return part
-    alike = (np.abs(picture - colour).max(2) <= ALIKE) | part
-    _, regions = cv2.connectedComponents(alike.astype(np.uint8), connectivity=4)
+    alike = cv2.inRange(picture, colour - ALIKE, colour + ALIKE)
+    alike[part] = 255
+    _, regions = cv2.connectedComponents(alike, connectivity=4)
     touched = regions == np.bincount(regions[part]).argmax()
     return part | touched if touched.sum() <= MOST_GROWTH * part.sum() else part
 
