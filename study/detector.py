@@ -135,18 +135,18 @@ def curves(clean: dict, damaged: dict, path: Path) -> None:
 
 def markdown(results: dict) -> str:
     """The tables of docs/review.md."""
-    more = "0.7"
-    lines = [f"| | as it is | `--sensitivity {more}` |", "|---|---|---|"]
+    columns = [str(USUAL), "0.6", "0.8"]
+    lines = [
+        "| | as it is | " + " | ".join(f"`--sensitivity {each}`" for each in columns[1:]) + " |",
+        "|---|---|---|---|",
+    ]
     for variant, table in results["clean"].items():
-        cells = [
-            f"{table[s]['left_alone']:.1%} left alone, {table[s]['flagged']:.3%} marked" for s in (str(USUAL), more)
-        ]
-        lines.append(f"| clean, {variant} | {cells[0]} | {cells[1]} |")
+        cells = [f"{table[each]['left_alone']:.1%} left alone, {table[each]['flagged']:.3%} marked" for each in columns]
+        lines.append(f"| clean, {variant} | {' | '.join(cells)} |")
     for kind, table in results["damaged"].items():
         if kind != RAW:
-            share = f" ({table['share']:.1%} of the damage)"
-            cells = [f"{table[s]['recall']:.0%} found, {table[s]['precision']:.0%} right" for s in (str(USUAL), more)]
-            lines.append(f"| {kind}{share} | {cells[0]} | {cells[1]} |")
+            cells = [f"{table[each]['recall']:.0%} found, {table[each]['precision']:.0%} right" for each in columns]
+            lines.append(f"| {kind} ({table['share']:.1%} of the damage) | {' | '.join(cells)} |")
     raw = [
         f"{level} {rates['recall']:.0%}/{rates['precision']:.0%}" for level, rates in results["damaged"][RAW].items()
     ]
