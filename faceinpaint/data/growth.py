@@ -14,6 +14,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from faceinpaint.data.components import pixels_of
+
 Grow = int | Literal["auto"]
 
 REACH = 48  # pixels a soft edge may be wide, at most
@@ -141,7 +143,7 @@ def _closed(grown: np.ndarray) -> np.ndarray:
 def _paint(hole: np.ndarray, picture: np.ndarray, marker: tuple[int, int, int] | None) -> np.ndarray | None:
     """Y, Cr, Cb of the paint; None where the hole's own pixels are not of one colour."""
     if marker is None:
-        pixels = picture[np.nonzero(hole.view(bool))].astype(np.float32)
+        pixels = picture[pixels_of(hole)].astype(np.float32)
         middle = np.median(pixels, axis=0)
         if np.percentile(np.abs(pixels - middle).max(1), 75) > UNIFORM:
             return None

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 import cv2
 import numpy as np
 
+from faceinpaint.data.components import pixels_of
 from faceinpaint.data.faces import Alignment
 from faceinpaint.data.marked_holes import Reading, Subject, bring_mask, find_hole
 from faceinpaint.data.mask_spec import Alpha, MaskSpec
@@ -272,7 +273,7 @@ def seam_error(picture: np.ndarray, hole: np.ndarray) -> float:
 
     picture uint8 (H, W, 3), hole uint8 (H, W).
     """
-    y, x = np.nonzero(hole)
+    y, x = pixels_of(hole)
     steps = []
     for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
         row, column = y + dy, x + dx

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceinpaint.data import growth
+from faceinpaint.data.components import pixels_of
 from faceinpaint.data.growth import Damage, grow_by, grow_to_damage
 
 
@@ -101,3 +102,10 @@ def test_what_is_looked_at_grows_with_the_specks_and_not_with_the_picture(monkey
     monkeypatch.setattr(growth, "_share_at", counted)
     grow_to_damage(specks, Damage(picture=picture, block=(16, 16), within=True))
     assert 60 * 30**2 < sum(looked_at) < 60 * 75**2  # 4 pixels, and what the shares of those around depend on
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 30), (30, 7)])
+def test_the_pixels_of_a_hole_are_numpys(shape):
+    hole = (np.random.default_rng(1).random(shape) < 0.3).astype(np.uint8)
+    for part in (hole, hole[1:, 1:-1], hole * 0):
+        assert all(map(np.array_equal, pixels_of(part), np.nonzero(part)))
