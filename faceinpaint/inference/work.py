@@ -225,6 +225,7 @@ def _complete(painted: Painted, settings: Settings) -> Finished:
     written = encode_photo(file, change, xmp, as_png, decoded)
     data = written.data
     row.fidelity, row.dropped = written.fidelity, joined(stale + written.dropped)
+    row.reason = "; ".join([row.reason] * bool(row.reason) + written.faults) or None
     row.output_sha256 = hashlib.sha256(data).hexdigest()
     sheet = _sheet(painted, part, after)
     if settings.as_rows or settings.apart:

@@ -65,12 +65,14 @@ class Change:
 @dataclass(frozen=True, kw_only=True)
 class Written:
     """A new file. fidelity: ``exact`` (every pixel outside the hole is the input's), ``blocks`` (every pixel outside
-    the coded blocks that the hole touches), or ``recoded: `` and why; dropped: what the file no longer says, and why.
+    the coded blocks that the hole touches), or ``recoded: `` and why; dropped: what the file no longer says, and why;
+    faults: what was wrong with the input, which could be read all the same.
     """
 
     data: bytes
     fidelity: str
     dropped: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
 
 class PhotoFile(ABC):
@@ -95,6 +97,10 @@ class PhotoFile(ABC):
 
     def left_behind(self) -> list[str]:
         """What the file holds beside its picture and no other format takes along."""
+        return []
+
+    def faults(self) -> list[str]:
+        """What is wrong with the file, which can be read all the same."""
         return []
 
     @property

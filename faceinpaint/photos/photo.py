@@ -182,4 +182,4 @@ def encode_photo(
     own = png.metadata(coded[0], file.exif, profile, file.dpi)
     data, dropped = framed(coded, own, xmp, lambda: samples)
     check_same(png.decode(list(png.chunks(data))), samples, "PNG")
-    return Written(data=data, fidelity=EXACT, dropped=dropped + file.left_behind())
+    return Written(data=data, fidelity=EXACT, dropped=dropped + file.left_behind(), faults=file.faults())

@@ -101,8 +101,9 @@ def read_samples(tiff: Tiff, index: int = 0) -> Samples:
     return Samples(values, colours, extra[:1] == (ALPHA,), compression != JPEG)
 
 
-def change(tiff: Tiff, new: np.ndarray, hole: np.ndarray, index: int = 0) -> Tiff:
-    """The TIFF with the samples ``new`` (H, W, C) of a page where ``hole`` bool (H, W) is set.
+def change(tiff: Tiff, new: np.ndarray, hole: np.ndarray, index: int = 0, faults: list[str] | None = None) -> Tiff:
+    """The TIFF with the samples ``new`` (H, W, C) of a page where ``hole`` bool (H, W) is set; ``faults``: as
+    :func:`faceinpaint.photos.jpeg.change_blocks` has it.
 
     Raises :class:`faceinpaint.photos.jpeg.CannotKeepBlocksError`.
     """
@@ -114,7 +115,7 @@ def change(tiff: Tiff, new: np.ndarray, hole: np.ndarray, index: int = 0) -> Tif
         part = hole[y : y + height, x : x + width]
         if part.any():
             samples = new[y : y + height, x : x + width, planes]
-            segments[number] = _coded(tiff, index, segments[number], samples, part, (height, width))
+            segments[number] = _coded(tiff, index, segments[number], samples, part, (height, width), faults)
     return tiff.with_page(index, replace(page, segments=segments))
 
 
@@ -142,11 +143,19 @@ def _layout(tiff: Tiff, index: int) -> Iterator[tuple[int, int, int, int, slice]
                 yield y, x, room, wide, plane
 
 
-def _coded(tiff: Tiff, index: int, old: bytes, samples: np.ndarray, hole: np.ndarray, shape: tuple[int, int]) -> bytes:
+def _coded(
+    tiff: Tiff,
+    index: int,
+    old: bytes,
+    samples: np.ndarray,
+    hole: np.ndarray,
+    shape: tuple[int, int],
+    faults: list[str] | None,
+) -> bytes:
     """A segment of ``shape`` with ``samples`` in it. Beyond the picture's edge a tile repeats its last pixels."""
     compression = first(tiff, index, COMPRESSION, 1)
     if compression == JPEG:
-        return _changed_jpeg(tiff, index, old, samples, hole)
+        return _changed_jpeg(tiff, index, old, samples, hole, faults)
     margins = ((0, shape[0] - samples.shape[0]), (0, shape[1] - samples.shape[1]), (0, 0))
     padded = np.pad(samples, margins, mode="edge")
     sink = io.BytesIO()
@@ -164,14 +173,16 @@ def _coded(tiff: Tiff, index: int, old: bytes, samples: np.ndarray, hole: np.nda
     return read_tiff(sink.getvalue()).pages[0].segments[0]
 
 
-def _changed_jpeg(tiff: Tiff, index: int, old: bytes, samples: np.ndarray, hole: np.ndarray) -> bytes:
+def _changed_jpeg(
+    tiff: Tiff, index: int, old: bytes, samples: np.ndarray, hole: np.ndarray, faults: list[str] | None
+) -> bytes:
     """A JPEG segment, with its tables inside, whose blocks without a hole are the same."""
     tables = tiff.pages[index].tags.get(JPEG_TABLES)
     whole = old
     if isinstance(tables, tuple) and old.startswith(b"\xff\xd8"):
         whole = old[:2] + tables[2].removeprefix(b"\xff\xd8").removesuffix(b"\xff\xd9") + old[2:]
     space = jpeg.YCC if first(tiff, index, PHOTOMETRIC, 1) == YCC else jpeg.AS_STORED
-    return jpeg.change_blocks(whole, Change(samples=samples, hole=hole), space=space)
+    return jpeg.change_blocks(whole, Change(samples=samples, hole=hole), space=space, faults=faults)
 
 
 def opened(tiff: Tiff, index: int = 0) -> Any:

@@ -53,9 +53,10 @@ class TiffFile(PhotoFile):
         decoded = decoded or self.decode()
         samples = change.applied(decoded.samples)
         fidelity = EXACT if self.lossless else BLOCKS
+        faults: list[str] = []
         if self.plain:
             try:
-                new = tiff.change(self.tiff, samples, change.whole_hole(*self.size))
+                new = tiff.change(self.tiff, samples, change.whole_hole(*self.size), faults=faults)
             except CannotKeepBlocksError as error:
                 raise NoPhotographError(f"TIFF with JPEG inside: {error}; convert it first") from None
         else:
@@ -64,7 +65,7 @@ class TiffFile(PhotoFile):
         data = write_tiff(new.with_page(0, page))
         if self.lossless:
             check_same(tiff.read_samples(read_tiff(data)).values, samples, "TIFF")
-        return Written(data=data, fidelity=fidelity, dropped=self.dropped + notes)
+        return Written(data=data, fidelity=fidelity, dropped=self.dropped + notes, faults=sorted(set(faults)))
 
 
 def _fresh(new: Tiff, xmp: bytes, shown: previews.Samples) -> tuple[Page, list[str]]:
