@@ -27,7 +27,7 @@ from faceinpaint.inference.guide import Guide
 from faceinpaint.inference.row import LedgerRow, Status
 from faceinpaint.inference.thumbs import thumbnail
 from faceinpaint.photos.coding import PhotoFile
-from faceinpaint.photos.photo import Part, Photo, encode_photo, open_photo, read_photo
+from faceinpaint.photos.photo import Part, Photo, check_png_holds, encode_photo, open_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
 from faceinpaint.photos.stale import fresh_xmp, joined
 from faceinpaint.photos.view import View
@@ -157,6 +157,8 @@ def _guarded(row: LedgerRow, step: Callable[[], Step], otherwise: Step) -> Step:
 def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
     check_key(row.key, settings)
     photo = read_photo(data)
+    if settings.as_png and not settings.apart:
+        check_png_holds(photo.decoded)
     brought = bring_mask(settings.masks, row.key)
     row.mask_stamp = brought.stamp if brought else None
     found = find_hole(settings.masks, subject_of(row.key, photo), settings.reading, settings.image_size, brought)

@@ -14,8 +14,9 @@ EXACT, BLOCKS = "exact", "blocks"  # fidelity; else "recoded: " and why
 class Decoded:
     """A picture's samples as stored, not turned upright.
 
-    samples: uint8 or uint16 (H, W, C); mode: what the channels are, as Pillow calls them (L, LA, RGB, RGBA, CMYK), more
-    channels behind them being kept and not understood; largest: level of full white, ink or opacity; profile: ICC.
+    samples: uint8, uint16, uint32 or floats (H, W, C); mode: what the channels are, as Pillow calls them (L, LA, RGB,
+    RGBA, CMYK), more channels behind them being kept and not understood; largest: level of full white, ink or opacity,
+    where they are of 8 or 16 bits; profile: ICC.
     """
 
     samples: np.ndarray
@@ -123,5 +124,5 @@ class PhotoFile(ABC):
 
 def check_same(read: np.ndarray, wanted: np.ndarray, kind: str) -> None:
     """Raises ``RuntimeError`` when samples differ."""
-    if not np.array_equal(read, wanted):
+    if not np.array_equal(read, wanted, equal_nan=wanted.dtype.kind == "f"):
         raise RuntimeError(f"the written {kind} does not read back as it was")

@@ -1,4 +1,4 @@
-"""TIFF of 8 and 16 bits a channel: only the strips and tiles that a hole touches are coded anew.
+"""TIFF of 8, 16 and 32 bits a channel, and of floats: only the strips and tiles that a hole touches are coded anew.
 
 tifffile decodes and encodes the samples; all else, tags and untouched segments, is carried as bytes (tiff_container).
 JPEGs inside keep the blocks that the hole does not touch (jpeg).
@@ -30,12 +30,16 @@ JPEG = 7  # of COMPRESSION
 LOSSLESS = {1, 5, 8, 32773, 32946, 34925, 50000}  # none, LZW, deflate, PackBits, old deflate, LZMA, Zstandard
 DAMAGE = (ValueError, RuntimeError, OSError, TypeError, IndexError, KeyError, tifffile.TiffFileError)
 NAMES = {6: "JPEG of the old kind", 33003: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 50001: "WebP"}
+WHOLE, FRACTION = 1, 3  # of SAMPLE_FORMAT
+OF_FLOATS = 3  # of PREDICTOR
+BITS_OF = {WHOLE: {8, 16, 32}, FRACTION: {16, 32, 64}}
+KINDS = {np.dtype(kind) for kind in (np.uint8, np.uint16, np.uint32, np.float16, np.float32, np.float64)}
 COLOURS = {WHITE_IS_ZERO: 1, GREY: 1, RGB: 3, INKS: 4, YCC: 3}
 
 
 @dataclass(frozen=True)
 class Samples:
-    """A decoded page. values: uint8 or uint16 (H, W, C), C colours and what is kept beside them; colours: their number;
+    """A decoded page. values: one of KINDS, (H, W, C), C colours and what is kept beside them; colours: their number;
     alpha: whether the next channel is transparency; inks: whether colours are CMYK; lossless: of the coding."""
 
     values: np.ndarray
@@ -63,9 +67,10 @@ def pictures(tiff: Tiff) -> tuple[Tiff, list[str]]:
 
 
 def is_plain(tiff: Tiff, index: int = 0) -> bool:
-    """Whether a page has whole channels of 8 or 16 bits, and not a palette or single bits."""
-    bits, photometric = tiff.numbers(index, BITS), tiff.numbers(index, PHOTOMETRIC)
-    return bool(bits) and set(bits) <= {8, 16} and photometric != (PALETTE,)
+    """Whether a page's channels are all of one of the kinds that are read, and not a palette or single bits."""
+    bits, photometric = set(tiff.numbers(index, BITS)), tiff.numbers(index, PHOTOMETRIC)
+    known = BITS_OF.get(first(tiff, index, SAMPLE_FORMAT, WHOLE), BITS_OF[WHOLE])
+    return bool(bits) and bits <= known and photometric != (PALETTE,)
 
 
 def read_samples(tiff: Tiff, index: int = 0) -> Samples:
@@ -76,8 +81,9 @@ def read_samples(tiff: Tiff, index: int = 0) -> Samples:
     photometric, compression = (first(tiff, index, tag, 1) for tag in (PHOTOMETRIC, COMPRESSION))
     colours, channels = COLOURS.get(photometric), first(tiff, index, CHANNELS, 1)
     extra = tiff.numbers(index, EXTRA_SAMPLES)
-    if colours is None or channels < colours or set(tiff.numbers(index, SAMPLE_FORMAT)) - {1}:
+    if colours is None or channels < colours:
         raise NoPhotographError("TIFF whose colours are none of grey, RGB, CMYK: convert it first")
+    _check_numbers(tiff, index, photometric)
     if compression not in LOSSLESS | {JPEG}:
         name = NAMES.get(compression, f"compression {compression}")
         raise NoPhotographError(f"TIFF with {name} inside would not come back the same: convert it first")
@@ -93,12 +99,26 @@ def read_samples(tiff: Tiff, index: int = 0) -> Samples:
     if _in_planes(tiff, index) and values.ndim == 3:
         values = np.moveaxis(values, 0, -1)
     values = np.ascontiguousarray(values).reshape(*values.shape[:2], -1)
-    if values.shape[2] != channels or values.dtype not in (np.uint8, np.uint16):
-        raise NoPhotographError("TIFF of an unknown kind: convert it first")
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if values.shape[2] != channels or values.dtype not in KINDS:
+        raise NoPhotographError("TIFF of an unknown kind: convert it first")
     if photometric == WHITE_IS_ZERO:
         values = np.concatenate([~values[..., :1], values[..., 1:]], -1)
     return Samples(values, colours, extra[:1] == (ALPHA,), compression != JPEG)
+
+
+def _check_numbers(tiff: Tiff, index: int, photometric: int) -> None:
+    """Raises :class:`NoPhotographError` for numbers whose meaning is not clear."""
+    formats = set(tiff.numbers(index, SAMPLE_FORMAT)) or {WHOLE}
+    if len(formats) > 1 or not formats <= set(BITS_OF):
+        raise NoPhotographError("TIFF of numbers with a sign, or of unknown ones: convert it to 8 or 16 bits first")
+    if formats == {FRACTION} and first(tiff, index, PREDICTOR, 1) not in (1, OF_FLOATS):
+        raise NoPhotographError("TIFF of floats coded as if they were whole numbers (predictor 2): convert it first")
+    wide = max(tiff.numbers(index, BITS)) > 16 or formats == {FRACTION}
+    if wide and photometric not in (GREY, RGB):
+        raise NoPhotographError(
+            "TIFF of 32 bits or floats that is neither grey, with black as 0, nor RGB: convert it first"
+        )
 
 
 def change(tiff: Tiff, new: np.ndarray, hole: np.ndarray, index: int = 0, faults: list[str] | None = None) -> Tiff:
