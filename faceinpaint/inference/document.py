@@ -74,6 +74,8 @@ def finish(painted: Painted, settings: Settings) -> Finished:
     except InputError as error:
         row.status, row.reason = "failed", first_line(error)
         return Finished(row=row)
+    if settings.credentials is not None:
+        work.add_reasons(row, ["not signed: content credentials are not written to files of several pages"])
     row.output_sha256 = hashlib.sha256(data).hexdigest()
     sheet = next((page.sheet for page in finished if page.sheet), {})
     if settings.as_rows or settings.apart:

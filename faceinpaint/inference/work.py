@@ -27,9 +27,10 @@ from faceinpaint.inference.guide import Guide
 from faceinpaint.inference.row import LedgerRow, Status
 from faceinpaint.inference.thumbs import thumbnail
 from faceinpaint.photos.coding import PhotoFile
+from faceinpaint.photos.credentials import SIGNED, Credentials, can_hold, signed
 from faceinpaint.photos.photo import Part, Photo, check_png_holds, encode_photo, open_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
-from faceinpaint.photos.stale import fresh_xmp, joined
+from faceinpaint.photos.stale import CREDENTIALS, fresh_xmp, joined
 from faceinpaint.photos.view import View
 from faceinpaint.storage import PART, first_line, join, write_bytes
 
@@ -45,7 +46,8 @@ class Settings:
 
     masks and reading: where holes come from; image_size, alignment: of the model; no_face: what happens to a hole
     without a face; as_png: every output is a PNG named after its input; as_rows: outputs are rows of Parquet, not
-    files; apart: finished pictures are handed back, not written; keep_masks: holes are kept as OUTPUT/masks/KEY.png.
+    files; apart: finished pictures are handed back, not written; keep_masks: holes are kept as OUTPUT/masks/KEY.png;
+    credentials: who signs them.
     """
 
     output: str
@@ -58,6 +60,7 @@ class Settings:
     as_rows: bool = False
     apart: bool = False
     keep_masks: bool = False
+    credentials: Credentials | None = None
     model_sha256: str = ""
 
 
@@ -225,9 +228,9 @@ def _complete(painted: Painted, settings: Settings) -> Finished:
     as_png = not settings.apart and (settings.as_png or (settings.as_rows and not _stays_in_rows(file)))
     change = part.change(after, hole, opaque=isinstance(settings.masks, Alpha))
     written = encode_photo(file, change, xmp, as_png, decoded)
-    data = written.data
     row.fidelity, row.dropped = written.fidelity, joined(stale + written.dropped)
-    row.reason = "; ".join([row.reason] * bool(row.reason) + written.faults) or None
+    add_reasons(row, written.faults)
+    data = _signed(row, examined.data, file.format, written.data, "PNG" if as_png else file.format, settings)
     row.output_sha256 = hashlib.sha256(data).hexdigest()
     sheet = _sheet(painted, part, after)
     if settings.as_rows or settings.apart:
@@ -244,6 +247,26 @@ def _complete(painted: Painted, settings: Settings) -> Finished:
 def _statement(xmp: bytes | None, row: LedgerRow, settings: Settings) -> bytes:
     values = {"Hole": f"{row.hole_ratio:.4f}", "Status": row.status or "", "Model": settings.model_sha256}
     return with_provenance(xmp, values | {"Mask": row.mask_sha256 or ""})
+
+
+def add_reasons(row: LedgerRow, more: list[str]) -> None:
+    """More that is to be said of a row."""
+    row.reason = "; ".join([row.reason] * bool(row.reason) + more) or None
+
+
+def _signed(row: LedgerRow, old: bytes, old_kind: str, data: bytes, kind: str, settings: Settings) -> bytes:
+    """The file ``data`` with content credentials, if they are wanted and its format holds them; the row says if not."""
+    if settings.credentials is None or settings.apart:
+        return data
+    if not can_hold(kind):
+        add_reasons(row, [f"not signed: content credentials are written to {', '.join(SIGNED)} only"])
+        return data
+    names = ("input_sha256", "mask_sha256", "model_sha256", "hole_ratio", "status")
+    told = {name: getattr(row, name) for name in names}
+    new = signed(settings.credentials, kind, data, old, old_kind, told)
+    kept = [note for note in (row.dropped or "").split("; ") if note not in ("", CREDENTIALS)]
+    row.dropped = joined(kept)  # the old credentials came along, inside the new ones
+    return new
 
 
 def _stays_in_rows(file: PhotoFile) -> bool:
