@@ -83,12 +83,14 @@ class Examined:
 class Painted:
     """A picture after the model.
 
-    patches: what it made of each of the plan's crops, uint8 (P, S, S, 3); guides: its attention, where it is known.
+    patches: what it made of each of the plan's crops, uint8 (P, S, S, 3); guides: its attention, where it is known;
+    errors: its own on the valid pixels of each, float32 (P,), NaN where it is not known.
     """
 
     examined: Examined
     patches: np.ndarray | None = None
     guides: list[Guide | None] | None = None
+    errors: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,7 +282,8 @@ def _describe(
     """What the row says of the restored ``part``, which is now ``after``."""
     plan = painted.examined.plan
     row.seam_error, row.route = seam_error(after, hole), plan.described()
-    row.confidence = confidence(plan, painted.patches, part.size[0] * part.size[1], settings.alignment)
+    pixels = part.size[0] * part.size[1]
+    row.confidence = confidence(plan, painted.patches, pixels, settings.alignment, painted.errors)
     row.status, row.reason = planned(painted.examined)
 
 
