@@ -93,6 +93,6 @@ def paint_and_tell(
             painted[chosen], errors[chosen] = told.pictures[: len(chosen)], told.errors[: len(chosen)]
             for k, i in enumerate(chosen):
                 if told.sources is not None and wanted[i]:
-                    each = (part[k] for part in told.sources)
-                    guides[i] = guide_from_attention(*each, crops.shape[1])
+                    cells, sources, weights = (part[k] for part in told.sources)
+                    guides[i] = guide_from_attention(cells, sources, weights, crops.shape[1])
     return painted, guides, errors

@@ -253,7 +253,7 @@ def _statement(xmp: bytes | None, row: LedgerRow, settings: Settings) -> bytes:
 
 def add_reasons(row: LedgerRow, more: list[str]) -> None:
     """More that is to be said of a row."""
-    row.reason = "; ".join([row.reason] * bool(row.reason) + more) or None
+    row.reason = "; ".join(([row.reason] if row.reason else []) + more) or None
 
 
 def _signed(row: LedgerRow, old: bytes, old_kind: str, data: bytes, kind: str, settings: Settings) -> bytes:
