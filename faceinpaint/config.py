@@ -72,8 +72,9 @@ class TextureConfig(Part):
     residual: bool = True  # paint on top of the first stage's picture (section 4.1)
     structure: bool = True  # False: no first stage (variant 1); the hole comes in grey
     see_first: bool = False  # the first stage's whole picture as three more input channels
-    critic: Literal["wgan-gp", "stylegan2"] = "wgan-gp"  # stylegan2: logistic loss and lazy R1, sees the mask too
-    critic_widths: tuple[Positive, ...] = (64, 128, 256, 256, 256)  # of the wgan-gp critic
+    # patch: SN-PatchGAN's hinge loss at the hole; stylegan2: logistic loss and lazy R1. Both see the mask too.
+    critic: Literal["wgan-gp", "patch", "stylegan2"] = "wgan-gp"
+    critic_widths: tuple[Positive, ...] = (64, 128, 256, 256, 256)  # of the wgan-gp and the patch critic
     critic_channels: dict[int, Positive] | None = None  # resolution -> channels of the stylegan2 critic
 
     @model_validator(mode="after")
@@ -129,7 +130,8 @@ class TextureLoss(Part):
 
     Ours (the paper's 0): ``hole``, an L1 over hole pixels by the picture's element count, ``lpips``, and ``structure``,
     the first stage's own loss (section 3.2) where both stages are trained together. ``window``: side in pixels of a
-    window at the hole in which ``perceptual`` and ``lpips`` are taken; None: the whole picture, as in the paper.
+    window at the hole in which ``perceptual``, ``lpips`` and the patch critic look; None: the whole picture, as in the
+    paper.
     """
 
     perceptual: Weight = 10.0

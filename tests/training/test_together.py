@@ -51,6 +51,23 @@ def test_a_critic_may_learn_alone_first():
     assert {"hole", "logistic_d"} <= run.step(batch(1)).keys()
 
 
+def test_a_patch_critic_sees_only_the_window_at_the_hole():
+    config = lean(*TOGETHER, "train.texture.batch=2", "texture.critic=patch", "texture.critic_widths=[4, 8]")
+    trainee = build_trainee("texture", config, [])
+    critic, given = trainee.modules["critic"], []
+    critic.register_forward_hook(lambda module, inputs, scores: given.append((*inputs, scores)))
+    before = nn.utils.parameters_to_vector(critic.parameters()).clone()
+    run, sample = Run(trainee, config.train["texture"], seed=config.seed), batch(0)
+    measured = run.step(sample)
+    assert "hinge_d" in measured and "adversarial" in measured
+    assert not torch.equal(nn.utils.parameters_to_vector(critic.parameters()), before)
+    pictures, masks, scores = given[0]  # real ones and restored ones together, 32 px of 64
+    assert pictures.shape == (4, 3, 32, 32) and scores.shape == (4, 1, 8, 8)
+    assert masks[0].sum() == 22 * 32  # rows 8-29, and 32 of 34 columns
+    outside = masks[:2] == 0
+    torch.testing.assert_close((pictures[:2] - pictures[2:]) * outside, torch.zeros(2, 3, 32, 32))
+
+
 def test_no_jitter_changes_nothing():
     images = torch.rand(3, 3, 16, 16) * 2 - 1
     assert jittered(images, torch.rand(3), JitterConfig()) is images
