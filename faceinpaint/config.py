@@ -196,6 +196,9 @@ class StageTraining(Part):
     ema_pictures: float = Field(default=10_000, gt=0)  # half-life of the weights' moving average, in pictures
     tune_generator: bool = False  # structure stage only: train the generator too
     tune_structure: Weight = 0.0  # texture stage only: train the first stage too, at this share of lr
+    crop: Positive | None = (
+        None  # texture stages: side of the part at the hole that is trained on; None: the whole picture
+    )
     max_loss: float = Field(default=1e6, gt=0)  # a loss or gradient norm beyond it counts as diverged
     bad_steps: int = Field(default=0, ge=0)  # diverged steps that are skipped before the run stops
     batch_norm: Literal["per-worker", "sync", "frozen"] = "per-worker"  # statistics: see docs/training.md
@@ -271,6 +274,10 @@ class Config(Part):
         sizes = {2**i for i in range(2, self.image_size.bit_length())}
         if self.texture.critic == "stylegan2" and set(self.texture.critic_channels or {}) != sizes:
             raise ValueError(f"texture.critic_channels must name resolutions {sorted(sizes)}")
+        for stage, settings in self.train.items():
+            step = self.texture.patch * self.texture.strides[-1]
+            if settings.crop and (settings.crop % step or self.texture.critic == "stylegan2"):
+                raise ValueError(f"train.{stage}.crop is a multiple of {step}, and not for critic stylegan2")
         missing = sorted(set(STAGES) - set(self.train))
         if missing:
             raise ValueError(f"train has no settings for {', '.join(missing)}")

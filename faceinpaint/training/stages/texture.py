@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -43,13 +45,13 @@ class TextureTrainee:
         self.adversary = _adversary(critic, self.loss.gradient_penalty)
         self.model = TwoStage(structure, texture, config.match_paste)
         self._shared: tuple[Batch, First] | None = None
+        self._painted: tuple[Batch, Tensor] | None = None  # the pictures of a batch, without gradient
         self.modules: dict[str, nn.Module] = {stage: texture}
         self.exported: dict[str, nn.Module] = {stage: texture}
         self.frozen: tuple[nn.Module, ...] = tuple(m for m in (features, perceptual) if m is not None)
         self.first_terms = StructureTerms(config.structure_loss, perceptual, None)
         names = ("perceptual", "l1", "hole", "lpips", "adversarial")
         self.weights = {name: weight for name in names if (weight := getattr(self.loss, name))}
-        self.phases = self._critic_phases() if self.loss.adversarial else []
         painter = adam(texture.parameters(), self.settings)
         trained: tuple[nn.Module, ...] = (texture,)
         if structure is not None and self.settings.tune_structure:
@@ -62,10 +64,12 @@ class TextureTrainee:
         elif structure is not None:
             self.frozen += (structure.eval().requires_grad_(False),)
         after = self.settings.critic_first if self.loss.adversarial else 0
-        self.phases.append(Phase(stage, trained, painter, self._losses, self.weights, after=after))
+        self.phases = [Phase(stage, trained, painter, self._losses, self.weights, after=after)]
+        if self.loss.adversarial:
+            self.phases += self._critic_phases()
 
     def _critic_phases(self) -> list[Phase]:
-        """The critic's turns in a step."""
+        """The critic's turns in a step, after the painter's: it judges the pictures that were just painted."""
         adversary, settings, every = self.adversary, self.settings, self.gan.r1_every
         critic = self.modules["critic"] = adversary.critic
         lazy = every if isinstance(adversary, Logistic) else 1
@@ -87,12 +91,28 @@ class TextureTrainee:
         return TwoStage(structure, texture, self.model.match_paste)(batch.images, batch.masks)
 
     def _critic_losses(self, batch: Batch) -> Losses:
-        return self.adversary.losses(batch, self._fake(batch), self._window(batch))
+        fake, part = self._fake(batch), self._part(batch)
+        return self.adversary.losses(part, fake, self._window(part))
 
     @torch.no_grad()
     def _fake(self, batch: Batch) -> Tensor:
-        first = self.model.first(batch.images, batch.masks) if self._tunes_structure else self._frozen_first(batch)
-        return self.model.second(first, batch.images, batch.masks)
+        """What the painter made in this step; made anew where the critic learns alone."""
+        if self._painted is None or self._painted[0] is not batch:
+            self._painted = batch, self._paint(self._first(batch)[0], batch)
+        return self._painted[1]
+
+    def _paint(self, first: First, batch: Batch) -> Tensor:
+        """The second stage's pictures, of the part that it is trained on."""
+        cut, part = self._cut(batch), self._part(batch)
+        whole = None if first.whole is None else cut.cut(first.whole)
+        return self.model.second(First(cut.cut(first.pasted), whole), part.images, part.masks)
+
+    def _cut(self, batch: Batch) -> Windows:
+        return _at_holes(batch, self.settings.crop)
+
+    def _part(self, batch: Batch) -> Batch:
+        cut = self._cut(batch)
+        return replace(batch, images=cut.cut(batch.images), masks=cut.cut(batch.masks))
 
     @property
     def _tunes_structure(self) -> bool:
@@ -109,10 +129,10 @@ class TextureTrainee:
         return self._shared[1]
 
     def _losses(self, batch: Batch) -> Losses:
-        truth, masks = batch.images, batch.masks
         first, first_loss = self._first(batch)
-        output = self.model.second(first, truth, masks)
-        window = self._window(batch)
+        output, part = self._paint(first, batch), self._part(batch)
+        self._painted = batch, output.detach()
+        truth, masks, window = part.images, part.masks, self._window(part)
         seen, wanted = window.cut(output), window.cut(truth)
         terms = {
             "perceptual": lambda: self.features(seen, wanted).mean(),  # type: ignore[misc]  # there if weighed
@@ -138,12 +158,17 @@ class TextureTrainee:
         loss = torch.stack([self.first_terms.weights[name] * value for name, value in losses.items()]).sum()
         return self.model.pasted(picture, truth, masks), loss
 
-    def _window(self, batch: Batch) -> Windows:
-        """Where perceptual terms look: at the hole, or at a random part of a hole that is larger than the window."""
-        masks, side = batch.masks, self.loss.window
-        if side is None or side >= masks.shape[-1]:
-            return Windows.whole(len(batch), masks.shape[-1], masks.device)
-        return Windows.at(masks, side, batch.draws)
+    def _window(self, part: Batch) -> Windows:
+        """Where perceptual terms and a patch critic look."""
+        return _at_holes(part, self.loss.window)
+
+
+def _at_holes(batch: Batch, side: int | None) -> Windows:
+    """Windows of ``side`` pixels at the holes, at a random part of larger ones; None: the whole pictures."""
+    masks = batch.masks
+    if side is None or side >= masks.shape[-1]:
+        return Windows.whole(len(batch), masks.shape[-1], masks.device)
+    return Windows.at(masks, side, batch.draws)
 
 
 def _adversary(critic: Critic | PatchCritic | Discriminator, gradient_penalty: float) -> Wasserstein | Hinge | Logistic:
