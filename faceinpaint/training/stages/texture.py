@@ -9,15 +9,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from faceinpaint.config import Config
-from faceinpaint.losses.perceptual import FeatureLoss, PerceptualDistance
+from faceinpaint.losses.perceptual import FeatureLoss, PerceptualDistance, load_features, load_perceptual
 from faceinpaint.losses.reconstruction import hole_l1, l1
+from faceinpaint.models.build import build_critic, build_texture
 from faceinpaint.models.critic import Critic, PatchCritic
 from faceinpaint.models.structure import StructureReconstructor, shrunk
 from faceinpaint.models.stylegan2 import Discriminator
 from faceinpaint.models.texture import TextureGenerator
 from faceinpaint.models.two_stage import First, TwoStage
 from faceinpaint.models.window import Windows
+from faceinpaint.stages import Stage
 from faceinpaint.training.stages.adversary import Hinge, Logistic, Wasserstein
+from faceinpaint.training.stages.sources import Sources
 from faceinpaint.training.stages.structure import StructureTerms
 from faceinpaint.training.trainee import Batch, Losses, Phase, adam
 
@@ -32,14 +35,14 @@ class TextureTrainee:
     def __init__(
         self,
         config: Config,
-        stage: str,
+        stage: Stage,
         structure: StructureReconstructor | None,
         texture: TextureGenerator,
         critic: Critic | PatchCritic | Discriminator,
         features: FeatureLoss | None,
         perceptual: PerceptualDistance | None,
     ):
-        self.settings = config.train[stage]  # type: ignore[index]  # stage is one of the texture stages
+        self.settings = config.train[stage]
         self.stage, self.loss, self.gan = stage, config.texture_loss, config.gan
         self.features, self.perceptual = features, perceptual
         self.adversary = _adversary(critic, self.loss.gradient_penalty)
@@ -180,3 +183,15 @@ def _adversary(critic: Critic | PatchCritic | Discriminator, gradient_penalty: f
             return Hinge(critic)
         case Discriminator():
             return Logistic(critic)
+
+
+def make_trainee(stage: Stage, config: Config, sources: Sources) -> TextureTrainee:
+    """A second stage that starts from the weights of ``sources.begin``."""
+    recipe = config.texture_for(stage)
+    structure = sources.structure(config) if recipe.structure else None
+    texture, critic = build_texture(recipe), build_critic(config)
+    sources.fill(sources.begin, texture)
+    terms = config.texture_loss
+    features = load_features(config.feature_backbone) if terms.perceptual else None
+    lpips = load_perceptual(config.lpips_backbone) if terms.lpips or terms.structure else None
+    return TextureTrainee(config, stage, structure, texture, critic, features, lpips)
