@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import IO
 
 import httpx
 import numpy as np
@@ -34,6 +35,7 @@ PER_CLIENT = 8  # requests of each client in a measured round
 START_SECONDS = 300
 ENGINE = "ServeReplica:faceinpaint:engine"  # in the command line of a model's process
 KILL_AFTER = 1.0  # seconds
+LAST_WORDS = 2000  # characters of a server that does not start
 
 
 def bare(weights: str, picture: np.ndarray, mask: np.ndarray, seconds: float) -> float:
@@ -109,23 +111,29 @@ def main() -> None:
     with tempfile.TemporaryFile("w+") as log:
         server = subprocess.Popen([*command, "--in-flight", "64"], stdout=log, stderr=log, env=dict(os.environ))
         try:
+            wait_for(f"http://127.0.0.1:{port}", server, log)
             measure(f"http://127.0.0.1:{port}", server.pid, picture, mask, args.requests)
         finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait(60)
+            if server.poll() is None:
+                server.send_signal(signal.SIGTERM)
+                server.wait(60)
+
+
+def wait_for(address: str, server: subprocess.Popen[bytes], log: IO[str]) -> None:
+    """Wait until the server answers; when it does not, stop with the end of what it said."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(f"{address}/healthz", timeout=30).status_code == 200:
+                return
+        if server.poll() is not None or time.monotonic() > deadline:
+            log.seek(0)
+            raise SystemExit(f"the server does not answer; its last words:\n{log.read()[-LAST_WORDS:]}")
+        time.sleep(1)
 
 
 def measure(address: str, server: int, picture: bytes, mask: bytes, requests: int) -> None:
     """The table of waiting times, and memory at each tenth of ``requests``."""
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            sent(address, picture, mask)
-            break
-        except httpx.HTTPError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(1)
     print("| clients | requests/s | p50, s | p95, s |\n|---|---|---|---|")
     for clients in CLIENTS:
         print(round_of(address, picture, mask, clients), flush=True)
