@@ -16,7 +16,7 @@ def read_other(uri: str) -> dict[str, Any]:
     try:
         return json.loads(read_bytes(f"{uri.rstrip('/')}/metrics.json"))
     except (OSError, ValueError) as error:
-        raise InputError(f"--compare {uri}: no evaluation there ({error})") from None
+        raise InputError(f"`compare` {uri}: no evaluation there ({error})") from None
 
 
 def differences(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
@@ -28,7 +28,7 @@ def check_comparable(metrics: dict[str, Any], other: dict[str, Any], force: bool
     """The differences, to be marked; raises :class:`InputError` for any unless ``force``."""
     differ = differences(metrics, other)
     if differ and not force:
-        raise InputError(f"--compare: the two evaluations differ in {', '.join(differ)}; --force shows them, marked")
+        raise InputError(f"`compare`: the two evaluations differ in {', '.join(differ)}; `force` shows them, marked")
     return differ
 
 

@@ -28,7 +28,7 @@ def check_names(names: list[str]) -> tuple[str, ...]:
         if name not in METHODS:
             raise InputError(f"unknown method {name!r}: choose from {', '.join(METHODS)}")
     if len(set(names)) != len(names):
-        raise InputError(f"--methods {','.join(names)} names a method twice")
+        raise InputError(f"`methods` {','.join(names)} names a method twice")
     return tuple(names)
 
 
@@ -65,5 +65,5 @@ def weights_sha256(name: str, weights: str | None) -> str | None:
 
 def _load_trained(name: str, weights: str | None, device: str = "cpu", precision: Precision = "fp32") -> Inpainter:
     if weights is None:
-        raise InputError(f"method {name} needs --weights DIR")
+        raise InputError(f"method {name} needs `weights`: name their folder")
     return Inpainter.load(weights, name, device, precision)

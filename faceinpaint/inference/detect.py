@@ -86,7 +86,7 @@ def _check(options: DetectOptions) -> str:
     """What decides the results, and nothing wrong with it; raises :class:`InputError` before anything is written."""
     inside, outside = options.output.rstrip("/") + "/", options.input.rstrip("/") + "/"
     if inside.startswith(outside) or outside.startswith(inside):
-        raise InputError(f"--output {options.output} and --input {options.input} lie in each other: keep them apart")
+        raise InputError(f"`output` {options.output} and `input` {options.input} lie in each other: keep them apart")
     return check_detector(options)
 
 
@@ -99,7 +99,7 @@ def check_detector(options: FinderOptions) -> str:
 
     assert options.weights is not None, "they have been found"
     if not 0 <= options.sensitivity <= 1:
-        raise InputError(f"--sensitivity {options.sensitivity}: give a number from 0 (marks least) to 1 (marks most)")
+        raise InputError(f"`sensitivity` {options.sensitivity}: give a number from 0 (marks least) to 1 (marks most)")
     return f"{Detector.load(options.weights, device='cpu').model_sha256} at {options.sensitivity:g}"
 
 

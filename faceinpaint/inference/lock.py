@@ -76,12 +76,12 @@ def claim(output: str, job: dict[str, Any]) -> None:
         before = json.loads(read_bytes(path))
         changed = sorted(name for name in job if before.get(name) != job[name])
         if changed:
-            raise InputError(f"{output} holds a job with another {', '.join(changed)}: choose another --output")
+            raise InputError(f"{output} holds a job with another {', '.join(changed)}: choose another `output`")
         delete_parts(output)
         return
     strange = [name for name in top_names(output) if name.rstrip("/") not in ("_job", "dry-run.html")]
     if strange:
-        raise InputError(f"{output} is not empty ({strange[0]}): choose an empty --output")
+        raise InputError(f"{output} is not empty ({strange[0]}): choose an empty `output`")
     write_bytes(path, json.dumps(job, indent=1).encode())
 
 

@@ -59,10 +59,10 @@ def check_options(options: Options) -> MaskSpec:
     if not exists(join(fetched(weights), "config.yaml")):
         raise InputError(f"{weights} has no config.yaml: give a weights folder, such as weights/faces256")
     if is_parquet(options.input) and options.keep_masks:
-        raise InputError("--keep-masks writes files beside files: with Parquet, keep the masks you gave")
+        raise InputError("`keep_masks` writes files beside files: with Parquet, keep the masks you gave")
     inside, outside = (_real(uri).rstrip("/") + "/" for uri in (options.output, options.input))
     if inside.startswith(outside) or outside.startswith(inside):
-        raise InputError(f"--output {options.output} and --input {options.input} lie in each other: keep them apart")
+        raise InputError(f"`output` {options.output} and `input` {options.input} lie in each other: keep them apart")
     return masks
 
 
@@ -77,4 +77,4 @@ def note_links(uri: str) -> str | None:
     if not links:
         return None
     named = ", ".join(links[:LINKS_NAMED]) + (", ..." if len(links) > LINKS_NAMED else "")
-    return f"{len(links)} links to folders, or to nothing, are not followed: {named}; give such a folder as an --input"
+    return f"{len(links)} links to folders, or to nothing, are not followed: {named}; give such a folder as the input"

@@ -80,7 +80,7 @@ def read_weights(uri: str, name: str) -> tuple[dict[str, torch.Tensor], str]:
     uri = fetched(uri)
     path = join(uri, f"{name}.safetensors")
     if not has_weights(uri, name):
-        raise InputError(f"no weights at {path}: train them by faceinpaint train --stage {name}")
+        raise InputError(f"no weights at {path}: train `stage` {name}, or name a folder that has it")
     digest, number = hashlib.sha256(), 1
     tensors: dict[str, torch.Tensor] = {}
     while number == 1 or exists(_part_uri(uri, name, number)):
@@ -102,7 +102,7 @@ def copy_weights(source: str, name: str, target: str) -> None:
         if not exists(path):
             write_bytes(path, data)
         elif read_bytes(path) != data:
-            raise InputError(f"{path} is not the {name} of {source}: choose another --output")
+            raise InputError(f"{path} is not the {name} of {source}: choose another `output`")
         number += 1
 
 

@@ -89,7 +89,7 @@ def _check_same_run(job: Job) -> dict[str, Any]:
         before = json.loads(read_bytes(path))
         changed = differences(before["fixed"], json.loads(json.dumps(fixed)))
         if changed:
-            raise InputError(f"{job.folder} holds a run with another {', '.join(changed)}: choose another --output")
+            raise InputError(f"{job.folder} holds a run with another {', '.join(changed)}: choose another `output`")
     return fixed
 
 

@@ -38,9 +38,9 @@ def find_start(start: Start, stage: Stage, config: Config, init: str | None, sou
     """
     trunk = find_trunk(init, start.stage) if init else None
     if start.needs_trunk and trunk is None:
-        raise InputError(f"--finish goes on from a run of {start.stage}: name the --output of one by --init")
+        raise InputError(f"`finish` goes on from a run of {start.stage}: name the `output` of one by `init`")
     if start.stage != stage and not trunk and not (init and has_weights(init, start.stage)):
-        raise InputError(f"--init-stage {start.stage}: --init holds neither a run nor weights of it")
+        raise InputError(f"`init_stage` {start.stage}: `init` holds neither a run nor weights of it")
     if trunk:
         _check_trunk(trunk, stage, config, start.may_grow)
     earlier = STAGES[stage].builds_on
@@ -88,7 +88,7 @@ def _check_fit(source: Network, theirs: Config, name: Network, ours: Config, may
         f"{path} is {_value(there, path)} there and {_value(here, path)} here" for path in differences(there, here)
     ]
     more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-    hint = "; --grow takes it to the new size" if grows else ""
+    hint = "; `grow` takes it to the new size" if grows else ""
     raise InputError(f"{what} does not fit this configuration: {', '.join(found[:NAMED])}{more}{hint}")
 
 

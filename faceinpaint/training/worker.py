@@ -69,7 +69,7 @@ def train_worker(job: Job, seat: Seat) -> None:
 def _start(job: Job, rank: int, device: torch.device) -> Run:
     """The run, at the newest good checkpoint; rank 0 chooses which, since a damaged one must be noticed by all."""
     if not exists(join(job.folder, "run.json")):
-        raise InputError(f"{job.folder} is not the driver's: on several nodes --output must be storage that all share")
+        raise InputError(f"{job.folder} is not the driver's: on several nodes `output` must be storage that all share")
     run = Run(
         build_trainee(job.stage, job.config, list(job.sources), job.start),
         job.settings,

@@ -76,7 +76,7 @@ def check_sources(stage: Stage, config: Config, sources: list[str]) -> None:
         if getattr(config.pretrained, name) or any(has_weights(source, name) for source in sources):
             return
     where = " or ".join(sources)
-    raise InputError(f"no {earlier}.safetensors under {where}: train --stage {earlier} first, or name --init")
+    raise InputError(f"no {earlier}.safetensors under {where}: train `stage` {earlier} first, or name `init`")
 
 
 def find_structure(config: Config, sources: list[str], may_grow: bool = False) -> StructureReconstructor:
