@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -20,20 +19,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from faceinpaint.claim import claim
 from faceinpaint.data.places import REJECTED, check_source, needs_no_ray
 from faceinpaint.data.source import picture_tables
 from faceinpaint.data.splits import matching_entry, read_split
 from faceinpaint.encoding import parquet_bytes, png_bytes
-from faceinpaint.errors import InputError
 from faceinpaint.held import held
 from faceinpaint.images import Crop, crop_to
 from faceinpaint.photos.decode import decode_rgb
-from faceinpaint.storage import absolute, check_writable, exists, join, read_bytes, top_names, write_bytes
+from faceinpaint.storage import absolute, check_writable, join, read_bytes, top_names, write_bytes
 
 SHARD_ROWS = 1000
 ROW_GROUP = 250
 BATCH = 32
-JOB = "_prepare/job.json"
+NOTE = "_prepare/job.json"
 
 PREPARED = pa.schema(
     [
@@ -65,8 +64,8 @@ class Job:
     size: int | None = None  # None: pictures keep their size
     split_sha256: str | None = None
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self) | {"shard_rows": SHARD_ROWS}, sort_keys=True)
+    def note(self) -> dict[str, Any]:
+        return {**asdict(self), "shard_rows": SHARD_ROWS}
 
 
 def prepare(
@@ -82,7 +81,9 @@ def prepare(
     digest = hashlib.sha256("\n".join(sorted(entries)).encode()).hexdigest() if entries else None
     job = Job(source=source, crop=crop, size=size, split_sha256=digest)
     check_source(source)
-    names = _claim(output, job)
+    check_writable(output)
+    claim(output, NOTE, job.note())
+    names = set(top_names(output))
     finished = [join(output, name) for name in sorted(names) if name.startswith("shard-")]
     if REJECTED in names:  # written last: nothing is left to do
         return Prepared(sum(map(_rows, finished)), _rows(join(output, REJECTED)), len(finished))
@@ -139,21 +140,6 @@ def _write(batches: Iterable[pa.Table], output: str, finished: list[str], entrie
     schema = pa.schema([("key", pa.string()), ("reason", pa.string())])
     _write_table(join(output, REJECTED), pa.Table.from_pylist(rejected, schema))
     return Prepared(pictures, len(rejected), count)
-
-
-def _claim(output: str, job: Job) -> set[str]:
-    """Make ``output`` this job's own; names that stand in it. Raises :class:`InputError` when it is another's."""
-    check_writable(output)
-    names = set(top_names(output))
-    if exists(join(output, JOB)):
-        before = read_bytes(join(output, JOB)).decode()
-        if before != job.to_json():
-            raise InputError(f"{output} was made by another job ({before}): choose an empty output")
-    elif names:
-        raise InputError(f"{output} is not empty and was not made by this job: choose an empty output")
-    else:
-        write_bytes(join(output, JOB), job.to_json().encode())
-    return names
 
 
 def _prepare_batch(batch: pa.Table, job: Job, entries: Any, done: Any) -> pa.Table:

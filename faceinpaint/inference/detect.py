@@ -21,10 +21,11 @@ from ray.data import ActorPoolStrategy
 from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
+from faceinpaint.claim import claim
 from faceinpaint.data.dataset import counting, read_pictures
 from faceinpaint.data.places import check_source, is_small
 from faceinpaint.errors import InputError
-from faceinpaint.inference.lock import claim, run_lock
+from faceinpaint.inference.lock import NOTE, run_lock
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.proposals import ProposalRow, ProposalTable
 from faceinpaint.inference.review_sheet import ReviewSheet
@@ -78,7 +79,7 @@ def detect(options: DetectOptions | None = None, /, **fields: Any) -> dict[str, 
         digest = checked.result()
     check_writable(options.output)
     with run_lock(options.output):
-        claim(options.output, {"input": options.input, "detector": digest})
+        claim(options.output, NOTE, {"input": options.input, "detector": digest})
         return _run(options)
 
 

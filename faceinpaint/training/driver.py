@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from faceinpaint.claim import check_same
 from faceinpaint.config import Config
 from faceinpaint.errors import InputError
 from faceinpaint.models.weights import copy_weights, has_weights, save_config
@@ -17,7 +18,6 @@ from faceinpaint.storage import delete, exists, join, read_bytes, write_bytes
 from faceinpaint.training.local import train_here
 from faceinpaint.training.plan import Job, Resources
 from faceinpaint.training.run import DivergedError
-from faceinpaint.training.start import differences
 from faceinpaint.version import code_version
 
 
@@ -86,10 +86,7 @@ def _check_same_run(job: Job) -> dict[str, Any]:
         "crop": job.plan.crop and list(job.plan.crop),
     }
     if exists(path) and job.checkpoints.notes():
-        before = json.loads(read_bytes(path))
-        changed = differences(before["fixed"], json.loads(json.dumps(fixed)))
-        if changed:
-            raise InputError(f"{job.folder} holds a run with another {', '.join(changed)}: choose another `output`")
+        check_same(job.folder, json.loads(read_bytes(path))["fixed"], fixed)
     return fixed
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from faceinpaint.claim import differences
 from faceinpaint.config import Config
 from faceinpaint.errors import InputError
 from faceinpaint.models import build
@@ -108,14 +109,6 @@ def _network(name: Network, config: Config) -> nn.Module:
                 return build.build_baseline(config, name)
             case "detector":
                 return build.build_detector(config)
-
-
-def differences(before: Any, now: Any, path: str = "") -> list[str]:
-    """Dotted names of the values in which two JSON trees differ."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        names = sorted(before.keys() | now.keys())
-        return [d for n in names for d in differences(before.get(n), now.get(n), f"{path}.{n}".lstrip("."))]
-    return [] if before == now else [path]
 
 
 def _value(tree: Any, path: str) -> Any:
