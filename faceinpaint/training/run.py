@@ -17,7 +17,7 @@ from faceinpaint.names import Precision
 from faceinpaint.training import ema
 from faceinpaint.training.distributed import average_gradients, mean_over_workers, synchronise_batch_norm, workers
 from faceinpaint.training.jitter import jittered
-from faceinpaint.training.trainee import Batch, Phase, Trainee
+from faceinpaint.training.trainee import Batch, Measured, Phase, Trainee
 
 
 class DivergedError(RuntimeError):
@@ -78,7 +78,7 @@ class Run:
             return nullcontext()
         return torch.autocast(self.device.type, DTYPES[self.precision])
 
-    def step(self, batch: Batch) -> dict[str, float]:
+    def step(self, batch: Batch) -> Measured:
         """Take one optimiser step on this worker's samples. Returns losses, gradient norms and the learning rate.
 
         Raises :class:`DivergedError` when a phase's loss explodes or its gradient is not finite.
@@ -88,7 +88,7 @@ class Run:
         torch.manual_seed(_seed_of(self.seed, self.steps_before + self.steps_done, self.rank))
         self.trainee.before_step(self.steps_done / self.settings.steps)
         factor = lr_factor(self.settings, self.steps_done, self.warm_before)
-        measured: dict[str, float] = {"lr": factor * self.settings.lr}
+        measured: Measured = {"lr": factor * self.settings.lr}
         for phase in self.trainee.phases:
             due = self.warm_before + self.steps_done >= phase.after
             if due and (self.steps_before + self.steps_done) % phase.every == 0:
@@ -99,7 +99,7 @@ class Run:
         self._average()
         return measured
 
-    def _take(self, phase: Phase, batch: Batch) -> dict[str, float]:
+    def _take(self, phase: Phase, batch: Batch) -> Measured:
         """One phase: losses over micro-batches, mean gradients over workers, clipping, the optimiser's update."""
         for module in self.trainee.modules.values():
             module.requires_grad_(False)
@@ -129,7 +129,7 @@ class Run:
         self.scaler.update()
         return measured
 
-    def _is_good(self, phase: Phase, measured: dict[str, float], batch: Batch) -> bool:
+    def _is_good(self, phase: Phase, measured: Measured, batch: Batch) -> bool:
         """False for a bad step within the budget; raises beyond it. All workers see the same means, so they agree."""
         wrong = [n for n, v in measured.items() if not math.isfinite(v) or abs(v) > self.settings.max_loss]
         norm = f"grad_norm/{phase.name}"

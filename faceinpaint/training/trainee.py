@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from faceinpaint.config import StageTraining
 
 Losses = dict[str, Tensor]  # term name -> scalar, unweighted
+Measured = dict[str, float]  # of a step: every term by its name, "grad_norm/PHASE" of every phase, and "lr"
+Score = Literal["hole_psnr", "psnr", "recall", "precision", "f1", "frechet"]  # of a validation
 
 
 @dataclass(frozen=True)
