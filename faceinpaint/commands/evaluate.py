@@ -33,13 +33,18 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
         help="the first one is 'ours' in the report; default: all whose weights are there, and the classical fills",
     )
     parser.add_argument("--weights", metavar="DIR", help=f"for the trained methods: {WEIGHTS_HELP}")
-    parser.add_argument("--output", required=True, metavar="DIR")
+    parser.add_argument(
+        "--output", required=True, metavar="DIR", help="folder or s3:// prefix; what is done there is kept"
+    )
     parser.add_argument("--crop", type=parse_crop, metavar="X0,Y0,X1,Y1", help="default: the centre square")
     parser.add_argument(
-        "--size", type=at_least(1), metavar="PIXELS", help="side of the judged pictures; default: the weights'"
+        "--size",
+        type=at_least(1),
+        metavar="PIXELS",
+        help="side of the judged pictures; default: the one that the weights work on",
     )
     parser.add_argument("--split", metavar="NAME|FILE", help="judge only the pictures of this split")
-    parser.add_argument("--workers", type=at_least(1), default=2, metavar="N")
+    parser.add_argument("--workers", type=at_least(1), default=2, metavar="N", help="judging processes (default 2)")
     parser.add_argument(
         "--gpus-per-worker", type=float, metavar="G", help="default: an equal share of the cluster's GPUs"
     )

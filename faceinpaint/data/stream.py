@@ -64,7 +64,7 @@ def open_training_data(uri: str) -> TrainingData:
         try:
             file = pq.ParquetFile(path, filesystem=filesystem)
         except (OSError, ValueError) as error:
-            raise InputError(f"{path} is no readable Parquet file: {error}") from None
+            raise InputError(f"{path} is not a readable Parquet file: {error}") from None
         missing = {"key", "image"} - set(file.schema_arrow.names)
         if missing:
             raise InputError(

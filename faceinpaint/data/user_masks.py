@@ -22,7 +22,7 @@ Frame = Literal["auto", "stored", "upright"]
 FRAMES: tuple[Frame, ...] = ("auto", "stored", "upright")
 
 WHITE = 128  # levels from here up are white
-MOST_GREY = 0.2  # a mask with a larger share of other levels is no mask
+MOST_GREY = 0.2  # a mask with a larger share of other levels is not a mask
 AUTO_UNSURE = 0.4  # "auto" takes the smaller part for the hole, unless even that is larger than this
 LIKELY_INVERTED = 0.7  # a larger share of hole is refused; from half on, if it also runs all around the border
 SIZE_TOLERANCE = 0.01  # a mask may miss the picture's width and height by this share, or by

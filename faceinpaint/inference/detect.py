@@ -189,7 +189,7 @@ def _keep_mask(output: str, found: Any) -> None:
     if not found.png:
         return
     if {"", ".", ".."} & set(row.key.split("/")) or "\0" in row.key:
-        row.status, row.reason = "failed", "the name is no plain path below the output folder"
+        row.status, row.reason = "failed", "the name is not a plain path below the output folder"
         return
     try:
         write_bytes(join(output, "masks", f"{row.key}.png"), found.png)

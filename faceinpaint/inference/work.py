@@ -193,12 +193,12 @@ def _routed(rgb: np.ndarray, hole: np.ndarray, settings: Settings) -> Plan:
 
 
 def check_key(key: str, settings: Settings) -> None:
-    """Raises :class:`InputError` for a key that is no path below the output, or one that the job itself needs."""
+    """Raises :class:`InputError` for a key that is not a path below the output, or one that the job itself needs."""
     if settings.as_rows:
         return
     parts = key.split("/")
     if {"", ".", ".."} & set(parts) or "\0" in key:
-        raise InputError("the name is no plain path below the output folder")
+        raise InputError("the name is not a plain path below the output folder")
     if key.lower().endswith(SIDECARS) or parts[-1].startswith(PART):
         raise InputError("the name is that of a picture's sidecar or of a half-written file: rename the input")
     if parts[0] in RESERVED:

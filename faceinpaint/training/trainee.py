@@ -20,7 +20,7 @@ Score = Literal["hole_psnr", "psnr", "recall", "precision", "f1", "frechet"]  # 
 class Batch:
     """One worker's samples of one step.
 
-    images (N, 3, S, S) in [-1, 1]; masks (N, 1, S, S), 1 in the hole; draws (N,) in [0, 1): a number a sample, fixed by
+    images (N, 3, S, S) in [-1, 1]; masks (N, 1, S, S), 1 in the hole; draws (N,) in [0, 1): a number per sample, fixed by
     seed, epoch and key, for losses that need chance whatever the number of workers.
     """
 
@@ -53,7 +53,7 @@ class Batch:
 class Phase:
     """One optimiser's turn within a step: minimise the weighted sum of named losses over some modules.
 
-    ``every``: the phase takes part in one of so many steps (lazy regularisation), from step ``after`` on.
+    ``every``: the phase takes part in every N-th step (lazy regularisation), from step ``after`` on.
     """
 
     name: str
