@@ -1,4 +1,4 @@
-"""Hooks of mkdocs: README, CONTRIBUTING and CHANGELOG are pages too; files beside docs/ that pages link to come along."""
+"""Hooks of mkdocs: README, CONTRIBUTING and CHANGELOG are pages too; linked files beside docs/ come along."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ LINK = re.compile(r"\[([^\[\]]*)\]\((?!https?://|#|mailto:)([^)\s#]+)(#[^)\s]+)?
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    sources = {ROOT / source: "" for source in PAGES} | {path: "docs" for path in (ROOT / "docs").glob("*.md")}
-    linked = {_target(folder, match[2]) for path, folder in sources.items() for match in LINK.finditer(path.read_text())}
+    sources = {ROOT / source: "" for source in PAGES} | dict.fromkeys((ROOT / "docs").glob("*.md"), "docs")
+    texts = [(folder, path.read_text()) for path, folder in sources.items()]
+    linked = {_target(folder, match[2]) for folder, text in texts for match in LINK.finditer(text)}
     for source, page in PAGES.items():
         files.append(File.generated(config, page, content=(ROOT / source).read_text()))
     for target in sorted(linked):
@@ -27,7 +28,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links as they are in the repository, whose pages start from another folder; those to folders become plain text."""
+    """The repository's links, whose pages start from another folder; those to folders become plain text."""
     folder = "" if page.file.src_path in PAGES.values() else "docs"
 
     def moved(match: re.Match[str]) -> str:

@@ -20,8 +20,8 @@ Score = Literal["hole_psnr", "psnr", "recall", "precision", "f1", "frechet"]  # 
 class Batch:
     """One worker's samples of one step.
 
-    images (N, 3, S, S) in [-1, 1]; masks (N, 1, S, S), 1 in the hole; draws (N,) in [0, 1): a number per sample, fixed by
-    seed, epoch and key, for losses that need chance whatever the number of workers.
+    images (N, 3, S, S) in [-1, 1]; masks (N, 1, S, S), 1 in the hole; draws (N,) in [0, 1): a number per sample, fixed
+    by seed, epoch and key, for losses that need chance whatever the number of workers.
     """
 
     keys: list[str]
