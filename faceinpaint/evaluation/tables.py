@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from faceinpaint.evaluation.figures import Estimate, Estimates, Figure, Frechet, MethodFigures, Metric, Metrics
 from faceinpaint.evaluation.statistics import HIGHER_IS_BETTER
+from faceinpaint.stages import STAGES
 
 LABELS: dict[Figure, str] = {
     "psnr": "PSNR",
@@ -31,9 +32,8 @@ DIGITS: dict[Figure, int] = {
     "identity": 3,
     "frechet": 3,
 }
-NAMES = {"two-stage": "Ours", "variant-1": "Variant 1", "variant-2": "Variant 2", "pconv": "PConv", "rfr": "RFR"}
-NAMES |= {"structure": "Stage 1 alone", "biharmonic": "Biharmonic", "navier-stokes": "Navier-Stokes"}
-NAMES |= {"telea": "Telea", "mean": "Mean colour"}
+NAMES: dict[str, str] = {facts.method: facts.label for facts in STAGES.values() if facts.method}
+NAMES |= {"biharmonic": "Biharmonic", "navier-stokes": "Navier-Stokes", "telea": "Telea", "mean": "Mean colour"}
 
 # The paper's tables 1 and 2: CelebA-HQ at 256 px, ten square masks whose sizes it does not give.
 PAPER: dict[str, dict[Figure, float]] = {
