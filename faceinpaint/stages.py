@@ -7,7 +7,7 @@ from typing import Literal
 
 Compared = Literal["pconv", "rfr"]  # methods of others: each is a stage and a method of that name
 Stage = Literal["generator", "structure", "texture", "variant-1", "variant-2", Compared, "detector"]
-Method = Literal["two-stage", "structure", "variant-1", "variant-2", Compared]
+Method = Literal["two-stage", "latent-optimisation", "structure", "variant-1", "variant-2", Compared]
 Kind = Literal["generator", "structure", "texture", "compared", "detector"]
 
 
@@ -29,7 +29,13 @@ class StageFacts:
 
 
 STAGES: dict[Stage, StageFacts] = {
-    "generator": StageFacts(kind="generator", shaped_by=("generator",), critics=("discriminator",)),
+    "generator": StageFacts(
+        kind="generator",
+        shaped_by=("generator",),
+        critics=("discriminator",),
+        method="latent-optimisation",
+        label="Latent optimisation",
+    ),
     "structure": StageFacts(
         kind="structure",
         shaped_by=("image_size", "generator", "encoder"),
