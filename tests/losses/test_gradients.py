@@ -31,6 +31,7 @@ DISTANCES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], float]] = {  # an
     "hole": (lambda a, b: reconstruction.hole_l1(a, b, MASK), 2),
     "valid": (lambda a, b: reconstruction.valid_l1(a, b, MASK), 2),
     "perceptual": (lambda a, b: baselines.perceptual([a, a[:, :2]], [b, b[:, :2]]), float("inf")),
+    "discounted": (lambda a, b: baselines.masked_l1(a, b, baselines.discount(MASK, 0.9)), 2),
     "style": (lambda a, b: baselines.style([a, a[:, :2]], [b, b[:, :2]]), float("inf")),
 }
 OTHERS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -39,11 +40,13 @@ OTHERS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "logistic generator": lambda a, b: adversarial.logistic_generator(critic(a)),
     "wasserstein critic": lambda a, b: adversarial.wasserstein_critic(critic(b), critic(a)),
     "wasserstein generator": lambda a, b: adversarial.wasserstein_generator(critic(a)),
+    "hinge critic": lambda a, b: adversarial.hinge_critic(critic(b) / 9, critic(a) / 9),
 }
 # Terms that are themselves made of gradients teach the critic: theirs are taken with respect to its weights.
 PENALTIES: dict[str, Callable[[Callable[[Tensor], Tensor], Tensor, Tensor], Tensor]] = {
     "r1": lambda judge, a, b: adversarial.r1_penalty(judge, a),
     "gradient penalty": lambda judge, a, b: adversarial.gradient_penalty(judge, a, b, MIX),
+    "gradient penalty in the hole": lambda judge, a, b: adversarial.gradient_penalty(judge, a, b, MIX, MASK),
 }
 
 

@@ -54,6 +54,20 @@ def test_gradient_penalty_lies_between_fake_and_real():
     torch.testing.assert_close(adversarial.gradient_penalty(judge, A, B, mix), expected)
 
 
+def test_gradient_penalty_of_a_hole_counts_its_pixels_alone():
+    mix = torch.tensor([0.25, 1.0])
+    between = (mix[:, None, None, None] * A + (1 - mix[:, None, None, None]) * B) * MASK
+    expected = (between.flatten(1).norm(dim=1) - 1).square().mean()
+    torch.testing.assert_close(adversarial.gradient_penalty(judge, A, B, mix, MASK), expected)
+
+
+def test_hinge_is_zero_beyond_the_margin():
+    real, fake = torch.tensor([2.0, 0.5, -1.0]), torch.tensor([-3.0, 0.25, -0.5])
+    expected = (0 + 0.5 + 2) / 3 + (0 + 1.25 + 0.5) / 3
+    assert adversarial.hinge_critic(real, fake).item() == pytest.approx(expected)
+    assert adversarial.hinge_critic(torch.tensor([1.0, 9.0]), torch.tensor([-1.0, -9.0])).item() == 0
+
+
 def test_r1_is_half_the_squared_gradient_at_real_pictures():
     torch.testing.assert_close(adversarial.r1_penalty(judge, A), A.square().sum((1, 2, 3)).mean() / 2)
 
