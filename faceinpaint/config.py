@@ -11,7 +11,13 @@ from typing import Annotated, Any, ClassVar, Literal
 import yaml
 from pydantic import Field, field_validator, model_validator
 
-from faceinpaint.compared_config import PConvConfig, RFRConfig
+from faceinpaint.compared_config import (
+    ContextEncoderConfig,
+    DeepFillV1Config,
+    DeepFillV2Config,
+    PConvConfig,
+    RFRConfig,
+)
 from faceinpaint.config_part import Part, Positive, PowerOfTwo, Ratio, StagePart, Weight
 from faceinpaint.names import Alignment, Backbone, Precision
 from faceinpaint.stages import STAGES, Stage
@@ -218,6 +224,9 @@ class Config(Part):
     texture: TextureConfig = TextureConfig()
     pconv: PConvConfig = PConvConfig()
     rfr: RFRConfig = RFRConfig()
+    context_encoder: ContextEncoderConfig = ContextEncoderConfig()
+    deepfill_v1: DeepFillV1Config = DeepFillV1Config()
+    deepfill_v2: DeepFillV2Config = DeepFillV2Config()
     detector: DetectorConfig = DetectorConfig()
     structure_loss: StructureLoss = StructureLoss()
     texture_loss: TextureLoss = TextureLoss()

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from torch import nn
 
 from faceinpaint.config import Config, TextureConfig
+from faceinpaint.models.baselines.context_encoder import ContextEncoder
+from faceinpaint.models.baselines.deepfill import DeepFill
 from faceinpaint.models.baselines.pconv import PConvUNet
 from faceinpaint.models.baselines.rfr import RFRNet
 from faceinpaint.models.critic import Critic
@@ -54,6 +56,11 @@ def build_critic(config: Config) -> Critic | Discriminator:
     return Discriminator(config.image_size, recipe.critic_channels, inputs=4)
 
 
+def build_context_encoder(config: Config) -> ContextEncoder:
+    part = config.context_encoder
+    return ContextEncoder(part.width, part.bottleneck, part.layers_for(config.image_size))
+
+
 def build_detector(config: Config) -> DamageDetector:
     return DamageDetector(config.detector.widths)
 
@@ -68,6 +75,9 @@ NETWORKS: dict[Stage, Callable[[Config], nn.Module]] = {
     "variant-2": lambda config: build_texture(config.texture_for("variant-2")),
     "pconv": lambda config: PConvUNet(config.pconv.width, config.pconv.layers),
     "rfr": lambda config: RFRNet(config.rfr.width, config.rfr.recurrences),
+    "context-encoder": build_context_encoder,
+    "deepfill-v1": lambda config: DeepFill(config.deepfill_v1.width, "none", config.deepfill_v1.rate),
+    "deepfill-v2": lambda config: DeepFill(config.deepfill_v2.width, config.deepfill_v2.gates, config.deepfill_v2.rate),
     "detector": build_detector,
 }
 

@@ -18,9 +18,9 @@ def patch_at(features, y, x, side, before):
     return padded[:, y : y + side, x : x + side]
 
 
-def slow_attention(features, mask):
+def slow_attention(features, mask, rate):
     """Yu 2018, section 4.1, for one sample with loops: (C, h, w) and mask (1, H, W) -> (C, h, w)."""
-    small = features[:, ::2, ::2]
+    small = features[:, ::rate, ::rate]
     _, height, width = small.shape
     cell = mask.shape[1] // height
     places = [(y, x) for y in range(height) for x in range(width)]
@@ -40,15 +40,17 @@ def slow_attention(features, mask):
             else 0
         )
         score = {(i, j): sum(near(i, j, step) for step in (-1, 0, 1)) for i in places for j in places}
-    out = F.pad(torch.zeros_like(features), (1, 1, 1, 1))
+    out = F.pad(torch.zeros_like(features), (2, 2, 2, 2))
+    before, side = rate // 2, 2 * rate  # of a patch: pixels above and left of its first value
     for j in places:
         raised = {i: math.exp(10 * (0 if touches(*i) else score[i, j])) for i in places}
         for i in places:
             if not touches(*i):
                 weight = raised[i] / sum(raised.values())
-                y, x = 2 * j[0], 2 * j[1]
-                out[:, y : y + 4, x : x + 4] += weight / 4 * patch_at(features, 2 * i[0], 2 * i[1], 4, 1)
-    return out[:, 1:-1, 1:-1]
+                y, x = rate * j[0] - before + 2, rate * j[1] - before + 2
+                copied = patch_at(features, rate * i[0], rate * i[1], side, before)
+                out[:, y : y + side, x : x + side] += weight / 4 * copied
+    return out[:, 2:-2, 2:-2]
 
 
 def holes(*boxes, size=32):
@@ -58,13 +60,15 @@ def holes(*boxes, size=32):
     return masks
 
 
-def test_contextual_attention_patch_by_patch():
+@pytest.mark.parametrize(("rate", "side"), [(2, 8), (1, 5)])
+def test_contextual_attention_patch_by_patch(rate, side):
     """Two samples with their own holes on maps of stride 4; the second hole is one pixel wide."""
     torch.manual_seed(0)
-    features = torch.randn(2, 3, 8, 8) * 0.3
-    masks = holes((8, 16, 8, 20), (30, 31, 2, 3))
-    expected = torch.stack([slow_attention(f, m) for f, m in zip(features, masks, strict=True)])
-    torch.testing.assert_close(contextual_attention(features, masks), expected, rtol=1e-4, atol=1e-5)
+    features = torch.randn(2, 3, side, side) * 0.3
+    masks = holes((8, 12, 12, 16), (14, 15, 2, 3), size=4 * side)
+    expected = torch.stack([slow_attention(f, m, rate) for f, m in zip(features, masks, strict=True)])
+    torch.testing.assert_close(contextual_attention(features, masks, rate), expected, rtol=1e-4, atol=1e-5)
+    assert all(each.any() for each in expected)
 
 
 def test_scores_are_propagated_along_rows_and_columns():

@@ -29,12 +29,12 @@ class DeepFill(nn.Module):
     "none" (v1), "full", a gate for each value (v2, equation 3 of Yu 2019), or "single", one for all channels of a
     position, which is lighter (Yi 2020, "Contextual residual aggregation", LWGC_sc). With gates, pictures end
     with tanh and the refinement sees the pasted picture alone, else they end with a clamp and it sees the mask too, as
-    the authors' codes have it.
+    the authors' codes have it. ``rate``: see :func:`contextual_attention`.
     """
 
-    def __init__(self, width: int = 32, gates: Gates = "none"):
+    def __init__(self, width: int = 32, gates: Gates = "none", rate: int = 2):
         super().__init__()
-        self.gated = gates != "none"
+        self.gated, self.rate = gates != "none", rate
         w = [width, 2 * width, 4 * width]
         self.coarse = nn.Sequential(
             *_encoder(5, [w[0], w[1], w[1], w[2], w[2]], gates), *_dilated(w[2], gates), *_decoder(w[2], w, gates)
@@ -52,12 +52,12 @@ class DeepFill(nn.Module):
         return composite(self.paint(images, masks)[1].to(images.dtype), images, masks)
 
     def paint(self, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        """The whole pictures (N, 3, S, S) in [-1, 1] of both networks, not pasted. S is a multiple of 8."""
+        """The whole pictures (N, 3, S, S) in [-1, 1] of both networks, not pasted. S is a multiple of 4 ``rate``."""
         marks = torch.cat([torch.ones_like(masks), masks], 1)  # the ones show where the picture ends
         coarse = self._picture(self.coarse(torch.cat([images * (1 - masks), marks], 1)))
         pasted = composite(coarse.to(images.dtype), images, masks)
         seen = pasted if self.gated else torch.cat([pasted, marks], 1)
-        attended = self.attended(contextual_attention(self.attending(seen), masks))
+        attended = self.attended(contextual_attention(self.attending(seen), masks, self.rate))
         return coarse, self._picture(self.refined(torch.cat([self.hallucination(seen), attended], 1)))
 
     def _picture(self, x: Tensor) -> Tensor:

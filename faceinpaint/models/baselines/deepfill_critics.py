@@ -12,7 +12,8 @@ class DenseCritic(nn.Module):
     """DeepFill v1's critic of pictures, or of windows at the hole (Yu 2018, section 3.2): (N, 3, S, S) -> (N,).
 
     Unbounded, higher is more real. One 5x5 convolution of stride 2 per width, then one dense layer, so ``side`` S is
-    fixed. The authors' widths: 64, 128, 256, 256 for the picture and 64, 128, 256, 512 for the window.
+    fixed (without the authors' bias, which no difference of scores shows). Their widths: 64, 128, 256, 256 for the
+    picture and 64, 128, 256, 512 for the window.
     """
 
     def __init__(self, widths: Sequence[int], side: int):
@@ -21,7 +22,7 @@ class DenseCritic(nn.Module):
         for channels, width in zip((3, *widths), widths, strict=False):
             layers += [nn.Conv2d(channels, width, 5, 2, 2), nn.LeakyReLU(0.2)]
             side = (side + 1) // 2
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * side**2, 1))
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * side**2, 1, bias=False))
 
     def forward(self, images: Tensor) -> Tensor:
         return self.layers(images).squeeze(1)
