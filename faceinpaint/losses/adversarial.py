@@ -1,5 +1,4 @@
-"""Adversarial terms: StyleGAN2's for the generator stage, WGAN-GP for the texture stage (section 4.4), a hinge for
-SN-PatchGAN."""
+"""Adversarial terms: StyleGAN2's for the generator stage, WGAN-GP (section 4.4) and others for the texture stage."""
 
 from __future__ import annotations
 
@@ -55,6 +54,11 @@ def wasserstein_generator(fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Hinge loss of scores of any shape (Yu 2019, section 3.4): E[relu(1 - real)] + E[relu(1 + fake)]. At least 0."""
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+
 def gradient_penalty(critic: Judge, real: Tensor, fake: Tensor, mix: Tensor, mask: Tensor | None = None) -> Tensor:
     """GP (Gulrajani 2017): (|grad D| - 1)^2 between real and fake pictures. At least 0.
 
@@ -66,11 +70,3 @@ def gradient_penalty(critic: Judge, real: Tensor, fake: Tensor, mix: Tensor, mas
     if mask is not None:
         gradient = gradient * mask
     return (gradient.float().flatten(1).norm(dim=1) - 1).square().mean()
-
-
-def hinge_critic(real: Tensor, fake: Tensor) -> Tensor:
-    """E[ReLU(1 - D(real))] + E[ReLU(1 + D(fake))] of scores of any shape (Yu 2019, equation 4). At least 0.
-
-    The generator's side is :func:`wasserstein_generator`.
-    """
-    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()

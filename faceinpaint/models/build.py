@@ -11,7 +11,7 @@ from faceinpaint.models.baselines.context_encoder import ContextEncoder
 from faceinpaint.models.baselines.deepfill import DeepFill
 from faceinpaint.models.baselines.pconv import PConvUNet
 from faceinpaint.models.baselines.rfr import RFRNet
-from faceinpaint.models.critic import Critic
+from faceinpaint.models.critic import Critic, PatchCritic
 from faceinpaint.models.detector import DamageDetector
 from faceinpaint.models.encoder import StyleEncoder
 from faceinpaint.models.structure import StructureReconstructor, input_channels
@@ -48,12 +48,16 @@ def build_texture(recipe: TextureConfig) -> TextureGenerator:
     )
 
 
-def build_critic(config: Config) -> Critic | Discriminator:
-    """The texture stage's: the paper's, or StyleGAN2's, which sees the mask beside the picture."""
+def build_critic(config: Config) -> Critic | PatchCritic | Discriminator:
+    """The texture stage's: the paper's, or one that sees the mask beside the picture."""
     recipe = config.texture
-    if recipe.critic == "wgan-gp":
-        return Critic(recipe.critic_widths)
-    return Discriminator(config.image_size, recipe.critic_channels, inputs=4)
+    match recipe.critic:
+        case "wgan-gp":
+            return Critic(recipe.critic_widths)
+        case "patch":
+            return PatchCritic(recipe.critic_widths)
+        case "stylegan2":
+            return Discriminator(config.image_size, recipe.critic_channels, inputs=4)
 
 
 def build_context_encoder(config: Config) -> ContextEncoder:

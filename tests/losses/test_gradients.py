@@ -38,9 +38,9 @@ OTHERS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "total variation": lambda a, b: baselines.total_variation(a, MASK),
     "logistic discriminator": lambda a, b: adversarial.logistic_discriminator(critic(b), critic(a)),
     "logistic generator": lambda a, b: adversarial.logistic_generator(critic(a)),
+    "hinge discriminator": lambda a, b: adversarial.hinge_discriminator(critic(b), critic(a)),
     "wasserstein critic": lambda a, b: adversarial.wasserstein_critic(critic(b), critic(a)),
     "wasserstein generator": lambda a, b: adversarial.wasserstein_generator(critic(a)),
-    "hinge critic": lambda a, b: adversarial.hinge_critic(critic(b) / 9, critic(a) / 9),
 }
 # Terms that are themselves made of gradients teach the critic: theirs are taken with respect to its weights.
 PENALTIES: dict[str, Callable[[Callable[[Tensor], Tensor], Tensor, Tensor], Tensor]] = {

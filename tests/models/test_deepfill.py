@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from faceinpaint.models.baselines.contextual_attention import contextual_attention, propagated
 from faceinpaint.models.baselines.deepfill import Conv, DeepFill
-from faceinpaint.models.baselines.deepfill_critics import DenseCritic, PatchCritic
+from faceinpaint.models.baselines.deepfill_critics import DenseCritic, PatchGAN
 
 
 def patch_at(features, y, x, side, before):
@@ -121,7 +121,7 @@ def test_paper_sizes():
         window, whole = DenseCritic((64, 128, 256, 512), 128), DenseCritic((64, 128, 256, 256), 256)
     assert (count(v1), count(v2), count(light)) == (3_601_542, 4_052_478, 2_051_289)
     assert (window.layers[-1].in_features, whole.layers[-1].in_features) == (512 * 8 * 8, 256 * 16 * 16)
-    assert PatchCritic((8, 16, 32, 32, 32, 32))(torch.zeros(1, 4, 256, 256)).shape == (1, 32, 4, 4)
+    assert PatchGAN((8, 16, 32, 32, 32, 32))(torch.zeros(1, 4, 256, 256)).shape == (1, 32, 4, 4)
 
 
 @torch.no_grad()
@@ -141,7 +141,7 @@ def test_both_pictures_lie_in_range(gates):
 def test_the_patch_critic_is_normalised_in_every_layer():
     """Miyato 2018: each kernel, as a matrix, has the largest singular value 1, however large its weights grow."""
     torch.manual_seed(3)
-    critic = PatchCritic((8, 16, 16))
+    critic = PatchGAN((8, 16, 16))
     layers = [module for module in critic.modules() if isinstance(module, torch.nn.Conv2d)]
     assert len(layers) == 3
     for layer in layers:

@@ -28,11 +28,11 @@ class DenseCritic(nn.Module):
         return self.layers(images).squeeze(1)
 
 
-class PatchCritic(nn.Module):
+class PatchGAN(nn.Module):
     """SN-PatchGAN (Yu 2019, section 3.3): a score for each of many patches, higher is more real.
 
     Picture and mask side by side (N, 4, S, S) -> (N, C, s, s). One spectrally normalised 5x5 convolution (Miyato 2018)
-    of stride 2 per width; the last one's channels and positions all are scores. The authors' widths: 64, 128, 256, 256,
+    of stride 2 per width; all channels and positions of the last are scores. The authors' widths: 64, 128, 256, 256,
     256, 256.
     """
 

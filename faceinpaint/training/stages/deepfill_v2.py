@@ -9,7 +9,7 @@ from faceinpaint.config import Config
 from faceinpaint.losses import adversarial
 from faceinpaint.losses.reconstruction import l1
 from faceinpaint.models.baselines.deepfill import DeepFill
-from faceinpaint.models.baselines.deepfill_critics import PatchCritic
+from faceinpaint.models.baselines.deepfill_critics import PatchGAN
 from faceinpaint.models.build import build_network
 from faceinpaint.stages import Stage
 from faceinpaint.tensors import composite
@@ -24,7 +24,7 @@ class DeepFillV2Trainee(ContestTrainee):
     The critic sees composite and mask. Its hinge loss is the paper's equation 4; the authors' code takes half of it.
     """
 
-    def __init__(self, config: Config, stage: Stage, network: DeepFill, critic: PatchCritic):
+    def __init__(self, config: Config, stage: Stage, network: DeepFill, critic: PatchGAN):
         self.network, self.critic = network, critic
         part = config.deepfill_v2
         weights = {"l1": part.l1, "coarse_l1": part.coarse_l1, "adversarial": part.adversarial}
@@ -43,7 +43,7 @@ class DeepFillV2Trainee(ContestTrainee):
         with torch.no_grad():
             fake = self.network(batch.images, batch.masks)
         scores = self._scores(torch.cat([batch.images, fake]), torch.cat([batch.masks, batch.masks]))
-        return {"hinge": adversarial.hinge_critic(*scores.chunk(2))}
+        return {"hinge": adversarial.hinge_discriminator(*scores.chunk(2))}
 
     def _scores(self, pictures: Tensor, masks: Tensor) -> Tensor:
         return self.critic(torch.cat([pictures, masks], 1)).float()
@@ -53,4 +53,4 @@ def make_trainee(stage: Stage, config: Config, sources: Sources) -> DeepFillV2Tr
     network = build_network(config, stage)
     assert isinstance(network, DeepFill)
     sources.fill(stage, network)
-    return DeepFillV2Trainee(config, stage, network, PatchCritic(config.deepfill_v2.critic_widths))
+    return DeepFillV2Trainee(config, stage, network, PatchGAN(config.deepfill_v2.critic_widths))
