@@ -1,14 +1,20 @@
 """DeepFill: contextual attention patch by patch, gates and spectral norms by their equations, sizes as published."""
 
+import gzip
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch.nn import functional as F
 
+from faceinpaint.errors import InputError
 from faceinpaint.models.baselines.contextual_attention import contextual_attention, propagated
 from faceinpaint.models.baselines.deepfill import Conv, DeepFill
 from faceinpaint.models.baselines.deepfill_critics import DenseCritic, PatchGAN
+
+MANIFESTS = json.loads(gzip.decompress((Path(__file__).parent / "public_checkpoints.json.gz").read_bytes()))
 
 
 def patch_at(features, y, x, side, before):
@@ -161,3 +167,29 @@ def test_a_dense_critic_scores_each_picture():
     scores = critic(pictures)
     assert scores.shape == (3,)
     torch.testing.assert_close(scores[1:2], critic(pictures[1:2]))
+
+
+def test_public_files_load(tmp_path):
+    """Keys and shapes of the public files; v2's holds a constant of the attention too."""
+    states = {
+        version: {
+            key: torch.full(shape, float(i)) for i, (key, shape) in enumerate(MANIFESTS[version]["state_dict"].items())
+        }
+        for version in ("deepfill_v1", "deepfill_v2")
+    }
+    first, second = states.values()
+    torch.save(first, tmp_path / "gen.pt")
+    torch.save({"G": {"stage2.contextual_attention.fuse_weight": torch.eye(3), **second}, "D": {}}, tmp_path / "v2.pth")
+    v1, v2 = DeepFill.from_public(tmp_path / "gen.pt"), DeepFill.from_public(tmp_path / "v2.pth")
+    assert (v1.gated, v2.gated) == (False, True)
+    assert torch.equal(v1.coarse[18].bias, first["coarse_generator.conv17.conv.bias"])
+    assert torch.equal(v1.attending[5].conv.weight, first["fine_generator.pmconv6.conv.weight"])
+    assert torch.equal(v2.hallucination[9].conv.weight, second["stage2.conv_conv_bn5.conv.weight"])
+    assert torch.equal(v2.attended[1].conv.bias, second["stage2.ca_conv_bn5.conv.bias"])
+    torch.save({"G": first}, tmp_path / "v2.pth")
+    with pytest.raises(InputError, match="shape"):
+        DeepFill.from_public(tmp_path / "v2.pth")
+    del first["coarse_generator.conv1.conv.bias"]
+    torch.save(first, tmp_path / "gen.pt")
+    with pytest.raises(InputError, match="holds 83 tensors, not the 84 of"):
+        DeepFill.from_public(tmp_path / "gen.pt")

@@ -8,14 +8,17 @@ convolution". The two share one layout; layers, widths and rates are those of th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from faceinpaint.errors import InputError
 from faceinpaint.models.baselines.contextual_attention import contextual_attention
+from faceinpaint.models.state_dict import load_exactly, read_checkpoint
 from faceinpaint.tensors import composite
 
 Gates = Literal["none", "full", "single"]
@@ -46,6 +49,24 @@ class DeepFill(nn.Module):
         )
         self.attended = nn.Sequential(Conv(w[2], w[2], gates=gates), Conv(w[2], w[2], gates=gates))
         self.refined = nn.Sequential(*_decoder(2 * w[2], w, gates))
+
+    @classmethod
+    def from_public(cls, path: str | Path) -> DeepFill:
+        """The network of a public PyTorch file, whose keys are ours in another name and the same order.
+
+        v1: ``gen_*.pt`` of github.com/daa233/generative-inpainting-pytorch; v2: ``states_pt_*.pth`` of
+        github.com/nipponjo/deepfillv2-pytorch. Raises :class:`InputError` for absent, damaged, refused and other files.
+        """
+        content = read_checkpoint(path)
+        second = isinstance(content.get("G"), Mapping)
+        state = [value for key, value in (content["G"] if second else content).items() if "fuse_weight" not in str(key)]
+        with torch.device("meta"):
+            network = cls(24, "full") if second else cls()
+        names = list(network.state_dict())
+        if len(state) != len(names):
+            raise InputError(f"{path} holds {len(state)} tensors, not the {len(names)} of DeepFill's generator")
+        load_exactly(network, dict(zip(names, state, strict=True)), path)
+        return network.eval()
 
     def forward(self, images: Tensor, masks: Tensor) -> Tensor:
         """Images (N, 3, S, S) in [-1, 1], masks (N, 1, S, S) with 1 in the hole -> restored pictures alike."""
