@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Compared = Literal["pconv", "rfr"]  # methods of others: each is a stage and a method of that name
+Compared = Literal[
+    "pconv", "rfr", "context-encoder", "deepfill-v1", "deepfill-v2"
+]  # methods of others: each is a stage and a method of that name
 Stage = Literal["generator", "structure", "texture", "variant-1", "variant-2", Compared, "detector"]
 Method = Literal["two-stage", "latent-optimisation", "structure", "variant-1", "variant-2", Compared]
 Kind = Literal["generator", "structure", "texture", "compared", "detector"]
@@ -20,7 +22,7 @@ class StageFacts:
     """
 
     kind: Kind
-    shaped_by: tuple[str, ...]  # fields of the configuration that shape its network
+    shaped_by: tuple[str, ...]  # fields of the configuration that shape its network, a compared method's own first
     builds_on: Stage | None = None  # the earlier stage whose weights it starts with
     holds_earlier: bool = False  # its own file holds that stage's network too
     critics: tuple[Literal["discriminator"], ...] = ()  # networks of its checkpoints that must fit beside its own
@@ -53,6 +55,14 @@ STAGES: dict[Stage, StageFacts] = {
     ),
     "pconv": StageFacts(kind="compared", shaped_by=("pconv",), method="pconv", label="PConv"),
     "rfr": StageFacts(kind="compared", shaped_by=("rfr",), method="rfr", label="RFR"),
+    "context-encoder": StageFacts(
+        kind="compared",
+        shaped_by=("context_encoder", "image_size"),
+        method="context-encoder",
+        label="Context Encoder",
+    ),
+    "deepfill-v1": StageFacts(kind="compared", shaped_by=("deepfill_v1",), method="deepfill-v1", label="DeepFill v1"),
+    "deepfill-v2": StageFacts(kind="compared", shaped_by=("deepfill_v2",), method="deepfill-v2", label="DeepFill v2"),
     "detector": StageFacts(kind="detector", shaped_by=("detector",)),
 }
 
