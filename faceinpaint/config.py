@@ -1,28 +1,20 @@
 """Everything a run needs, as frozen, validated models; :mod:`faceinpaint.load_config` reads them.
 
-Reading order: the parts of the model, the losses, the training stages, then :class:`Config`.
+Reading order: the parts of the model, the losses, the training stages, then :class:`Config`. The parts of compared
+methods are in :mod:`faceinpaint.compared_config`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from faceinpaint.compared_config import PConvConfig, RFRConfig
+from faceinpaint.config_part import Part, Positive, PowerOfTwo, Ratio, StagePart, Weight
 from faceinpaint.names import Alignment, Backbone, Precision
 from faceinpaint.stages import STAGES, Stage
-
-Positive = Annotated[int, Field(gt=0)]
-Weight = Annotated[float, Field(ge=0)]
-Ratio = Annotated[float, Field(ge=0, le=1)]
-PowerOfTwo = Literal[8, 16, 32, 64, 128, 256, 512, 1024]
-
-
-class Part(BaseModel):
-    """A frozen piece of configuration that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class GeneratorConfig(Part):
@@ -91,22 +83,14 @@ class TextureConfig(Part):
         return self
 
 
-class PConvConfig(Part):
-    """Partial-convolution U-Net (Liu 2018)."""
-
-    width: Positive = 64  # channels of the first layer; doubled up to 8 x
-    layers: Annotated[int, Field(ge=3, le=8)] = 8  # encoder layers, each of stride 2; the paper's eight suit 256+ px
-
-
-class RFRConfig(Part):
-    """Recurrent feature reasoning (Li 2020)."""
-
-    width: Positive = 64
-    recurrences: Positive = 6
-
-
-class DetectorConfig(Part):
+class DetectorConfig(StagePart):
     """The damage detector, and the tiles that it learns from."""
+
+    # From noise it needs many tiles: these are 300,000.
+    usual_training: ClassVar[dict[str, Any]] = {
+        "steps": 4_700, "batch": 64, "lr": 0.0015, "schedule": "cosine", "warmup": 100, "clip": 1.0,
+        "ema_pictures": 4000,
+    }  # fmt: skip
 
     widths: tuple[Positive, Positive, Positive, Positive] = (24, 48, 96, 112)  # at 1/2, 1/4, 1/8, 1/16 resolution
     tile: Annotated[int, Field(ge=64, multiple_of=16)] = 160  # side of a training tile, pixels
@@ -202,12 +186,6 @@ class StageTraining(Part):
     fine_tune_from: Ratio = 1.0  # pconv, rfr: share of the run after which encoder batch norm is frozen
 
 
-# From noise it needs many tiles: these are 300,000.
-DETECTOR_TRAINING = {
-    "steps": 4_700, "batch": 64, "lr": 0.0015, "schedule": "cosine", "warmup": 100, "clip": 1.0, "ema_pictures": 4000
-}  # fmt: skip
-
-
 class GanTraining(Part):
     """Regularisers of generator training (Karras 2020); lazy: each acts every ``r1_every`` or ``path_every`` steps."""
 
@@ -258,9 +236,15 @@ class Config(Part):
 
     @field_validator("train", mode="before")
     @classmethod
-    def _detector_has_settings(cls, train: Any) -> Any:
-        """The detector depends on no other stage: a configuration that does not mention it gets its usual settings."""
-        return {"detector": DETECTOR_TRAINING, **train} if isinstance(train, dict) else train
+    def _usual_settings(cls, train: Any) -> Any:
+        """A stage that a configuration does not mention gets the usual settings of the part that shapes it, if any."""
+        parts = {stage: cls.model_fields[facts.shaped_by[0]].annotation for stage, facts in STAGES.items()}
+        usual = {
+            stage: part.usual_training
+            for stage, part in parts.items()
+            if isinstance(part, type) and issubclass(part, StagePart)
+        }
+        return {**usual, **train} if isinstance(train, dict) else train
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Config:

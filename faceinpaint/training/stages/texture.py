@@ -8,14 +8,17 @@ from torch.nn import functional as F
 
 from faceinpaint.config import Config
 from faceinpaint.losses import adversarial
-from faceinpaint.losses.perceptual import FeatureLoss, PerceptualDistance
+from faceinpaint.losses.perceptual import FeatureLoss, PerceptualDistance, load_features, load_perceptual
 from faceinpaint.losses.reconstruction import hole_l1, l1
+from faceinpaint.models.build import build_critic, build_texture
 from faceinpaint.models.critic import Critic
 from faceinpaint.models.structure import StructureReconstructor, shrunk
 from faceinpaint.models.stylegan2 import Discriminator
 from faceinpaint.models.texture import TextureGenerator
 from faceinpaint.models.two_stage import First, TwoStage
 from faceinpaint.models.window import Windows
+from faceinpaint.stages import Stage
+from faceinpaint.training.stages.sources import Sources
 from faceinpaint.training.stages.structure import StructureTerms
 from faceinpaint.training.trainee import Batch, Losses, Phase, adam
 
@@ -30,14 +33,14 @@ class TextureTrainee:
     def __init__(
         self,
         config: Config,
-        stage: str,
+        stage: Stage,
         structure: StructureReconstructor | None,
         texture: TextureGenerator,
         critic: Critic | Discriminator,
         features: FeatureLoss | None,
         perceptual: PerceptualDistance | None,
     ):
-        self.settings = config.train[stage]  # type: ignore[index]  # stage is one of the texture stages
+        self.settings = config.train[stage]
         self.stage, self.loss, self.gan = stage, config.texture_loss, config.gan
         self.critic, self.features, self.perceptual = critic, features, perceptual
         self.model = TwoStage(structure, texture, config.match_paste)
@@ -165,3 +168,15 @@ class TextureTrainee:
         if side is None or side >= masks.shape[-1]:
             return Windows.whole(len(batch), masks.shape[-1], masks.device)
         return Windows.at(masks, side, batch.draws)
+
+
+def make_trainee(stage: Stage, config: Config, sources: Sources) -> TextureTrainee:
+    """A second stage that starts from the weights of ``sources.begin``."""
+    recipe = config.texture_for(stage)
+    structure = sources.structure(config) if recipe.structure else None
+    texture, critic = build_texture(recipe), build_critic(config)
+    sources.fill(sources.begin, texture)
+    terms = config.texture_loss
+    features = load_features(config.feature_backbone) if terms.perceptual else None
+    lpips = load_perceptual(config.lpips_backbone) if terms.lpips or terms.structure else None
+    return TextureTrainee(config, stage, structure, texture, critic, features, lpips)
