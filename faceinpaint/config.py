@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import yaml
 from pydantic import Field, field_validator, model_validator
 
-from faceinpaint.compared_config import PConvConfig, RFRConfig
+from faceinpaint.compared_config import EdgeConnectConfig, PConvConfig, RFRConfig, SPGNetConfig, StructureFlowConfig
 from faceinpaint.config_part import Part, Positive, PowerOfTwo, Ratio, StagePart, Weight
 from faceinpaint.names import Alignment, Backbone, Precision
 from faceinpaint.stages import STAGES, Stage
@@ -218,6 +218,9 @@ class Config(Part):
     texture: TextureConfig = TextureConfig()
     pconv: PConvConfig = PConvConfig()
     rfr: RFRConfig = RFRConfig()
+    edgeconnect: EdgeConnectConfig = EdgeConnectConfig()
+    structureflow: StructureFlowConfig = StructureFlowConfig()
+    spg_net: SPGNetConfig = SPGNetConfig()
     detector: DetectorConfig = DetectorConfig()
     structure_loss: StructureLoss = StructureLoss()
     texture_loss: TextureLoss = TextureLoss()

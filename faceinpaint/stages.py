@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Compared = Literal["pconv", "rfr"]  # methods of others: each is a stage and a method of that name
+Compared = Literal[
+    "pconv", "rfr", "edgeconnect", "structureflow", "spg-net"
+]  # methods of others: each is a stage and a method of that name
 Stage = Literal["generator", "structure", "texture", "variant-1", "variant-2", Compared, "detector"]
 Method = Literal["two-stage", "structure", "variant-1", "variant-2", Compared]
 Kind = Literal["generator", "structure", "texture", "compared", "detector"]
@@ -26,6 +28,7 @@ class StageFacts:
     critics: tuple[Literal["discriminator"], ...] = ()  # networks of its checkpoints that must fit beside its own
     method: Method | None = None  # what restores with it
     label: str = ""  # that method's name in tables and plots
+    labels: bool = False  # it learns from pictures with label maps
 
 
 STAGES: dict[Stage, StageFacts] = {
@@ -47,6 +50,11 @@ STAGES: dict[Stage, StageFacts] = {
     ),
     "pconv": StageFacts(kind="compared", shaped_by=("pconv",), method="pconv", label="PConv"),
     "rfr": StageFacts(kind="compared", shaped_by=("rfr",), method="rfr", label="RFR"),
+    "edgeconnect": StageFacts(kind="compared", shaped_by=("edgeconnect",), method="edgeconnect", label="EdgeConnect"),
+    "structureflow": StageFacts(
+        kind="compared", shaped_by=("structureflow",), method="structureflow", label="StructureFlow"
+    ),
+    "spg-net": StageFacts(kind="compared", shaped_by=("spg_net",), method="spg-net", label="SPG-Net", labels=True),
     "detector": StageFacts(kind="detector", shaped_by=("detector",)),
 }
 

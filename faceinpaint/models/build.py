@@ -7,8 +7,11 @@ from collections.abc import Callable
 from torch import nn
 
 from faceinpaint.config import Config, TextureConfig
+from faceinpaint.models.baselines.edgeconnect import EdgeConnect
 from faceinpaint.models.baselines.pconv import PConvUNet
 from faceinpaint.models.baselines.rfr import RFRNet
+from faceinpaint.models.baselines.spgnet import SPGNet
+from faceinpaint.models.baselines.structureflow import StructureFlow
 from faceinpaint.models.critic import Critic
 from faceinpaint.models.detector import DamageDetector
 from faceinpaint.models.encoder import StyleEncoder
@@ -68,6 +71,16 @@ NETWORKS: dict[Stage, Callable[[Config], nn.Module]] = {
     "variant-2": lambda config: build_texture(config.texture_for("variant-2")),
     "pconv": lambda config: PConvUNet(config.pconv.width, config.pconv.layers),
     "rfr": lambda config: RFRNet(config.rfr.width, config.rfr.recurrences),
+    "edgeconnect": lambda config: EdgeConnect(
+        config.edgeconnect.width, config.edgeconnect.blocks, config.edgeconnect.sigma
+    ),
+    "structureflow": lambda config: StructureFlow(
+        config.structureflow.width,
+        config.structureflow.structure_blocks,
+        config.structureflow.texture_blocks,
+        config.structureflow.scale,
+    ),
+    "spg-net": lambda config: SPGNet(config.spg_net.classes, config.spg_net.width, config.spg_net.halvings),
     "detector": build_detector,
 }
 

@@ -6,6 +6,7 @@ import itertools
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from faceinpaint.device import lay_out
@@ -16,9 +17,12 @@ def freeze(model: nn.Module, dtype: torch.dtype, memory_format: torch.memory_for
     """Ready a model for restoring under autocast to ``dtype`` (or without, in float32), in place.
 
     ``model`` is on its device and in evaluation mode; neither may change afterwards, nor its weights. Batch norms are
-    folded, modulated kernels scaled, and weights cast here as autocast would at every call.
+    folded, modulated and spectrally normed kernels scaled, and weights cast here as autocast would at every call.
     """
     model.requires_grad_(False)
+    for module in list(model.modules()):
+        if parametrize.is_parametrized(module):  # by spectral norm, whose largest singular value does not move either
+            parametrize.remove_parametrizations(module, "weight")
     fold_batch_norms(model)
     for module in model.modules():
         if isinstance(module, ModulatedConv2d):
