@@ -6,8 +6,8 @@ import itertools
 
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.parametrize import is_parametrized
 
 from faceinpaint.device import lay_out
 from faceinpaint.models.ops import ModulatedConv2d
@@ -17,17 +17,14 @@ def freeze(model: nn.Module, dtype: torch.dtype, memory_format: torch.memory_for
     """Ready a model for restoring under autocast to ``dtype`` (or without, in float32), in place.
 
     ``model`` is on its device and in evaluation mode; neither may change afterwards, nor its weights. Batch norms are
-    folded, modulated and spectrally normed kernels scaled, and weights cast here as autocast would at every call.
+    folded, modulated kernels scaled, and weights cast here as autocast would at every call.
     """
     model.requires_grad_(False)
-    for module in list(model.modules()):
-        if parametrize.is_parametrized(module):  # by spectral norm, whose largest singular value does not move either
-            parametrize.remove_parametrizations(module, "weight")
     fold_batch_norms(model)
     for module in model.modules():
         if isinstance(module, ModulatedConv2d):
             module.fix(dtype)
-        elif isinstance(module, nn.Conv2d | nn.Linear):
+        elif isinstance(module, nn.Conv2d | nn.Linear) and not is_parametrized(module):  # spectral norm needs float32
             module.to(dtype)
     lay_out(model, memory_format)
 

@@ -19,7 +19,7 @@ MASKS[0, :, 8:20, 4:16] = 1
 MASKS[1, :, 2:12, 15:30] = 1
 
 
-@pytest.fixture(scope="module", params=["two-stage", "pconv", "rfr"])
+@pytest.fixture(scope="module", params=["two-stage", "pconv", "rfr", "edgeconnect", "spg-net"])
 def network(request: pytest.FixtureRequest) -> nn.Module:
     torch.manual_seed(0)
     config = load_preset("tiny")
