@@ -9,6 +9,10 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.linalg import splu
 
+Cut = tuple[slice, slice]  # rows, columns
+ALL, EARLIER, LATER = slice(None), slice(None, -1), slice(1, None)
+ACROSS: tuple[Cut, Cut] = (ALL, EARLIER), (ALL, LATER)  # every pixel with a right neighbour, and those neighbours
+DOWN: tuple[Cut, Cut] = (EARLIER, ALL), (LATER, ALL)
 SHALLOW = 2  # pixels from a hole's middle to its edge: a deeper one is filled at half the size first
 
 
@@ -91,7 +95,7 @@ def diffused(
     number = np.full(hole.shape, -1)
     number[hole] = np.arange(hole.sum())
     wanted = slopes or (np.zeros((1, 1, 1)), np.zeros((1, 1, 1)))
-    pairs = [(np.s_[:, :-1], np.s_[:, 1:], across, wanted[0]), (np.s_[:-1], np.s_[1:], down, wanted[1])]
+    pairs = [(*ACROSS, across, wanted[0]), (*DOWN, down, wanted[1])]
     count, channels = hole.sum(), u.shape[2]
     entries, diagonal, known = [], np.zeros(count), np.zeros((count, channels))
     for first, second, weights, slope in pairs:

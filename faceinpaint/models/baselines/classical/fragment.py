@@ -71,8 +71,8 @@ def _example(
         errors = np.where(whole_places(known, height, width), differences(picture, target, confidence), np.inf)
         if errors.min() < best:
             best = errors.min()
-            y, x = np.unravel_index(errors.argmin(), errors.shape)
-            found = picture[y : y + height, x : x + width]
+            top, left = np.unravel_index(errors.argmin(), errors.shape)
+            found = picture[top : top + height, left : left + width]
     return found
 
 

@@ -10,7 +10,14 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
-from faceinpaint.models.baselines.classical.common import around_hole, composite, evenly_diffused, smooth_fill
+from faceinpaint.models.baselines.classical.common import (
+    ACROSS,
+    DOWN,
+    around_hole,
+    composite,
+    evenly_diffused,
+    smooth_fill,
+)
 from faceinpaint.models.baselines.classical.search import differences, whole_places
 
 REGIONS = 3  # source regions at most for one part of the hole
@@ -100,7 +107,7 @@ def _join(
     apart = np.abs(laid - new).sum(axis=2)
     own, other, price = [], [], []
     data = np.zeros((2, part.sum()))  # what a pixel costs with the laid and with the new region
-    for first, second in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+    for first, second in (ACROSS, DOWN):
         both = part[first] & part[second]
         own.append(number[first][both])
         other.append(number[second][both])
@@ -142,7 +149,7 @@ def blended(regions: list[np.ndarray], labels: np.ndarray, part: np.ndarray, pic
     Between pixels of two regions, the slope is the mean of both regions' slopes.
     """
     slopes = []
-    for axis, (first, second) in enumerate(((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:]))):
+    for axis, (first, second) in enumerate((ACROSS, DOWN)):
         own = np.stack([np.diff(region, axis=1 - axis) for region in regions])
         ends = [np.take_along_axis(own, labels[each][None, ..., None], axis=0)[0] for each in (first, second)]
         inside = [part[each][..., None] for each in (first, second)]
