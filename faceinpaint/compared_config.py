@@ -75,3 +75,65 @@ class DeepFillV2Config(StagePart):
     l1: Weight = 1.0
     coarse_l1: Weight = 1.0
     adversarial: Weight = 1.0
+
+
+class EdgeConnectConfig(StagePart):
+    """Edges first, then colours (Nazeri 2019)."""
+
+    usual_training: ClassVar[dict[str, Any]] = {
+        "steps": 2_000_000, "batch": 8, "lr": 0.0001, "critic_lr": 0.00001, "betas": [0.0, 0.9]
+    }  # fmt: skip
+
+    width: Positive = 64  # channels of the first layer of each network
+    blocks: Positive = 8  # residual blocks of each network
+    critic_width: Positive = 64
+    sigma: float = Field(default=2.0, gt=0)  # of Canny's filter, pixels; the paper's suits 256 px
+    guided_from: Ratio = 0.5  # share of the run after which colours follow drawn edges instead of the true ones
+    edge_adversarial: Weight = 1.0
+    feature_matching: Weight = 10.0
+    l1: Weight = 1.0
+    adversarial: Weight = 0.1
+    perceptual: Weight = 0.1
+    style: Weight = 250.0
+
+
+class StructureFlowConfig(StagePart):
+    """Smooth structure first, then texture by appearance flow (Ren 2019)."""
+
+    usual_training: ClassVar[dict[str, Any]] = {
+        "steps": 2_000_000, "batch": 12, "lr": 0.0001, "betas": [0.0, 0.999]
+    }  # fmt: skip
+
+    width: Annotated[int, Field(ge=2, multiple_of=2)] = 64  # channels of the first layers
+    structure_blocks: Positive = 4  # residual blocks before each doubling
+    texture_blocks: Positive = 2
+    critic_width: Positive = 64
+    scale: float = Field(default=3.0, gt=0)  # of the smoothing's window, pixels; the paper's suits 256 px
+    guided_from: Ratio = 0.5  # share of the run after which texture follows the made structure instead of the true one
+    structure_l1: Weight = 4.0
+    structure_adversarial: Weight = 1.0
+    l1: Weight = 5.0
+    correctness: Weight = 0.25  # of where the flow samples
+    adversarial: Weight = 1.0
+
+
+class SPGNetConfig(StagePart):
+    """Labels first, then colours (Song 2018)."""
+
+    usual_training: ClassVar[dict[str, Any]] = {
+        "steps": 500_000, "batch": 8, "lr": 0.0002, "betas": [0.5, 0.999]
+    }  # fmt: skip
+
+    classes: Annotated[int, Field(ge=2, le=256)] = 19  # of label maps; 19: CelebAMask-HQ
+    width: Positive = 64  # channels of the first layer of each network, doubled at each halving
+    halvings: Annotated[int, Field(ge=1, le=6)] = 4  # of the picture; the paper's suit 256 px
+    critic_width: Positive = 64
+    critic_scales: Annotated[int, Field(ge=1, le=3)] = 3
+    labels_given: Ratio = 0.5  # share of samples whose labels outside the hole are given; restoring has none
+    guided_from: Ratio = 0.5  # share of the run after which colours follow predicted labels instead of the true ones
+    cross_entropy: Weight = 1.0  # ours: the first network must label the picture outside the hole as well
+    label_adversarial: Weight = 1.0
+    label_matching: Weight = 10.0  # of the critic's features
+    adversarial: Weight = 1.0
+    perceptual: Weight = 10.0
+    l1: Weight = 0.0  # ours, in the hole

@@ -15,8 +15,11 @@ from faceinpaint.compared_config import (
     ContextEncoderConfig,
     DeepFillV1Config,
     DeepFillV2Config,
+    EdgeConnectConfig,
     PConvConfig,
     RFRConfig,
+    SPGNetConfig,
+    StructureFlowConfig,
 )
 from faceinpaint.config_part import Part, Positive, PowerOfTwo, Ratio, StagePart, Weight
 from faceinpaint.names import Alignment, Backbone, Precision
@@ -232,6 +235,9 @@ class Config(Part):
     context_encoder: ContextEncoderConfig = ContextEncoderConfig()
     deepfill_v1: DeepFillV1Config = DeepFillV1Config()
     deepfill_v2: DeepFillV2Config = DeepFillV2Config()
+    edgeconnect: EdgeConnectConfig = EdgeConnectConfig()
+    structureflow: StructureFlowConfig = StructureFlowConfig()
+    spg_net: SPGNetConfig = SPGNetConfig()
     detector: DetectorConfig = DetectorConfig()
     structure_loss: StructureLoss = StructureLoss()
     texture_loss: TextureLoss = TextureLoss()

@@ -70,3 +70,22 @@ def gradient_penalty(critic: Judge, real: Tensor, fake: Tensor, mix: Tensor, mas
     if mask is not None:
         gradient = gradient * mask
     return (gradient.float().flatten(1).norm(dim=1) - 1).square().mean()
+
+
+def least_squares_critic(real: Tensor, fake: Tensor) -> Tensor:
+    """LSGAN (Mao 2017): half of (real - 1)^2 + fake^2, of scores of any shape. At least 0."""
+    return ((real - 1).square().mean() + fake.square().mean()) / 2
+
+
+def least_squares_generator(fake: Tensor) -> Tensor:
+    """LSGAN (Mao 2017): (fake - 1)^2. At least 0."""
+    return (fake - 1).square().mean()
+
+
+def feature_matching(fake: list[Tensor], real: list[Tensor]) -> Tensor:
+    """Mean absolute difference of a critic's features, summed over its layers (Nazeri 2019, equation 4). At least 0.
+
+    ``real`` is what is matched: it gets no gradient.
+    """
+    pairs = zip(fake, real, strict=True)
+    return torch.stack([(a.float() - b.detach().float()).abs().mean() for a, b in pairs]).sum()

@@ -16,8 +16,11 @@ from faceinpaint.training.stages import (
     deepfill_v1,
     deepfill_v2,
     detector,
+    edgeconnect,
     generator,
+    spgnet,
     structure,
+    structureflow,
     texture,
 )
 from faceinpaint.training.stages.sources import Sources
@@ -35,6 +38,9 @@ TRAINEES: dict[Stage, Callable[[Stage, Config, Sources], Trainee]] = {
     "context-encoder": context_encoder.make_trainee,
     "deepfill-v1": deepfill_v1.make_trainee,
     "deepfill-v2": deepfill_v2.make_trainee,
+    "edgeconnect": edgeconnect.make_trainee,
+    "structureflow": structureflow.make_trainee,
+    "spg-net": spgnet.make_trainee,
     "detector": detector.make_trainee,
 }
 
