@@ -11,7 +11,16 @@ from typing import Annotated, Any, ClassVar, Literal
 import yaml
 from pydantic import Field, field_validator, model_validator
 
-from faceinpaint.compared_config import EdgeConnectConfig, PConvConfig, RFRConfig, SPGNetConfig, StructureFlowConfig
+from faceinpaint.compared_config import (
+    ContextEncoderConfig,
+    DeepFillV1Config,
+    DeepFillV2Config,
+    EdgeConnectConfig,
+    PConvConfig,
+    RFRConfig,
+    SPGNetConfig,
+    StructureFlowConfig,
+)
 from faceinpaint.config_part import Part, Positive, PowerOfTwo, Ratio, StagePart, Weight
 from faceinpaint.names import Alignment, Backbone, Precision
 from faceinpaint.stages import STAGES, Stage
@@ -64,8 +73,9 @@ class TextureConfig(Part):
     residual: bool = True  # paint on top of the first stage's picture (section 4.1)
     structure: bool = True  # False: no first stage (variant 1); the hole comes in grey
     see_first: bool = False  # the first stage's whole picture as three more input channels
-    critic: Literal["wgan-gp", "stylegan2"] = "wgan-gp"  # stylegan2: logistic loss and lazy R1, sees the mask too
-    critic_widths: tuple[Positive, ...] = (64, 128, 256, 256, 256)  # of the wgan-gp critic
+    # patch: SN-PatchGAN's hinge loss at the hole; stylegan2: logistic loss and lazy R1. Both see the mask too.
+    critic: Literal["wgan-gp", "patch", "stylegan2"] = "wgan-gp"
+    critic_widths: tuple[Positive, ...] = (64, 128, 256, 256, 256)  # of the wgan-gp and the patch critic
     critic_channels: dict[int, Positive] | None = None  # resolution -> channels of the stylegan2 critic
 
     @model_validator(mode="after")
@@ -113,7 +123,8 @@ class TextureLoss(Part):
 
     Ours (the paper's 0): ``hole``, an L1 over hole pixels by the picture's element count, ``lpips``, and ``structure``,
     the first stage's own loss (section 3.2) where both stages are trained together. ``window``: side in pixels of a
-    window at the hole in which ``perceptual`` and ``lpips`` are taken; None: the whole picture, as in the paper.
+    window at the hole in which ``perceptual``, ``lpips`` and the patch critic look; None: the whole picture, as in the
+    paper.
     """
 
     perceptual: Weight = 10.0
@@ -178,6 +189,9 @@ class StageTraining(Part):
     ema_pictures: float = Field(default=10_000, gt=0)  # half-life of the weights' moving average, in pictures
     tune_generator: bool = False  # structure stage only: train the generator too
     tune_structure: Weight = 0.0  # texture stage only: train the first stage too, at this share of lr
+    crop: Positive | None = (
+        None  # texture stages: side of the part at the hole that is trained on; None: the whole picture
+    )
     max_loss: float = Field(default=1e6, gt=0)  # a loss or gradient norm beyond it counts as diverged
     bad_steps: int = Field(default=0, ge=0)  # diverged steps that are skipped before the run stops
     batch_norm: Literal["per-worker", "sync", "frozen"] = "per-worker"  # statistics: see docs/training.md
@@ -218,6 +232,9 @@ class Config(Part):
     texture: TextureConfig = TextureConfig()
     pconv: PConvConfig = PConvConfig()
     rfr: RFRConfig = RFRConfig()
+    context_encoder: ContextEncoderConfig = ContextEncoderConfig()
+    deepfill_v1: DeepFillV1Config = DeepFillV1Config()
+    deepfill_v2: DeepFillV2Config = DeepFillV2Config()
     edgeconnect: EdgeConnectConfig = EdgeConnectConfig()
     structureflow: StructureFlowConfig = StructureFlowConfig()
     spg_net: SPGNetConfig = SPGNetConfig()
@@ -256,6 +273,10 @@ class Config(Part):
         sizes = {2**i for i in range(2, self.image_size.bit_length())}
         if self.texture.critic == "stylegan2" and set(self.texture.critic_channels or {}) != sizes:
             raise ValueError(f"texture.critic_channels must name resolutions {sorted(sizes)}")
+        for stage, settings in self.train.items():
+            step = self.texture.patch * self.texture.strides[-1]
+            if settings.crop and (settings.crop % step or self.texture.critic == "stylegan2"):
+                raise ValueError(f"train.{stage}.crop is a multiple of {step}, and not for critic stylegan2")
         missing = sorted(set(STAGES) - set(self.train))
         if missing:
             raise ValueError(f"train has no settings for {', '.join(missing)}")

@@ -44,6 +44,8 @@ def export_onnx(weights: str | None, output: str, method: str = "two-stage") -> 
         import onnxscript  # noqa: F401
     except ImportError as missing:
         raise InputError(f"export needs the package {missing.name}: {PACKAGES}") from None
+    if method == "latent-optimisation":
+        raise InputError("method latent-optimisation searches by gradients, which an ONNX file cannot: choose another")
     inpainter = Inpainter.load(weights, method, device="cpu")
     check_writable(output.rpartition("/")[0] or ".")
     model = Restoration(inpainter.model).eval()

@@ -1,4 +1,4 @@
-"""Adversarial terms: StyleGAN2's for the generator stage, WGAN-GP for the texture stage (section 4.4)."""
+"""Adversarial terms: StyleGAN2's for the generator stage, WGAN-GP (section 4.4) and others for the texture stage."""
 
 from __future__ import annotations
 
@@ -54,14 +54,21 @@ def wasserstein_generator(fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
-def gradient_penalty(critic: Judge, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Hinge loss of scores of any shape (Yu 2019, section 3.4): E[relu(1 - real)] + E[relu(1 + fake)]. At least 0."""
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+
+def gradient_penalty(critic: Judge, real: Tensor, fake: Tensor, mix: Tensor, mask: Tensor | None = None) -> Tensor:
     """GP (Gulrajani 2017): (|grad D| - 1)^2 between real and fake pictures. At least 0.
 
-    ``mix`` (N,) in [0, 1] says how far from fake to real each sample lies. Pass the unwrapped critic: this
-    differentiates twice.
+    ``mix`` (N,) in [0, 1] says how far from fake to real each sample lies. ``mask`` (N, 1, H, W): only the gradient at
+    its pixels counts (Yu 2018, equation 3). Pass the unwrapped critic: this differentiates twice.
     """
     between = fake.detach().lerp(real.detach(), mix.to(real.dtype)[:, None, None, None]).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    if mask is not None:
+        gradient = gradient * mask
     return (gradient.float().flatten(1).norm(dim=1) - 1).square().mean()
 
 

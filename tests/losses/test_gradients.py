@@ -31,6 +31,7 @@ DISTANCES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], float]] = {  # an
     "hole": (lambda a, b: reconstruction.hole_l1(a, b, MASK), 2),
     "valid": (lambda a, b: reconstruction.valid_l1(a, b, MASK), 2),
     "perceptual": (lambda a, b: baselines.perceptual([a, a[:, :2]], [b, b[:, :2]]), float("inf")),
+    "discounted": (lambda a, b: baselines.masked_l1(a, b, baselines.discount(MASK, 0.9)), 2),
     "feature matching": (lambda a, b: adversarial.feature_matching([a, a[:, :2]], [b, b[:, :2]]), float("inf")),
     "style": (lambda a, b: baselines.style([a, a[:, :2]], [b, b[:, :2]]), float("inf")),
 }
@@ -38,6 +39,7 @@ OTHERS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "total variation": lambda a, b: baselines.total_variation(a, MASK),
     "logistic discriminator": lambda a, b: adversarial.logistic_discriminator(critic(b), critic(a)),
     "logistic generator": lambda a, b: adversarial.logistic_generator(critic(a)),
+    "hinge discriminator": lambda a, b: adversarial.hinge_discriminator(critic(b), critic(a)),
     "wasserstein critic": lambda a, b: adversarial.wasserstein_critic(critic(b), critic(a)),
     "least-squares critic": lambda a, b: adversarial.least_squares_critic(critic(b), critic(a)),
     "least-squares generator": lambda a, b: adversarial.least_squares_generator(critic(a)),
@@ -47,6 +49,7 @@ OTHERS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 PENALTIES: dict[str, Callable[[Callable[[Tensor], Tensor], Tensor, Tensor], Tensor]] = {
     "r1": lambda judge, a, b: adversarial.r1_penalty(judge, a),
     "gradient penalty": lambda judge, a, b: adversarial.gradient_penalty(judge, a, b, MIX),
+    "gradient penalty in the hole": lambda judge, a, b: adversarial.gradient_penalty(judge, a, b, MIX, MASK),
 }
 
 

@@ -42,6 +42,11 @@ def test_wasserstein_terms():
     assert adversarial.wasserstein_generator(fake).item() == pytest.approx(-0.25)
 
 
+def test_hinge_stops_where_the_critic_is_sure():
+    real, fake = torch.tensor([[1.5, 0.25]]), torch.tensor([[-2.0, 0.5]])
+    assert adversarial.hinge_discriminator(real, fake).item() == pytest.approx((0 + 0.75) / 2 + (0 + 1.5) / 2)
+
+
 def judge(pictures):
     """A critic whose gradient is known: sum(x^2) / 2 has gradient x."""
     return pictures.square().sum((1, 2, 3)) / 2
@@ -52,6 +57,13 @@ def test_gradient_penalty_lies_between_fake_and_real():
     between = mix[:, None, None, None] * A + (1 - mix[:, None, None, None]) * B
     expected = (between.flatten(1).norm(dim=1) - 1).square().mean()
     torch.testing.assert_close(adversarial.gradient_penalty(judge, A, B, mix), expected)
+
+
+def test_gradient_penalty_of_a_hole_counts_its_pixels_alone():
+    mix = torch.tensor([0.25, 1.0])
+    between = (mix[:, None, None, None] * A + (1 - mix[:, None, None, None]) * B) * MASK
+    expected = (between.flatten(1).norm(dim=1) - 1).square().mean()
+    torch.testing.assert_close(adversarial.gradient_penalty(judge, A, B, mix, MASK), expected)
 
 
 def test_r1_is_half_the_squared_gradient_at_real_pictures():

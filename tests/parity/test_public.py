@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from faceinpaint.models.arcface import ArcFace
 from faceinpaint.models.baselines.edgeconnect import EdgeConnect
+from faceinpaint.models.baselines.context_encoder import ContextEncoder
+from faceinpaint.models.baselines.deepfill import DeepFill
 from faceinpaint.models.baselines.pconv import PConvUNet
 from faceinpaint.models.baselines.rfr import RFRNet
 from faceinpaint.models.baselines.structureflow import StructureFlow
@@ -109,3 +111,35 @@ def test_networks_of_guided_methods_equal_public(
         assert_public(name, output, 1e-3)  # what a flow samples jumps where it crosses from cell to cell
     else:
         assert_public(name, output)
+
+
+def loaded(network: nn.Module, public: str) -> nn.Module:
+    """``network``, which fits the public file in order, with formula-defined kernels that let every layer count."""
+    shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    assert list(shapes.values()) == [tuple(shape) for shape in MANIFESTS[public]["state_dict"].values()]
+    state = {key: value * (1.5 if value.dim() == 4 else 1) for key, value in formula_state(shapes).items()}
+    load_exactly(network, state, "formula")
+    return network.eval()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("version", "phase"), [("v1", 6), ("v2", 7)])
+def test_deepfill_equals_public(version: str, phase: int) -> None:
+    """Both pictures of each network; the public code knows one mask for all samples."""
+    with torch.device("meta"):
+        network = DeepFill() if version == "v1" else DeepFill(24, "full")
+    masks = torch.zeros(2, 1, 64, 64)
+    masks[:, :, 16:40, 16:40] = 1
+    images = sines(2 * 3 * 64 * 64, phase).reshape(2, 3, 64, 64)
+    filled = loaded(network, f"deepfill_{version}")
+    assert isinstance(filled, DeepFill)
+    assert_public(f"deepfill-{version}", torch.cat(filled.paint(images, masks)))
+
+
+@torch.no_grad()
+def test_context_encoder_equals_public() -> None:
+    """The public network of a centre hole: the encoder of 128 px and the decoder of 64 px."""
+    with torch.device("meta"):
+        network = nn.Sequential(ContextEncoder().encoder, ContextEncoder(layers=4).decoder)
+    images = sines(2 * 3 * 128 * 128, phase=8).reshape(2, 3, 128, 128)
+    assert_public("context-encoder", loaded(network, "context_encoder")(images))
