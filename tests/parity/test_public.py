@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from faceinpaint.models.arcface import ArcFace
-from faceinpaint.models.baselines.edgeconnect import EdgeConnect
 from faceinpaint.models.baselines.context_encoder import ContextEncoder
 from faceinpaint.models.baselines.deepfill import DeepFill
+from faceinpaint.models.baselines.edgeconnect import EdgeConnect
 from faceinpaint.models.baselines.pconv import PConvUNet
 from faceinpaint.models.baselines.rfr import RFRNet
 from faceinpaint.models.baselines.structureflow import StructureFlow
