@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from faceinpaint.config import Config
 from faceinpaint.losses import adversarial
@@ -49,30 +50,31 @@ class DeepFillV1Trainee(ContestTrainee):
         coarse, picture = (each.float() for each in self.network.paint(truth, masks))
         discounted, known = discount(masks, self.part.gamma), 1 - masks
         pasted, window = composite(picture, truth, masks), self._window(batch)
-        scores = (self.critic(pasted), self.window_critic(window.cut(pasted)))
+        scores = self.critic(pasted).float() + self.window_critic(window.cut(pasted)).float()
         return {
             "hole": masked_l1(picture, truth, discounted),
             "valid": masked_l1(picture, truth, known),
             "coarse_hole": masked_l1(coarse, truth, discounted),
             "coarse_valid": masked_l1(coarse, truth, known),
-            "adversarial": sum(adversarial.wasserstein_generator(each.float()) for each in scores),
+            "adversarial": adversarial.wasserstein_generator(scores),
         }
 
     def critic_losses(self, batch: Batch) -> Losses:
-        real, masks, window = batch.images, batch.masks, self._window(batch)
+        real, masks, draws, cut = batch.images, batch.masks, batch.draws, self._window(batch).cut
         with torch.no_grad():
             fake = self.network(real, masks)
-        whole = (self.critic, real, fake, masks)
-        hole = (self.window_critic, *(window.cut(each) for each in (real, fake, masks)))
-        names, terms = ("critic", "window_critic"), {}
-        for name, (critic, true, false, mask) in zip(names, (whole, hole), strict=True):
-            terms[name] = adversarial.wasserstein_critic(critic(true).float(), critic(false).float())
-            penalty = adversarial.gradient_penalty(critic, true, false, batch.draws, mask)
-            terms["gradient_penalty"] = terms.get("gradient_penalty", 0) + penalty
-        return terms
+        critic, penalty = _judged(self.critic, real, fake, masks, draws)
+        window_critic, window_penalty = _judged(self.window_critic, cut(real), cut(fake), cut(masks), draws)
+        return {"critic": critic, "window_critic": window_critic, "gradient_penalty": penalty + window_penalty}
 
     def _window(self, batch: Batch) -> Windows:
         return Windows.at(batch.masks, batch.masks.shape[-1] // 2, batch.draws)
+
+
+def _judged(critic: DenseCritic, real: Tensor, fake: Tensor, mask: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
+    """One critic's term, and the penalty of its gradient in the hole."""
+    term = adversarial.wasserstein_critic(critic(real).float(), critic(fake).float())
+    return term, adversarial.gradient_penalty(critic, real, fake, mix, mask)
 
 
 def make_trainee(stage: Stage, config: Config, sources: Sources) -> DeepFillV1Trainee:
