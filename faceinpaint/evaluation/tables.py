@@ -34,6 +34,8 @@ DIGITS: dict[Figure, int] = {
 }
 NAMES: dict[str, str] = {facts.method: facts.label for facts in STAGES.values() if facts.method}
 NAMES |= {"biharmonic": "Biharmonic", "navier-stokes": "Navier-Stokes", "telea": "Telea", "mean": "Mean colour"}
+NAMES |= {"curvature": "Curvature", "coherence": "Coherence", "fragment": "Fragments", "quilting": "Quilting"}
+NAMES |= {"photomontage": "Photomontage"}
 
 # The paper's tables 1 and 2: CelebA-HQ at 256 px, ten square masks whose sizes it does not give.
 PAPER: dict[str, dict[Figure, float]] = {
