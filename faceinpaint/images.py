@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -24,6 +25,17 @@ def crop_to(picture: np.ndarray, size: int, crop: Crop | None = None) -> np.ndar
     if cut.shape[:2] == (size, size):
         return np.ascontiguousarray(cut)
     return np.asarray(Image.fromarray(cut).resize((size, size), Image.Resampling.LANCZOS))
+
+
+def halved(picture: np.ndarray, least: int) -> np.ndarray:
+    """uint8 (H, W, C) averaged over 2 x 2 pixels as often as its longer side keeps ``least`` pixels.
+
+    A last odd row or column is left out. Many times as fast as scaling all pixels by a fraction.
+    """
+    while max(picture.shape[:2]) >= 2 * least and min(picture.shape[:2]) >= 2:
+        height, width = picture.shape[0] // 2, picture.shape[1] // 2
+        picture = cv2.resize(picture[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+    return picture
 
 
 def cut_out(picture: np.ndarray, crop: Crop | None) -> np.ndarray:

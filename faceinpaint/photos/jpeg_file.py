@@ -23,7 +23,10 @@ class JpegFile(PhotoFile):
     lossless = False
 
     def __init__(self, data: bytes):
-        data = jpeg.ended(data)
+        self.end = jpeg.end_of(data)
+        if self.end is None:
+            data = jpeg.ended(data)
+            self.end = jpeg.end_of(data)
         super().__init__(data)
         self.file = opened(data)
         if self.file.mode not in MODES:
@@ -36,7 +39,7 @@ class JpegFile(PhotoFile):
         self.dpi = self.file.info.get("dpi")
 
     def decode(self) -> Decoded:
-        samples = load(self.file) if self.file.mode == "CMYK" else jpeg.decode(self.data)
+        samples = load(self.file) if self.file.mode == "CMYK" else jpeg.decode(self.data, self.end)
         return Decoded(samples=samples, mode=self.file.mode, profile=self.file.info.get("icc_profile"))
 
     def encode(self, decoded: Decoded | None, change: Change, xmp: bytes) -> Written:
@@ -62,7 +65,7 @@ class JpegFile(PhotoFile):
         return Written(data=data, fidelity=fidelity, dropped=notes + self.left_behind())
 
     def left_behind(self) -> list[str]:
-        return stale.jpeg_tail(self.data[jpeg.end_of(self.data) or len(self.data) :])
+        return stale.jpeg_tail(self.data[self.end or len(self.data) :])
 
     def _recoded(self, decoded: Decoded, change: Change, edit: jpeg.Edit) -> bytes:
         """Coded anew with the same tables, chroma sampling and scan kind, where the encoder has them."""
