@@ -127,9 +127,10 @@ def _closed(grown: np.ndarray) -> np.ndarray:
 def _paint(hole: np.ndarray, picture: np.ndarray, marker: tuple[int, int, int] | None) -> np.ndarray | None:
     """Y, Cr, Cb of the paint; None where the hole's own pixels are not of one colour."""
     if marker is None:
-        pixels = picture[hole > 0].astype(np.float32)
-        middle = np.median(pixels, axis=0)
-        if np.percentile(np.abs(pixels - middle).max(1), 75) > UNIFORM:
+        channels = np.ascontiguousarray(picture[hole > 0].T)  # one by one: several times as fast
+        middle = np.median(channels, axis=1).astype(np.float32)
+        off = np.abs(channels - middle[:, None])
+        if np.percentile(np.maximum(np.maximum(off[0], off[1]), off[2]), 75) > UNIFORM:
             return None
         red, green, blue = (int(level) for level in middle)
         marker = red, green, blue

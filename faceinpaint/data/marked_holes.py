@@ -155,9 +155,10 @@ def _grown(
         grown = upright(grow_to_damage(inside, damage), subject.orientation)
     else:
         grown = grow_by(soft, reading.grow)
-    if cv2.countNonZero(grown) == grown.size:  # a picture without a valid pixel cannot be restored
-        grown = core
-    return Hole(grown, cv2.countNonZero(grown) - cv2.countNonZero(core))
+    marked, filled = cv2.countNonZero(core), cv2.countNonZero(grown)
+    if filled == grown.size:  # a picture without a valid pixel cannot be restored
+        grown, filled = core, marked
+    return Hole(grown, filled - marked)
 
 
 def _transparent(alpha: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

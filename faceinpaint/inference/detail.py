@@ -81,7 +81,10 @@ def _gathered(
     index[guide.cells] = np.arange(len(guide.cells))
     steps_x, steps_y = _steps(patch, guide)
     height, width = invalid.shape
-    valid, channels = ~invalid.ravel(), [np.ascontiguousarray(channel).ravel() for channel in np.moveaxis(residual, 2, 0)]
+    valid, channels = (
+        ~invalid.ravel(),
+        [np.ascontiguousarray(channel).ravel() for channel in np.moveaxis(residual, 2, 0)],
+    )
     top, left = np.floor(down).astype(int), np.floor(along).astype(int)
     total, sums, squares = np.zeros(len(y), np.float32), *np.zeros((2, 3, len(y)), np.float32)
     for dv, du in ((0, 0), (0, 1), (1, 0), (1, 1)):

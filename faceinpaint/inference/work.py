@@ -25,7 +25,7 @@ from faceinpaint.inference.compose import Plan, compose, plan_for
 from faceinpaint.inference.confidence import confidence
 from faceinpaint.inference.guide import Guide
 from faceinpaint.inference.row import LedgerRow, Status
-from faceinpaint.inference.thumbs import thumbnail
+from faceinpaint.inference.thumbs import hole_thumbnail, thumbnail
 from faceinpaint.photos.coding import PhotoFile
 from faceinpaint.photos.photo import Part, Photo, encode_photo, open_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
@@ -168,7 +168,7 @@ def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
     small = halved(rgb, HALVED)
     plan = _routed(rgb, hole, small, settings)
     row.faces = plan.routes.faces
-    thumbnails = {"before": thumbnail(small), "hole": thumbnail(hole * 255)}
+    thumbnails = {"before": thumbnail(small), "hole": hole_thumbnail(hole)}
     return Examined(row=row, data=data, plan=plan, part=_part_of(photo, view, plan), thumbnails=thumbnails)
 
 
