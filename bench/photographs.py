@@ -31,9 +31,11 @@ from faceinpaint.memory import keep_freed
 RESULTS = Path(__file__).parent / "results.json"
 SIZE = (4032, 3024)
 HOLE = (1670, 690, 300, 200)  # x, y, width, height: nose and mouth of the portrait
+SPECK = (3900, 2990, 9, 9)  # in a picture's last rows
 GRAIN = 2.5  # levels of noise, as cameras have it
 CODINGS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 92},
+    "JPEG, a speck at its lower end too": {"quality": 92},
     "JPEG, progressive": {"quality": 92, "progressive": True},
     "PNG": {},
     "TIFF, LZW": {"compression": "tiff_lzw"},
@@ -64,7 +66,7 @@ def _row(picture: Image.Image, name: str, options: dict[str, Any], rounds: int) 
     data = _encoded(picture, kind, options)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "masks").mkdir()
-        _mask().save(f"{folder}/masks/a.png")
+        _mask(HOLE, *([SPECK] if "speck" in name else [])).save(f"{folder}/masks/a.png")
         settings = Settings(output=folder, masks=parse_masks(f"{folder}/masks"), image_size=64, alignment="celeba")
         examined = examine("a", data, None, settings)
         assert examined.row.faces == 1, examined.row
@@ -90,14 +92,14 @@ def _row(picture: Image.Image, name: str, options: dict[str, Any], rounds: int) 
 def _finished(examined: Examined, settings: Settings) -> None:
     row = replace(examined.row)
     finish(Painted(examined=replace(examined, row=row), patches=examined.plan.crops), settings)
-    assert row.status == "restored", row
+    assert row.status in ("restored", "restored-fallback"), row
 
 
-def _mask() -> Image.Image:
-    """White where the hole is, of single bits, as people draw them."""
-    x, y, width, height = HOLE
+def _mask(*boxes: tuple[int, int, int, int]) -> Image.Image:
+    """White where holes are, of single bits, as people draw them."""
     mask = np.zeros((SIZE[1], SIZE[0]), np.uint8)
-    mask[y : y + height, x : x + width] = 255
+    for x, y, width, height in boxes:
+        mask[y : y + height, x : x + width] = 255
     return Image.fromarray(mask).convert("1")
 
 

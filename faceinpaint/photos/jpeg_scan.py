@@ -3,8 +3,8 @@
 A baseline JPEG is one run of Huffman codes, unit by unit in rows (ITU-T T.81, annexes A.2 and F.1.2). What a unit's
 codes are depends on its own coefficients and on the DC values of the unit before it. So a change in some rows leaves
 the codes of all units behind the first untouched one as they were, moved by some bits. The rows down to two below the
-change are taken out as a JPEG of their own (:meth:`Scan.upper`), changed, and put back before the rest (:func:`joined`). The
-place where the rest begins is found by the codes of the last row.
+change are taken out as a JPEG of their own (:meth:`Scan.upper`), changed, and put back before the rest
+(:func:`joined`). The place where the rest begins is found by the codes of the last row.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import simplejpeg
 
-BASELINE, FRAMES = (0xC0, 0xC1), (0xC4, 0xC8, 0xCC)  # frames of Huffman's code; markers among them that are no frames
+BASELINE, TABLES = (0xC0, 0xC1), (0xC4, 0xC8, 0xCC)  # frames of Huffman's code; no frames, but of such numbers
 RESTARTS, SCAN, IMAGE_END = 0xDD, 0xDA, 0xD9
 BLOCK = 8
 ROWS_BELOW = 2  # of units, below the last change: one may start from changed DC values, the next one does not
@@ -64,9 +64,9 @@ def scan_of(data: bytes) -> Scan | None:
         marker = data[place + 1]
         if marker in BASELINE:
             frame = place
-        elif marker == RESTARTS and any(data[place + 4 : place + 6]):
-            return None
-        elif 0xC0 <= marker <= 0xCF and marker not in FRAMES:
+        elif (0xC0 <= marker <= 0xCF and marker not in TABLES) or (
+            marker == RESTARTS and any(data[place + 4 : place + 6])
+        ):
             return None
         if marker == SCAN:
             return _scan(data, frame, place)
