@@ -15,9 +15,10 @@ from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.load_config import load_preset
 from faceinpaint.models import build
 from faceinpaint.models.two_stage import TwoStage
+from faceinpaint.stages import METHODS, Method
 from faceinpaint.tensors import mask_to_float
 
-Case = tuple[str, str, Precision, int]  # preset, method, precision, batch
+Case = tuple[str, Method, Precision, int]  # preset, method, precision, batch
 
 
 def rows(preset: str, rounds: int) -> list[dict[str, Any]]:
@@ -57,12 +58,12 @@ def forward(case: Case) -> Callable[[], Any]:
     return lambda: inpainter.restore_batch(images, masks)
 
 
-def network(config: Config, method: str) -> torch.nn.Module:
+def network(config: Config, method: Method) -> torch.nn.Module:
     """Seeded, untrained: speed does not depend on what was learnt."""
     torch.manual_seed(0)
     if method == "two-stage":
         return TwoStage(build.build_structure(config), build.build_texture(config.texture), config.match_paste)
-    return build.build_baseline(config, method)
+    return build.build_network(config, METHODS[method])
 
 
 def pictures(size: int, batch: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,28 +1,20 @@
 """Everything a run needs, as frozen, validated models; :mod:`faceinpaint.load_config` reads them.
 
-Reading order: the parts of the model, the losses, the training stages, then :class:`Config`.
+Reading order: the parts of the model, the losses, the training stages, then :class:`Config`. The parts of compared
+methods are in :mod:`faceinpaint.compared_config`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from faceinpaint.compared_config import PConvConfig, RFRConfig
+from faceinpaint.config_part import Part, Positive, PowerOfTwo, Ratio, StagePart, Weight
 from faceinpaint.names import Alignment, Backbone, Precision
 from faceinpaint.stages import STAGES, Stage
-
-Positive = Annotated[int, Field(gt=0)]
-Weight = Annotated[float, Field(ge=0)]
-Ratio = Annotated[float, Field(ge=0, le=1)]
-PowerOfTwo = Literal[8, 16, 32, 64, 128, 256, 512, 1024]
-
-
-class Part(BaseModel):
-    """A frozen piece of configuration that refuses unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class GeneratorConfig(Part):
@@ -72,8 +64,9 @@ class TextureConfig(Part):
     residual: bool = True  # paint on top of the first stage's picture (section 4.1)
     structure: bool = True  # False: no first stage (variant 1); the hole comes in grey
     see_first: bool = False  # the first stage's whole picture as three more input channels
-    critic: Literal["wgan-gp", "stylegan2"] = "wgan-gp"  # stylegan2: logistic loss and lazy R1, sees the mask too
-    critic_widths: tuple[Positive, ...] = (64, 128, 256, 256, 256)  # of the wgan-gp critic
+    # patch: SN-PatchGAN's hinge loss at the hole; stylegan2: logistic loss and lazy R1. Both see the mask too.
+    critic: Literal["wgan-gp", "patch", "stylegan2"] = "wgan-gp"
+    critic_widths: tuple[Positive, ...] = (64, 128, 256, 256, 256)  # of the wgan-gp and the patch critic
     critic_channels: dict[int, Positive] | None = None  # resolution -> channels of the stylegan2 critic
 
     @model_validator(mode="after")
@@ -91,22 +84,14 @@ class TextureConfig(Part):
         return self
 
 
-class PConvConfig(Part):
-    """Partial-convolution U-Net (Liu 2018)."""
-
-    width: Positive = 64  # channels of the first layer; doubled up to 8 x
-    layers: Annotated[int, Field(ge=3, le=8)] = 8  # encoder layers, each of stride 2; the paper's eight suit 256+ px
-
-
-class RFRConfig(Part):
-    """Recurrent feature reasoning (Li 2020)."""
-
-    width: Positive = 64
-    recurrences: Positive = 6
-
-
-class DetectorConfig(Part):
+class DetectorConfig(StagePart):
     """The damage detector, and the tiles that it learns from."""
+
+    # From noise it needs many tiles: these are 300,000.
+    usual_training: ClassVar[dict[str, Any]] = {
+        "steps": 4_700, "batch": 64, "lr": 0.0015, "schedule": "cosine", "warmup": 100, "clip": 1.0,
+        "ema_pictures": 4000,
+    }  # fmt: skip
 
     widths: tuple[Positive, Positive, Positive, Positive] = (24, 48, 96, 112)  # at 1/2, 1/4, 1/8, 1/16 resolution
     tile: Annotated[int, Field(ge=64, multiple_of=16)] = 160  # side of a training tile, pixels
@@ -129,7 +114,8 @@ class TextureLoss(Part):
 
     Ours (the paper's 0): ``hole``, an L1 over hole pixels by the picture's element count, ``lpips``, and ``structure``,
     the first stage's own loss (section 3.2) where both stages are trained together. ``window``: side in pixels of a
-    window at the hole in which ``perceptual`` and ``lpips`` are taken; None: the whole picture, as in the paper.
+    window at the hole in which ``perceptual``, ``lpips`` and the patch critic look; None: the whole picture, as in the
+    paper.
     """
 
     perceptual: Weight = 10.0
@@ -194,18 +180,15 @@ class StageTraining(Part):
     ema_pictures: float = Field(default=10_000, gt=0)  # half-life of the weights' moving average, in pictures
     tune_generator: bool = False  # structure stage only: train the generator too
     tune_structure: Weight = 0.0  # texture stage only: train the first stage too, at this share of lr
+    crop: Positive | None = (
+        None  # texture stages: side of the part at the hole that is trained on; None: the whole picture
+    )
     max_loss: float = Field(default=1e6, gt=0)  # a loss or gradient norm beyond it counts as diverged
     bad_steps: int = Field(default=0, ge=0)  # diverged steps that are skipped before the run stops
     batch_norm: Literal["per-worker", "sync", "frozen"] = "per-worker"  # statistics: see docs/training.md
     flip: bool = True  # random mirror
     jitter: JitterConfig = JitterConfig()
     fine_tune_from: Ratio = 1.0  # pconv, rfr: share of the run after which encoder batch norm is frozen
-
-
-# From noise it needs many tiles: these are 300,000.
-DETECTOR_TRAINING = {
-    "steps": 4_700, "batch": 64, "lr": 0.0015, "schedule": "cosine", "warmup": 100, "clip": 1.0, "ema_pictures": 4000
-}  # fmt: skip
 
 
 class GanTraining(Part):
@@ -258,9 +241,15 @@ class Config(Part):
 
     @field_validator("train", mode="before")
     @classmethod
-    def _detector_has_settings(cls, train: Any) -> Any:
-        """The detector depends on no other stage: a configuration that does not mention it gets its usual settings."""
-        return {"detector": DETECTOR_TRAINING, **train} if isinstance(train, dict) else train
+    def _usual_settings(cls, train: Any) -> Any:
+        """A stage that a configuration does not mention gets the usual settings of the part that shapes it, if any."""
+        parts = {stage: cls.model_fields[facts.shaped_by[0]].annotation for stage, facts in STAGES.items()}
+        usual = {
+            stage: part.usual_training
+            for stage, part in parts.items()
+            if isinstance(part, type) and issubclass(part, StagePart)
+        }
+        return {**usual, **train} if isinstance(train, dict) else train
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Config:
@@ -269,6 +258,10 @@ class Config(Part):
         sizes = {2**i for i in range(2, self.image_size.bit_length())}
         if self.texture.critic == "stylegan2" and set(self.texture.critic_channels or {}) != sizes:
             raise ValueError(f"texture.critic_channels must name resolutions {sorted(sizes)}")
+        for stage, settings in self.train.items():
+            step = self.texture.patch * self.texture.strides[-1]
+            if settings.crop and (settings.crop % step or self.texture.critic == "stylegan2"):
+                raise ValueError(f"train.{stage}.crop is a multiple of {step}, and not for critic stylegan2")
         missing = sorted(set(STAGES) - set(self.train))
         if missing:
             raise ValueError(f"train has no settings for {', '.join(missing)}")

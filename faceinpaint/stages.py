@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["generator", "structure", "texture", "variant-1", "variant-2", "pconv", "rfr", "detector"]
-Method = Literal["two-stage", "structure", "variant-1", "variant-2", "pconv", "rfr"]
-Kind = Literal["generator", "structure", "texture", "baseline", "detector"]  # of a stage's networks and trainee
+Compared = Literal["pconv", "rfr"]  # methods of others: each is a stage and a method of that name
+Stage = Literal["generator", "structure", "texture", "variant-1", "variant-2", Compared, "detector"]
+Method = Literal["two-stage", "structure", "variant-1", "variant-2", Compared]
+Kind = Literal["generator", "structure", "texture", "compared", "detector"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageFacts:
-    """What a stage trains and needs. Its weights file is ``STAGE.safetensors``."""
+    """What a stage trains and needs. Its weights file is ``STAGE.safetensors``.
+
+    Its network is in the table of :mod:`faceinpaint.models.build`, its trainee in that of
+    :mod:`faceinpaint.training.stages.build`. Of kind "compared": its file alone restores.
+    """
 
     kind: Kind
     shaped_by: tuple[str, ...]  # fields of the configuration that shape its network
@@ -20,6 +25,7 @@ class StageFacts:
     holds_earlier: bool = False  # its own file holds that stage's network too
     critics: tuple[Literal["discriminator"], ...] = ()  # networks of its checkpoints that must fit beside its own
     method: Method | None = None  # what restores with it
+    label: str = ""  # that method's name in tables and plots
 
 
 STAGES: dict[Stage, StageFacts] = {
@@ -30,12 +36,17 @@ STAGES: dict[Stage, StageFacts] = {
         builds_on="generator",
         holds_earlier=True,
         method="structure",
+        label="Stage 1 alone",
     ),
-    "texture": StageFacts(kind="texture", shaped_by=("texture",), builds_on="structure", method="two-stage"),
-    "variant-1": StageFacts(kind="texture", shaped_by=("texture",), method="variant-1"),
-    "variant-2": StageFacts(kind="texture", shaped_by=("texture",), builds_on="structure", method="variant-2"),
-    "pconv": StageFacts(kind="baseline", shaped_by=("pconv",), method="pconv"),
-    "rfr": StageFacts(kind="baseline", shaped_by=("rfr",), method="rfr"),
+    "texture": StageFacts(
+        kind="texture", shaped_by=("texture",), builds_on="structure", method="two-stage", label="Ours"
+    ),
+    "variant-1": StageFacts(kind="texture", shaped_by=("texture",), method="variant-1", label="Variant 1"),
+    "variant-2": StageFacts(
+        kind="texture", shaped_by=("texture",), builds_on="structure", method="variant-2", label="Variant 2"
+    ),
+    "pconv": StageFacts(kind="compared", shaped_by=("pconv",), method="pconv", label="PConv"),
+    "rfr": StageFacts(kind="compared", shaped_by=("rfr",), method="rfr", label="RFR"),
     "detector": StageFacts(kind="detector", shaped_by=("detector",)),
 }
 
@@ -45,6 +56,11 @@ METHODS: dict[Method, Stage] = {
     **{facts.method: stage for stage, facts in STAGES.items() if facts.method},
 }
 TEXTURE_STAGES = tuple(stage for stage, facts in STAGES.items() if facts.kind == "texture")  # their networks are alike
+
+
+def stage_after(stage: Stage) -> Stage | None:
+    """The first stage that builds on ``stage``."""
+    return next((later for later, facts in STAGES.items() if facts.builds_on == stage), None)
 
 
 def stages_up_to(stage: Stage) -> tuple[Stage, ...]:

@@ -14,7 +14,7 @@ import sys
 from faceinpaint.cli import at_least, parse_crop
 from faceinpaint.errors import InputError
 from faceinpaint.load_config import load_preset, preset_names
-from faceinpaint.stages import STAGES, TEXTURE_STAGES, Stage, stages_up_to
+from faceinpaint.stages import STAGES, TEXTURE_STAGES, Stage, stage_after, stages_up_to
 
 METHOD_STAGES = stages_up_to("texture")
 
@@ -137,8 +137,8 @@ def score_text(stage: Stage, score: float) -> str:
 def next_command(stage: Stage, args: argparse.Namespace) -> str:
     """What to run after a stage."""
     crop = f" --crop {','.join(map(str, args.crop))}" if args.crop else ""
-    if stage in METHOD_STAGES[:2]:
-        following = METHOD_STAGES[METHOD_STAGES.index(stage) + 1]
+    following = stage_after(stage)
+    if following:
         return (
             f"faceinpaint train --preset {args.preset} --stage {following} --data {args.data} --val {args.val}"
             f" --output {args.output}{crop}"

@@ -9,6 +9,7 @@ from typing import Any
 from tabulate import tabulate
 
 from faceinpaint.evaluation.statistics import HIGHER_IS_BETTER
+from faceinpaint.stages import STAGES
 
 LABELS = {
     "psnr": "PSNR",
@@ -21,9 +22,8 @@ LABELS = {
     "frechet": "Frechet",
 }
 DIGITS = {"psnr": 2, "hole_psnr": 2, "ssim": 4, "l1": 4, "hole_l1": 4, "lpips": 4, "identity": 3, "frechet": 3}
-NAMES = {"two-stage": "Ours", "variant-1": "Variant 1", "variant-2": "Variant 2", "pconv": "PConv", "rfr": "RFR"}
-NAMES |= {"structure": "Stage 1 alone", "biharmonic": "Biharmonic", "navier-stokes": "Navier-Stokes"}
-NAMES |= {"telea": "Telea", "mean": "Mean colour"}
+NAMES: dict[str, str] = {facts.method: facts.label for facts in STAGES.values() if facts.method}
+NAMES |= {"biharmonic": "Biharmonic", "navier-stokes": "Navier-Stokes", "telea": "Telea", "mean": "Mean colour"}
 
 # The paper's tables 1 and 2: CelebA-HQ at 256 px, ten square masks whose sizes it does not give.
 PAPER = {

@@ -67,7 +67,7 @@ class Inpainter:
         Args:
             weights: folder with ``config.yaml`` and safetensors files, ``s3://bucket/folder`` or ``hf://owner/name``;
                 default: what ``$FACEINPAINT_WEIGHTS`` names.
-            method: two-stage, structure, variant-1, variant-2, pconv or rfr.
+            method: a trained method's name: two-stage, structure, pconv and so on.
             device: torch device; default CUDA when there is one.
             precision: "fp32", "bf16", "fp16", or "auto": bf16 where the device computes in it.
 
@@ -152,9 +152,9 @@ def _load_model(weights: str, method: Method, config: Config) -> tuple[nn.Module
     """A method's network and the hash of its files."""
     stage = METHODS[method]
     kind = STAGES[stage].kind
-    if kind == "baseline":
-        baseline = build.build_baseline(config, stage)
-        return baseline, load_weights(weights, stage, baseline)
+    if kind == "compared":
+        network = build.build_network(config, stage)
+        return network, load_weights(weights, stage, network)
     recipe = config.texture_for(stage) if kind == "texture" else None
     structure = texture = None
     hashes = []

@@ -1,4 +1,4 @@
-"""Adversarial terms: StyleGAN2's for the generator stage, WGAN-GP for the texture stage (section 4.4)."""
+"""Adversarial terms: StyleGAN2's for the generator stage, WGAN-GP (section 4.4) and others for the texture stage."""
 
 from __future__ import annotations
 
@@ -52,6 +52,11 @@ def wasserstein_critic(real: Tensor, fake: Tensor) -> Tensor:
 def wasserstein_generator(fake: Tensor) -> Tensor:
     """L_adv = -E[D(I_out)]. Unbounded."""
     return -fake.mean()
+
+
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Hinge loss of scores of any shape (Yu 2019, section 3.4): E[relu(1 - real)] + E[relu(1 + fake)]. At least 0."""
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
 
 def gradient_penalty(critic: Judge, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:

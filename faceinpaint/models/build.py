@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from torch import nn
+
 from faceinpaint.config import Config, TextureConfig
 from faceinpaint.models.baselines.pconv import PConvUNet
 from faceinpaint.models.baselines.rfr import RFRNet
-from faceinpaint.models.critic import Critic
+from faceinpaint.models.critic import Critic, PatchCritic
 from faceinpaint.models.detector import DamageDetector
 from faceinpaint.models.encoder import StyleEncoder
 from faceinpaint.models.structure import StructureReconstructor, input_channels
 from faceinpaint.models.stylegan2 import Discriminator, StyleGAN2Generator
 from faceinpaint.models.texture import TextureGenerator
+from faceinpaint.stages import Stage
 
 
 def build_generator(config: Config) -> StyleGAN2Generator:
@@ -41,20 +46,36 @@ def build_texture(recipe: TextureConfig) -> TextureGenerator:
     )
 
 
-def build_critic(config: Config) -> Critic | Discriminator:
-    """The texture stage's: the paper's, or StyleGAN2's, which sees the mask beside the picture."""
+def build_critic(config: Config) -> Critic | PatchCritic | Discriminator:
+    """The texture stage's: the paper's, or one that sees the mask beside the picture."""
     recipe = config.texture
-    if recipe.critic == "wgan-gp":
-        return Critic(recipe.critic_widths)
-    return Discriminator(config.image_size, recipe.critic_channels, inputs=4)
+    match recipe.critic:
+        case "wgan-gp":
+            return Critic(recipe.critic_widths)
+        case "patch":
+            return PatchCritic(recipe.critic_widths)
+        case "stylegan2":
+            return Discriminator(config.image_size, recipe.critic_channels, inputs=4)
 
 
 def build_detector(config: Config) -> DamageDetector:
     return DamageDetector(config.detector.widths)
 
 
-def build_baseline(config: Config, name: str) -> PConvUNet | RFRNet:
-    """The compared method ``pconv`` or ``rfr``."""
-    if name == "pconv":
-        return PConvUNet(config.pconv.width, config.pconv.layers)
-    return RFRNet(config.rfr.width, config.rfr.recurrences)
+# What a stage's weights file fills. That of a compared method restores:
+# images (N, 3, S, S) in [-1, 1], masks (N, 1, S, S) with 1 in the hole -> restored images alike.
+NETWORKS: dict[Stage, Callable[[Config], nn.Module]] = {
+    "generator": build_generator,
+    "structure": build_structure,
+    "texture": lambda config: build_texture(config.texture_for("texture")),
+    "variant-1": lambda config: build_texture(config.texture_for("variant-1")),
+    "variant-2": lambda config: build_texture(config.texture_for("variant-2")),
+    "pconv": lambda config: PConvUNet(config.pconv.width, config.pconv.layers),
+    "rfr": lambda config: RFRNet(config.rfr.width, config.rfr.recurrences),
+    "detector": build_detector,
+}
+
+
+def build_network(config: Config, stage: Stage) -> nn.Module:
+    """The network of a stage."""
+    return NETWORKS[stage](config)

@@ -86,8 +86,9 @@ def _check_same_run(job: Job) -> dict[str, Any]:
         "crop": job.plan.crop and list(job.plan.crop),
     }
     if exists(path) and job.checkpoints.notes():
-        before = json.loads(read_bytes(path))
-        changed = differences(before["fixed"], json.loads(json.dumps(fixed)))
+        before = json.loads(read_bytes(path))["fixed"]
+        before["config"] = _without_other_methods(before["config"], job.stage)
+        changed = differences(before, json.loads(json.dumps(fixed)))
         if changed:
             raise InputError(f"{job.folder} holds a run with another {', '.join(changed)}: choose another --output")
     return fixed
@@ -121,7 +122,13 @@ def _decisive(config: Config, stage: Stage) -> dict[str, Any]:
     tree = config.model_dump(mode="json")
     settings = tree.pop("train")[stage]
     settings.pop("steps")
-    return {**tree, "train": settings}
+    return _without_other_methods({**tree, "train": settings}, stage)
+
+
+def _without_other_methods(tree: dict[str, Any], stage: Stage) -> dict[str, Any]:
+    """A configuration without the parts of the compared methods that ``stage`` does not train: they may come and go."""
+    others = {part for facts in STAGES.values() if facts.kind == "compared" for part in facts.shaped_by}
+    return {name: part for name, part in tree.items() if name not in others - {*STAGES[stage].shaped_by}}
 
 
 def _version(package: str) -> str | None:

@@ -86,11 +86,13 @@ class Run:
         batch = batch.to(self.device, self.memory_format)
         batch = replace(batch, images=jittered(batch.images, batch.draws, self.settings.jitter))
         torch.manual_seed(_seed_of(self.seed, self.steps_before + self.steps_done, self.rank))
-        self.trainee.before_step(self.steps_done / self.settings.steps)
+        progress = self.steps_done / self.settings.steps
+        self.trainee.before_step(progress)
         factor = lr_factor(self.settings, self.steps_done, self.warm_before)
         measured: dict[str, float] = {"lr": factor * self.settings.lr}
         for phase in self.trainee.phases:
-            due = self.warm_before + self.steps_done >= phase.after
+            late_enough = self.warm_before + self.steps_done >= phase.after
+            due = late_enough and phase.during[0] <= progress < phase.during[1]
             if due and (self.steps_before + self.steps_done) % phase.every == 0:
                 for group in phase.optimizer.param_groups:
                     group["lr"] = group["initial_lr"] * factor

@@ -97,17 +97,7 @@ def _network(name: Network, config: Config) -> nn.Module:
     with torch.device("meta"):
         if name == "discriminator":
             return build.build_discriminator(config)
-        match STAGES[name].kind:
-            case "generator":
-                return build.build_generator(config)
-            case "structure":
-                return build.build_structure(config)
-            case "texture":
-                return build.build_texture(config.texture_for(name))
-            case "baseline":
-                return build.build_baseline(config, name)
-            case "detector":
-                return build.build_detector(config)
+        return build.build_network(config, name)
 
 
 def differences(before: Any, now: Any, path: str = "") -> list[str]:

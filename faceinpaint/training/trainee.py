@@ -51,7 +51,8 @@ class Batch:
 class Phase:
     """One optimiser's turn within a step: minimise the weighted sum of named losses over some modules.
 
-    ``every``: the phase takes part in one of so many steps (lazy regularisation), from step ``after`` on.
+    ``every``: the phase takes part in one of so many steps (lazy regularisation), from step ``after`` on. ``during``:
+    the shares of the run between which it takes part, [first, last), where networks are trained one after the other.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Phase:
     weights: dict[str, float]
     every: int = 1
     after: int = 0
+    during: tuple[float, float] = (0.0, 1.0)
 
     def parameters(self) -> list[nn.Parameter]:
         return [p for group in self.optimizer.param_groups for p in group["params"]]

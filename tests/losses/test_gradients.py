@@ -37,6 +37,7 @@ OTHERS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "total variation": lambda a, b: baselines.total_variation(a, MASK),
     "logistic discriminator": lambda a, b: adversarial.logistic_discriminator(critic(b), critic(a)),
     "logistic generator": lambda a, b: adversarial.logistic_generator(critic(a)),
+    "hinge discriminator": lambda a, b: adversarial.hinge_discriminator(critic(b), critic(a)),
     "wasserstein critic": lambda a, b: adversarial.wasserstein_critic(critic(b), critic(a)),
     "wasserstein generator": lambda a, b: adversarial.wasserstein_generator(critic(a)),
 }

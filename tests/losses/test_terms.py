@@ -42,6 +42,11 @@ def test_wasserstein_terms():
     assert adversarial.wasserstein_generator(fake).item() == pytest.approx(-0.25)
 
 
+def test_hinge_stops_where_the_critic_is_sure():
+    real, fake = torch.tensor([[1.5, 0.25]]), torch.tensor([[-2.0, 0.5]])
+    assert adversarial.hinge_discriminator(real, fake).item() == pytest.approx((0 + 0.75) / 2 + (0 + 1.5) / 2)
+
+
 def judge(pictures):
     """A critic whose gradient is known: sum(x^2) / 2 has gradient x."""
     return pictures.square().sum((1, 2, 3)) / 2

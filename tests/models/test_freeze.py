@@ -41,7 +41,7 @@ def test_a_frozen_network_is_the_same_function(method: str, dtype: torch.dtype, 
     if method == "two-stage":
         network: nn.Module = TwoStage(build.build_structure(config), build.build_texture(config.texture)).eval()
     else:
-        network = build.build_baseline(config, method).eval()
+        network = build.build_network(config, method).eval()
     frozen = copy.deepcopy(network)
     freeze(frozen, dtype, torch.channels_last)
     images, masks = torch.rand(2, 3, 32, 32) * 2 - 1, torch.zeros(2, 1, 32, 32)

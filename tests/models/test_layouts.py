@@ -25,7 +25,7 @@ def network(request: pytest.FixtureRequest) -> nn.Module:
     config = load_preset("tiny")
     if request.param == "two-stage":
         return TwoStage(build.build_structure(config), build.build_texture(config.texture)).eval()
-    return build.build_baseline(config, request.param).eval()
+    return build.build_network(config, request.param).eval()
 
 
 @torch.no_grad()

@@ -1,9 +1,11 @@
 """Both stages trained in one leg against a critic; jitter."""
 
+import pytest
 import torch
 from torch import nn
 
 from faceinpaint.config import JitterConfig
+from faceinpaint.errors import InputError
 from faceinpaint.training.jitter import jittered
 from faceinpaint.training.run import Run
 from faceinpaint.training.stages.build import build_trainee
@@ -49,6 +51,47 @@ def test_a_critic_may_learn_alone_first():
     run = Run(build_trainee("texture", config, []), config.train["texture"], seed=config.seed)
     assert "hole" not in run.step(batch(0))
     assert {"hole", "logistic_d"} <= run.step(batch(1)).keys()
+
+
+def test_a_patch_critic_sees_only_the_window_at_the_hole():
+    config = lean(*TOGETHER, "train.texture.batch=2", "texture.critic=patch", "texture.critic_widths=[4, 8]")
+    trainee = build_trainee("texture", config, [])
+    critic, given = trainee.modules["critic"], []
+    critic.register_forward_hook(lambda module, inputs, scores: given.append((*inputs, scores)))
+    before = nn.utils.parameters_to_vector(critic.parameters()).clone()
+    run, sample = Run(trainee, config.train["texture"], seed=config.seed), batch(0)
+    measured = run.step(sample)
+    assert "hinge_d" in measured
+    assert "adversarial" in measured
+    assert not torch.equal(nn.utils.parameters_to_vector(critic.parameters()), before)
+    pictures, masks, scores = given[-1]  # real ones and restored ones together, 32 px of 64
+    assert pictures.shape == (4, 3, 32, 32)
+    assert scores.shape == (4, 1, 8, 8)
+    assert masks[0].sum() == 22 * 32  # rows 8-29, and 32 of 34 columns
+    outside = masks[:2] == 0
+    torch.testing.assert_close((pictures[:2] - pictures[2:]) * outside, torch.zeros(2, 3, 32, 32))
+
+
+def test_a_crop_is_painted_alone_with_the_first_stage_of_the_whole_picture():
+    config = lean(*TOGETHER, "texture.critic=patch", "texture.critic_widths=[4, 8]", "train.texture.crop=48")
+    trainee = build_trainee("texture", config, [])
+    texture, structure, given = trainee.modules["texture"], trainee.modules["structure"], {}
+    texture.register_forward_pre_hook(lambda module, inputs: given.update(texture=inputs))
+    structure.register_forward_pre_hook(lambda module, inputs: given.update(structure=inputs))
+    sample = batch(0)
+    trainee.phases[0].losses(sample)
+    picture, mask, whole, *_ = given["texture"]
+    assert given["structure"][0].shape == (2, 3, 32, 32)  # all of it, at its own size
+    assert picture.shape == whole.shape == (2, 3, 48, 48)
+    rows, columns = slice(0, 48), slice(3, 51)  # the hole, rows 8-29 and columns 10-43, in the middle as far as can be
+    torch.testing.assert_close(mask, sample.masks[:, :, rows, columns])
+    valid = 1 - mask
+    torch.testing.assert_close(picture * valid, sample.images[:, :, rows, columns] * valid)
+
+
+def test_a_crop_that_does_not_fit_is_refused():
+    with pytest.raises(InputError, match="crop is a multiple of 16"):
+        lean("texture.critic=patch", "texture.critic_widths=[4, 8]", "train.texture.crop=40")
 
 
 def test_no_jitter_changes_nothing():

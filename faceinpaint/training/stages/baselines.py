@@ -6,11 +6,14 @@ from torch import Tensor, nn
 
 from faceinpaint.config import Config
 from faceinpaint.losses import baselines
-from faceinpaint.losses.perceptual import FeatureLoss
+from faceinpaint.losses.perceptual import FeatureLoss, load_features
 from faceinpaint.losses.reconstruction import hole_l1, valid_l1
 from faceinpaint.models.baselines.pconv import PConvUNet
 from faceinpaint.models.baselines.rfr import RFRNet
+from faceinpaint.models.build import build_network
+from faceinpaint.stages import Stage
 from faceinpaint.tensors import composite
+from faceinpaint.training.stages.sources import Sources
 from faceinpaint.training.trainee import Batch, Losses, Phase, adam
 
 
@@ -21,8 +24,8 @@ class BaselineTrainee:
     ``fine_tune_from`` of the run on, batch norm keeps its statistics.
     """
 
-    def __init__(self, config: Config, stage: str, model: PConvUNet | RFRNet, features: FeatureLoss):
-        settings = config.train[stage]  # type: ignore[index]  # pconv or rfr
+    def __init__(self, config: Config, stage: Stage, model: PConvUNet | RFRNet, features: FeatureLoss):
+        settings = config.train[stage]
         self.stage, self.model, self.features = stage, model, features
         self.fine_tune_from = settings.fine_tune_from
         self.modules: dict[str, nn.Module] = {stage: model}
@@ -51,3 +54,10 @@ class BaselineTrainee:
             "style": baselines.style(own, wanted) + baselines.style(mixed, wanted),
             "tv": baselines.total_variation(pasted, masks) / 2,
         }
+
+
+def make_trainee(stage: Stage, config: Config, sources: Sources) -> BaselineTrainee:
+    model = build_network(config, stage)
+    assert isinstance(model, PConvUNet | RFRNet)
+    sources.fill(stage, model)
+    return BaselineTrainee(config, stage, model, load_features(config.feature_backbone))

@@ -6,8 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from faceinpaint.config import StageTraining
+from faceinpaint.config import Config, StageTraining
+from faceinpaint.models.build import build_detector
 from faceinpaint.models.detector import DamageDetector
+from faceinpaint.stages import Stage
+from faceinpaint.training.stages.sources import Sources
 from faceinpaint.training.trainee import Batch, Losses, Phase, adam
 
 WEIGHTS = {"cross_entropy": 1.0, "dice": 0.5}
@@ -54,3 +57,9 @@ def detection_losses(logits: Tensor, truth: Tensor, known: Tensor) -> Losses:
         "cross_entropy": (entropy * known).sum() / known.sum().clamp(min=1),
         "dice": 1 - (2 * common + 1) / (both + 1),
     }
+
+
+def make_trainee(stage: Stage, config: Config, sources: Sources) -> DetectorTrainee:
+    detector = build_detector(config)
+    sources.fill(stage, detector)
+    return DetectorTrainee(config.train[stage], detector)

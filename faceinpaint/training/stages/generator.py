@@ -9,7 +9,9 @@ from faceinpaint.config import Config
 from faceinpaint.losses import adversarial
 from faceinpaint.models.build import build_discriminator, build_generator
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
+from faceinpaint.stages import Stage
 from faceinpaint.training.stages.augment import AdaptiveAugment
+from faceinpaint.training.stages.sources import Sources
 from faceinpaint.training.trainee import Batch, Losses, Phase, adam
 
 
@@ -90,3 +92,9 @@ class GeneratorTrainee:
         fakes, w_plus = self._fakes(max(1, len(batch) // self.gan.path_batch_shrink))
         mean_length = self.path_state.get_buffer("mean_length")
         return {"path_length": adversarial.path_length_penalty(fakes, w_plus, mean_length, torch.randn_like(fakes))}
+
+
+def make_trainee(stage: Stage, config: Config, sources: Sources) -> GeneratorTrainee:
+    trainee = GeneratorTrainee(config)
+    sources.fill(stage, trainee.generator)
+    return trainee

@@ -5,11 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from faceinpaint.config import Config, StructureLoss
-from faceinpaint.losses.identity import IdentityNetwork
-from faceinpaint.losses.perceptual import PerceptualDistance
+from faceinpaint.losses.identity import IdentityNetwork, load_identity
+from faceinpaint.losses.perceptual import PerceptualDistance, load_perceptual
 from faceinpaint.losses.reconstruction import hole_l1, l2, valid_l1
 from faceinpaint.models.structure import StructureReconstructor
 from faceinpaint.models.two_stage import TwoStage
+from faceinpaint.stages import Stage
+from faceinpaint.training.stages.sources import Sources
 from faceinpaint.training.trainee import Batch, Losses, Phase, adam
 
 
@@ -69,3 +71,10 @@ class StructureTrainee:
     def _losses(self, batch: Batch) -> Losses:
         picture = self.structure(batch.damaged, batch.masks).float()
         return self.terms(picture, batch.images, batch.masks)
+
+
+def make_trainee(stage: Stage, config: Config, sources: Sources) -> StructureTrainee:
+    wanted = config.structure_loss
+    identity = load_identity(config.pretrained.arcface, config.alignment) if wanted.identity else None
+    perceptual = load_perceptual(config.lpips_backbone) if wanted.lpips else None
+    return StructureTrainee(config, sources.structure(config), perceptual, identity)

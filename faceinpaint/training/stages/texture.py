@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from faceinpaint.config import Config
-from faceinpaint.losses import adversarial
-from faceinpaint.losses.perceptual import FeatureLoss, PerceptualDistance
+from faceinpaint.losses.perceptual import FeatureLoss, PerceptualDistance, load_features, load_perceptual
 from faceinpaint.losses.reconstruction import hole_l1, l1
-from faceinpaint.models.critic import Critic
+from faceinpaint.models.build import build_critic, build_texture
+from faceinpaint.models.critic import Critic, PatchCritic
 from faceinpaint.models.structure import StructureReconstructor, shrunk
 from faceinpaint.models.stylegan2 import Discriminator
 from faceinpaint.models.texture import TextureGenerator
 from faceinpaint.models.two_stage import First, TwoStage
 from faceinpaint.models.window import Windows
+from faceinpaint.stages import Stage
+from faceinpaint.training.stages.adversary import Hinge, Logistic, Wasserstein
+from faceinpaint.training.stages.sources import Sources
 from faceinpaint.training.stages.structure import StructureTerms
 from faceinpaint.training.trainee import Batch, Losses, Phase, adam
 
 
 class TextureTrainee:
-    """L_T = 10 L_t-perc + L_adv + 100 L1 (section 4.4), with the paper's WGAN-GP critic or StyleGAN2's.
+    """L_T = 10 L_t-perc + L_adv + 100 L1 (section 4.4), with the paper's WGAN-GP critic or another.
 
     stage: "texture", "variant-1" or "variant-2". structure: the trained first stage, None for variant 1; it is frozen
     unless ``tune_structure`` is set. features, perceptual: needed where their weights are not 0.
@@ -30,25 +35,26 @@ class TextureTrainee:
     def __init__(
         self,
         config: Config,
-        stage: str,
+        stage: Stage,
         structure: StructureReconstructor | None,
         texture: TextureGenerator,
-        critic: Critic | Discriminator,
+        critic: Critic | PatchCritic | Discriminator,
         features: FeatureLoss | None,
         perceptual: PerceptualDistance | None,
     ):
-        self.settings = config.train[stage]  # type: ignore[index]  # stage is one of the texture stages
+        self.settings = config.train[stage]
         self.stage, self.loss, self.gan = stage, config.texture_loss, config.gan
-        self.critic, self.features, self.perceptual = critic, features, perceptual
+        self.features, self.perceptual = features, perceptual
+        self.adversary = _adversary(critic, self.loss.gradient_penalty)
         self.model = TwoStage(structure, texture, config.match_paste)
         self._shared: tuple[Batch, First] | None = None
+        self._painted: tuple[Batch, Tensor] | None = None  # the pictures of a batch, without gradient
         self.modules: dict[str, nn.Module] = {stage: texture}
         self.exported: dict[str, nn.Module] = {stage: texture}
         self.frozen: tuple[nn.Module, ...] = tuple(m for m in (features, perceptual) if m is not None)
         self.first_terms = StructureTerms(config.structure_loss, perceptual, None)
         names = ("perceptual", "l1", "hole", "lpips", "adversarial")
         self.weights = {name: weight for name in names if (weight := getattr(self.loss, name))}
-        self.phases = self._critic_phases() if self.loss.adversarial else []
         painter = adam(texture.parameters(), self.settings)
         trained: tuple[nn.Module, ...] = (texture,)
         if structure is not None and self.settings.tune_structure:
@@ -61,21 +67,20 @@ class TextureTrainee:
         elif structure is not None:
             self.frozen += (structure.eval().requires_grad_(False),)
         after = self.settings.critic_first if self.loss.adversarial else 0
-        self.phases.append(Phase(stage, trained, painter, self._losses, self.weights, after=after))
+        self.phases = [Phase(stage, trained, painter, self._losses, self.weights, after=after)]
+        if self.loss.adversarial:
+            self.phases += self._critic_phases()
 
     def _critic_phases(self) -> list[Phase]:
-        """The critic's turns in a step; its loss is what the kind of critic was published with."""
-        critic, settings = self.critic, self.settings
-        self.modules["critic"] = critic
-        if isinstance(critic, Critic):
-            weights = {"critic": 1.0, "gradient_penalty": self.loss.gradient_penalty}
-            judge = adam(critic.parameters(), settings, settings.critic_lr)
-            return [Phase("critic", (critic,), judge, self._wasserstein_losses, weights)]
-        every = self.gan.r1_every
-        judge = adam(critic.parameters(), settings, settings.critic_lr, lazy=every)
-        phases = [Phase("critic", (critic,), judge, self._logistic_losses, {"logistic_d": 1.0})]
-        if self.gan.r1:  # weighted up by its interval: a lazy term must count as much as one at every step
-            phases.append(Phase("r1", (critic,), judge, self._r1_losses, {"r1": self.gan.r1 * every}, every))
+        """The critic's turns in a step, after the painter's: it judges the pictures that were just painted."""
+        adversary, settings, every = self.adversary, self.settings, self.gan.r1_every
+        critic = self.modules["critic"] = adversary.critic
+        lazy = every if isinstance(adversary, Logistic) else 1
+        judge = adam(critic.parameters(), settings, settings.critic_lr, lazy)
+        phases = [Phase("critic", (critic,), judge, self._critic_losses, adversary.terms)]
+        if isinstance(adversary, Logistic) and self.gan.r1:
+            # Weighted up by its interval: a lazy term must count as much as one at every step.
+            phases.append(Phase("r1", (critic,), judge, adversary.r1, {"r1": self.gan.r1 * every}, every))
         return phases
 
     def before_step(self, progress: float) -> None:
@@ -88,27 +93,29 @@ class TextureTrainee:
         assert structure is None or isinstance(structure, StructureReconstructor)
         return TwoStage(structure, texture, self.model.match_paste)(batch.images, batch.masks)
 
-    def _wasserstein_losses(self, batch: Batch) -> Losses:
-        real, fake = batch.images, self._fake(batch)
-        scores = self.critic(torch.cat([real, fake])).float()
-        penalty = adversarial.gradient_penalty(self.critic, real, fake, batch.draws)
-        return {
-            "critic": adversarial.wasserstein_critic(scores[: len(batch)], scores[len(batch) :]),
-            "gradient_penalty": penalty,
-        }
-
-    def _logistic_losses(self, batch: Batch) -> Losses:
-        real, fake = (self.critic(torch.cat([each, batch.masks], 1)) for each in (batch.images, self._fake(batch)))
-        return {"logistic_d": adversarial.logistic_discriminator(real, fake)}
-
-    def _r1_losses(self, batch: Batch) -> Losses:
-        judge = lambda pictures: self.critic(torch.cat([pictures, batch.masks], 1))  # noqa: E731
-        return {"r1": adversarial.r1_penalty(judge, batch.images)}
+    def _critic_losses(self, batch: Batch) -> Losses:
+        fake, part = self._fake(batch), self._part(batch)
+        return self.adversary.losses(part, fake, self._window(part))
 
     @torch.no_grad()
     def _fake(self, batch: Batch) -> Tensor:
-        first = self.model.first(batch.images, batch.masks) if self._tunes_structure else self._frozen_first(batch)
-        return self.model.second(first, batch.images, batch.masks)
+        """What the painter made in this step; made anew where the critic learns alone."""
+        if self._painted is None or self._painted[0] is not batch:
+            self._painted = batch, self._paint(self._first(batch)[0], batch)
+        return self._painted[1]
+
+    def _paint(self, first: First, batch: Batch) -> Tensor:
+        """The second stage's pictures, of the part that it is trained on."""
+        cut, part = self._cut(batch), self._part(batch)
+        whole = None if first.whole is None else cut.cut(first.whole)
+        return self.model.second(First(cut.cut(first.pasted), whole), part.images, part.masks)
+
+    def _cut(self, batch: Batch) -> Windows:
+        return _at_holes(batch, self.settings.crop)
+
+    def _part(self, batch: Batch) -> Batch:
+        cut = self._cut(batch)
+        return replace(batch, images=cut.cut(batch.images), masks=cut.cut(batch.masks))
 
     @property
     def _tunes_structure(self) -> bool:
@@ -125,17 +132,17 @@ class TextureTrainee:
         return self._shared[1]
 
     def _losses(self, batch: Batch) -> Losses:
-        truth, masks = batch.images, batch.masks
         first, first_loss = self._first(batch)
-        output = self.model.second(first, truth, masks)
-        window = self._window(batch)
+        output, part = self._paint(first, batch), self._part(batch)
+        self._painted = batch, output.detach()
+        truth, masks, window = part.images, part.masks, self._window(part)
         seen, wanted = window.cut(output), window.cut(truth)
         terms = {
             "perceptual": lambda: self.features(seen, wanted).mean(),  # type: ignore[misc]  # there if weighed
             "l1": lambda: l1(output, truth),
             "hole": lambda: hole_l1(output, truth, masks),
             "lpips": lambda: self.perceptual(seen, wanted).mean(),  # type: ignore[misc]
-            "adversarial": lambda: self._adversarial(output, masks),
+            "adversarial": lambda: self.adversary.fooled(output, masks, window),
             "structure": lambda: first_loss,
         }
         return {name: terms[name]() for name in self.weights}  # a term of weight 0 costs nothing
@@ -154,14 +161,37 @@ class TextureTrainee:
         loss = torch.stack([self.first_terms.weights[name] * value for name, value in losses.items()]).sum()
         return self.model.pasted(picture, truth, masks), loss
 
-    def _adversarial(self, output: Tensor, masks: Tensor) -> Tensor:
-        if isinstance(self.critic, Critic):
-            return adversarial.wasserstein_generator(self.critic(output).float())
-        return adversarial.logistic_generator(self.critic(torch.cat([output, masks], 1)))
+    def _window(self, part: Batch) -> Windows:
+        """Where perceptual terms and a patch critic look."""
+        return _at_holes(part, self.loss.window)
 
-    def _window(self, batch: Batch) -> Windows:
-        """Where perceptual terms look: at the hole, or at a random part of a hole that is larger than the window."""
-        masks, side = batch.masks, self.loss.window
-        if side is None or side >= masks.shape[-1]:
-            return Windows.whole(len(batch), masks.shape[-1], masks.device)
-        return Windows.at(masks, side, batch.draws)
+
+def _at_holes(batch: Batch, side: int | None) -> Windows:
+    """Windows of ``side`` pixels at the holes, at a random part of larger ones; None: the whole pictures."""
+    masks = batch.masks
+    if side is None or side >= masks.shape[-1]:
+        return Windows.whole(len(batch), masks.shape[-1], masks.device)
+    return Windows.at(masks, side, batch.draws)
+
+
+def _adversary(critic: Critic | PatchCritic | Discriminator, gradient_penalty: float) -> Wasserstein | Hinge | Logistic:
+    """The game that a kind of critic was published with."""
+    match critic:
+        case Critic():
+            return Wasserstein(critic, gradient_penalty)
+        case PatchCritic():
+            return Hinge(critic)
+        case Discriminator():
+            return Logistic(critic)
+
+
+def make_trainee(stage: Stage, config: Config, sources: Sources) -> TextureTrainee:
+    """A second stage that starts from the weights of ``sources.begin``."""
+    recipe = config.texture_for(stage)
+    structure = sources.structure(config) if recipe.structure else None
+    texture, critic = build_texture(recipe), build_critic(config)
+    sources.fill(sources.begin, texture)
+    terms = config.texture_loss
+    features = load_features(config.feature_backbone) if terms.perceptual else None
+    lpips = load_perceptual(config.lpips_backbone) if terms.lpips or terms.structure else None
+    return TextureTrainee(config, stage, structure, texture, critic, features, lpips)
