@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def measure(parts: dict[str, Part], chosen: list[str], path: Path, known: dict[str, Any]) -> dict[str, Any]:
-    """What is ``known`` and the figures of the ``chosen`` parts, run one after the other; written to ``path`` after each."""
+    """What is ``known``, and the figures of the ``chosen`` parts in turn; written to ``path`` after each of them."""
     results = dict(known)
     for name in chosen:
         began = time.perf_counter()

@@ -73,8 +73,8 @@ class Inpainter:
             device: torch device, such as cpu, cuda:1 or mps (Apple's); default CUDA when there is one.
             precision: "fp32", "bf16", "fp16", or "auto": bf16 where the device computes in it.
 
-        Raises :class:`InputError` when the method is unknown, there is no such device, or weights are missing, damaged or
-        of another shape.
+        Raises :class:`InputError` when the method is unknown, there is no such device, or weights are missing, damaged
+        or of another shape.
         """
         if method not in METHODS:
             raise InputError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
