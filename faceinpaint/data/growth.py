@@ -14,6 +14,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from faceinpaint.images import box_of
+
 Grow = int | Literal["auto"]
 
 REACH = 48  # pixels a soft edge may be wide, at most
@@ -79,7 +81,7 @@ def grow_to_damage(hole: np.ndarray, damage: Damage) -> np.ndarray:
 
 def windows(hole: np.ndarray, margin: int) -> Iterator[tuple[slice, slice]]:
     """Rectangles about groups of holes, ``margin`` pixels beyond them; together they cover all holes."""
-    left, top, wide, high = cv2.boundingRect(hole)  # most of a picture has no hole
+    left, top, wide, high = box_of(hole)  # most of a picture has no hole
     top, left, bottom, right = top - margin, left - margin, top + high + margin, left + wide + margin
     top, left = max(0, top), max(0, left)
     around = cv2.dilate(hole[top:bottom, left:right], np.ones((2 * margin + 1, 1), np.uint8))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from faceinpaint.images import halved
+from faceinpaint.images import box_of, halved
 from faceinpaint.storage import join, write_bytes
 
 THUMBS = "_job/thumbs"
@@ -37,7 +37,7 @@ def thumbnail(picture: np.ndarray, side: int = SIDE) -> np.ndarray:
 
 def hole_thumbnail(hole: np.ndarray, side: int = SIDE) -> np.ndarray:
     """``thumbnail(hole * 255)`` of uint8 (H, W), 1 in the hole: of a small hole by the box alone that it fills."""
-    left, top, wide, high = cv2.boundingRect(hole)
+    left, top, wide, high = box_of(hole)
     scale = side / max(hole.shape)
     if scale >= 1 or wide * high > SMALL * hole.size:
         return thumbnail(hole * 255, side)

@@ -7,7 +7,7 @@ import skimage.data
 
 from faceinpaint.data import search
 from faceinpaint.data.search import HALVED, find_faces
-from faceinpaint.images import halved
+from faceinpaint.images import box_of, halved
 
 
 @pytest.mark.parametrize(("shape", "wanted"), [((20, 30), (20, 30)), ((64, 33), (32, 16)), ((131, 65), (32, 16))])
@@ -46,3 +46,12 @@ def test_the_halved_picture_may_be_at_hand(monkeypatch):
     monkeypatch.setattr(search, "halved", None)
     found = find_faces(picture, hole, small=small)
     assert [face.landmarks.tolist() for face in found] == [face.landmarks.tolist() for face in wanted]
+
+
+@pytest.mark.parametrize("boxes", [[], [(3, 4)], [(0, 0), (39, 59)], [(7, 50), (9, 2)]])
+def test_the_box_of_a_mask_is_that_of_its_pixels(boxes):
+    mask = np.zeros((40, 60), np.uint8)
+    for y, x in boxes:
+        mask[y, x] = 1
+    assert box_of(mask) == tuple(cv2.boundingRect(mask))
+    assert box_of(mask[:, 1:]) == tuple(cv2.boundingRect(np.ascontiguousarray(mask[:, 1:])))
