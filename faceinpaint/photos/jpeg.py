@@ -26,12 +26,14 @@ from faceinpaint.errors import InputError
 from faceinpaint.photos import jpeg_scan
 from faceinpaint.photos.coding import Change
 from faceinpaint.photos.jpeg_blocks import BLOCK, CMYK, GREY, RGB, YCC, YCCK, paint
-from faceinpaint.silence import silent
+from faceinpaint.stderr import caught, printed
 
 SEQUENTIAL, RESTARTS = (0xC0, 0xC1), 0xDD  # markers of frames of Huffman's code, and of a restart interval
 SCAN, END = 0xDA, b"\xff\xd9"
 AS_STORED = -1  # samples are the components themselves
 CHANNELS = {GREY: 1, RGB: 3, YCC: 3, CMYK: 4, YCCK: 4}
+HARMLESS = b"Warning: unknown JFIF revision"
+WARNINGS = (b"Corrupt JPEG data", b"Premature end of JPEG file", b"Inconsistent progression", HARMLESS)  # libjpeg's
 LONGEST_BLOCK = 4096  # bytes, more than blocks that are coded together take
 STANDARD_LUMINANCE_DC = (0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0)  # T.81, table K.3: codes of each length
 
@@ -43,10 +45,13 @@ class CannotKeepBlocksError(Exception):
     """This JPEG's coefficients cannot be carried over; the message says why."""
 
 
-def change_blocks(data: bytes, change: Change, edit: Edit = list, space: int | None = None) -> bytes:
+def change_blocks(
+    data: bytes, change: Change, edit: Edit = list, space: int | None = None, faults: list[str] | None = None
+) -> bytes:
     """The JPEG ``data`` with ``change`` in its touched blocks, and its segments (APPn, comments) through ``edit``.
 
-    ``space``: what the components are, where the JPEG does not say it itself.
+    ``space``: what the components are, where the JPEG does not say it itself; ``faults``: gets what was found wrong
+    with the coded data, in the decoder's words, where it could be read all the same.
 
     Raises :class:`CannotKeepBlocksError` for codings that cannot be carried over, and ``RuntimeError`` when the written
     file does not hold the coefficients it should.
@@ -61,18 +66,20 @@ def change_blocks(data: bytes, change: Change, edit: Edit = list, space: int | N
     upper = scan.upper(change.top + change.hole.shape[0]) if scan else None
     if scan is not None and upper is not None:
         with suppress(CannotKeepBlocksError):  # if it is not for the shortcut, the whole file says so too
-            whole = jpeg_scan.joined(_changed(upper, change, once, space, own_tables=True), scan)
+            whole = jpeg_scan.joined(_changed(upper, change, once, space, None, own_tables=True), scan)
             if whole is not None:
                 return whole
-    return _changed(data, change, once, space)
+    return _changed(data, change, once, space, faults)
 
 
-def _changed(data: bytes, change: Change, edit: Edit, space: int | None, own_tables: bool = False) -> bytes:
+def _changed(
+    data: bytes, change: Change, edit: Edit, space: int | None, faults: list[str] | None, own_tables: bool = False
+) -> bytes:
     """:func:`change_blocks` by reading and writing all coefficients. ``own_tables``: with no other Huffman tables."""
     with tempfile.TemporaryDirectory(prefix="faceinpaint-") as folder:
         source, target = Path(folder, "source.jpg"), Path(folder, "target.jpg")
         source.write_bytes(data)
-        jpeg = _read(source)
+        jpeg = _read(source, faults)
         _check(jpeg, change, space)
         with Image.open(source) as opened:
             paint(jpeg, change, space or jpeg.jpeg_color_space, sorted(opened.quantization))  # type: ignore[attr-defined]
@@ -88,12 +95,12 @@ def _changed(data: bytes, change: Change, edit: Edit, space: int | None, own_tab
         return target.read_bytes()
 
 
-def decode(data: bytes, end: int | None) -> np.ndarray:
-    """Samples uint8 (H, W, C) of a JPEG of grey or RGB, as Pillow decodes it. end: :func:`end_of` it.
+def decode(data: bytes) -> np.ndarray:
+    """Samples uint8 (H, W, C) of a JPEG of grey or RGB, as Pillow decodes it.
 
     Raises :class:`InputError` for a damaged one.
     """
-    if end is None:
+    if end_of(data) is None:
         raise InputError("not a readable picture: the JPEG is cut short")
     try:
         samples = imagecodecs.jpeg8_decode(data)
@@ -105,8 +112,9 @@ def decode(data: bytes, end: int | None) -> np.ndarray:
 def end_of(data: bytes) -> int | None:
     """Where a JPEG ends, whatever stands behind it; None when it is cut short."""
     place = 2
-    while place + 4 <= len(data) and data[place + 1] != SCAN:
-        place += 1 if data[place + 1] == 0xFF else 2 + int.from_bytes(data[place + 2 : place + 4])
+    while place + 4 <= len(data) and data[place : place + 2] != bytes([0xFF, SCAN]):
+        stray = data[place] != 0xFF or data[place + 1] in (0x00, 0xFF)  # filler, or bytes that no marker needs
+        place += 1 if stray else 2 + int.from_bytes(data[place + 2 : place + 4])
     end = data.find(END, place)  # in a scan 0xFF is followed by 0
     return end + len(END) if end >= 0 else None
 
@@ -159,12 +167,33 @@ def edit_segments(data: bytes, edit: Edit) -> bytes:
     return change_blocks(data, nothing, edit)
 
 
-def _read(path: Path) -> jpegio.DecompressedJpeg:
+def faults_of(data: bytes) -> list[str]:
+    """What is wrong with the coded data of a JPEG that decoders read all the same; [] for most."""
+    faults: list[str] = []
+    with tempfile.NamedTemporaryFile(prefix="faceinpaint-", suffix=".jpg") as file, suppress(CannotKeepBlocksError):
+        file.write(data)
+        file.flush()
+        _read(Path(file.name), faults)
+    return faults
+
+
+def _read(path: Path, faults: list[str] | None = None) -> jpegio.DecompressedJpeg:
+    lines: list[bytes] = []
     try:
-        with silent():
+        with caught() as lines:  # libjpeg prints its first warning
             return jpegio.read(str(path))
     except RuntimeError as error:
         raise CannotKeepBlocksError(f"its coefficients cannot be read: {error}") from None
+    finally:
+        mine = [line for line in lines if line.startswith(WARNINGS)]
+        printed([line for line in lines if line not in mine])
+        if faults is not None:
+            faults += [_in_words(line) for line in mine if not line.startswith(HARMLESS)]
+
+
+def _in_words(warning: bytes) -> str:
+    what = warning.decode("latin-1").strip().removeprefix("Corrupt JPEG data: ")
+    return f"the JPEG's coded data has a fault ({what}): restored as it can be read"
 
 
 def _write(jpeg: jpegio.DecompressedJpeg, path: Path, own_tables: bool) -> None:

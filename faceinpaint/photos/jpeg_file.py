@@ -39,11 +39,12 @@ class JpegFile(PhotoFile):
         self.dpi = self.file.info.get("dpi")
 
     def decode(self) -> Decoded:
-        samples = load(self.file) if self.file.mode == "CMYK" else jpeg.decode(self.data, self.end)
+        samples = load(self.file) if self.file.mode == "CMYK" else jpeg.decode(self.data)
         return Decoded(samples=samples, mode=self.file.mode, profile=self.file.info.get("icc_profile"))
 
     def encode(self, decoded: Decoded | None, change: Change, xmp: bytes) -> Written:
         notes: list[str] = []
+        faults: list[str] = []
         blocks: list[bytes] = []
 
         def edit(segments: list[jpeg.Segment]) -> list[jpeg.Segment]:
@@ -56,16 +57,19 @@ class JpegFile(PhotoFile):
             return kept
 
         try:
-            data, fidelity = jpeg.change_blocks(self.data, change, edit), BLOCKS
+            data, fidelity = jpeg.change_blocks(self.data, change, edit, faults=faults), BLOCKS
         except jpeg.CannotKeepBlocksError as error:
             data, fidelity = self._recoded(decoded or self.decode(), change, edit), f"recoded: {error}"
         for block in blocks:
             data, renewed = _with_new_previews(data, block)
             notes += renewed
-        return Written(data=data, fidelity=fidelity, dropped=notes + self.left_behind())
+        return Written(data=data, fidelity=fidelity, dropped=notes + self.left_behind(), faults=faults)
 
     def left_behind(self) -> list[str]:
         return stale.jpeg_tail(self.data[self.end or len(self.data) :])
+
+    def faults(self) -> list[str]:
+        return jpeg.faults_of(self.data)
 
     def _recoded(self, decoded: Decoded, change: Change, edit: jpeg.Edit) -> bytes:
         """Coded anew with the same tables, chroma sampling and scan kind, where the encoder has them."""

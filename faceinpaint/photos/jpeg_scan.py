@@ -16,7 +16,7 @@ import simplejpeg
 
 BASELINE, TABLES = (0xC0, 0xC1), (0xC4, 0xC8, 0xCC)  # frames of Huffman's code; no frames, but of such numbers
 RESTARTS, SCAN, IMAGE_END = 0xDD, 0xDA, 0xD9
-BLOCK = 8
+BLOCK, INKS = 8, 4
 ROWS_BELOW = 2  # of units, below the last change: one may start from changed DC values, the next one does not
 LEAST_REST = 100_000  # bytes; fewer are quicker coded than carried
 WITNESSES = 256  # bytes of codes by which the rest's place is found
@@ -34,6 +34,7 @@ class Scan:
     height_at: int
     height: int
     unit: int
+    components: int
     start: int
     end: int
 
@@ -62,6 +63,8 @@ def scan_of(data: bytes) -> Scan | None:
     place, frame = 2, 0
     while place + 10 <= len(data) and data[place] == 0xFF:
         marker = data[place + 1]
+        if marker in (0x00, 0xFF):  # bytes that no marker needs
+            return None
         if marker in BASELINE:
             frame = place
         elif (0xC0 <= marker <= 0xCF and marker not in TABLES) or (
@@ -81,14 +84,14 @@ def _scan(data: bytes, frame: int, place: int) -> Scan | None:
     if not frame or data[place + 4] != components or end < 0:
         return None
     sampled = max(data[frame + 11 + 3 * i] & 15 for i in range(components))
-    return Scan(data, frame + 5, int.from_bytes(data[frame + 5 : frame + 7]), BLOCK * sampled, start, end)
+    return Scan(data, frame + 5, int.from_bytes(data[frame + 5 : frame + 7]), BLOCK * sampled, components, start, end)
 
 
 def joined(top: bytes, whole: Scan) -> bytes | None:
     """``top``, a JPEG of the upper rows of ``whole`` with changes, made whole again by the rest of its codes.
 
-    Its tables must be those of ``whole``, and its last rows unchanged. None where the place of the rest cannot be told,
-    as in a picture whose rows repeat.
+    Its tables must be those of ``whole``, and its last rows unchanged. All codes of the new file are read once. None
+    where decoders find a fault in them, or the place of the rest cannot be told, as in a picture whose rows repeat.
     """
     scan = scan_of(top)
     new, old = scan.codes() if scan else None, whole.codes()
@@ -100,11 +103,11 @@ def joined(top: bytes, whole: Scan) -> bytes | None:
         return None
     head, end = scan.head(whole.height), whole.data[whole.end : whole.end + 2]
     rest = _from_bit(old, place)
+    rests = [rest]
     if place % 8 and rest.endswith(b"\xff"):  # bits that filled the last byte may have become a byte of their own
-        shorter = head + _stuffed(new[:seam] + rest[:-1]) + end
-        if is_whole(shorter):
-            return shorter
-    return head + _stuffed(new[:seam] + rest) + end
+        rests.insert(0, rest[:-1])
+    files = (head + _stuffed(new[:seam] + each) + end for each in rests)
+    return next((file for file in files if is_whole(file, whole.components)), None)
 
 
 def _only_place(codes: bytes, among: bytes) -> int | None:
@@ -135,10 +138,10 @@ def _stuffed(codes: bytes) -> bytes:
     return codes.replace(b"\xff", b"\xff\0")
 
 
-def is_whole(data: bytes) -> bool:
-    """Whether a JPEG's codes are all there, to the last bit: decoded at an eighth of its size, but read in full."""
+def is_whole(data: bytes, components: int) -> bool:
+    """Whether a JPEG's codes are all there, to the last bit, and no more: read in full, at an eighth of its size."""
     try:
-        simplejpeg.decode_jpeg(data, "GRAY", min_factor=8)
+        simplejpeg.decode_jpeg(data, "CMYK" if components == INKS else "GRAY", min_factor=8)
     except ValueError:
         return False
     return True

@@ -69,7 +69,7 @@ def coefficients(data, folder):
 
 def plain(data, change):
     """All coefficients read and written."""
-    return jpeg._changed(data, change, list, None)
+    return jpeg._changed(data, change, list, None, None)
 
 
 @pytest.mark.parametrize("name", STANDARD)
@@ -118,7 +118,7 @@ def test_other_scans_go_the_long_way(name):
 def test_no_more_is_read_than_the_rows_down_to_the_change(monkeypatch):
     heights = []
     read = jpeg._read
-    monkeypatch.setattr(jpeg, "_read", lambda path: heights.append(read(path).image_height) or read(path))
+    monkeypatch.setattr(jpeg, "_read", lambda *given: heights.append(read(*given).image_height) or read(*given))
     hole = np.ones((20, 30), bool)
     change_blocks(STANDARD["4:2:0"], Change(samples=PHOTO[:20, :30], hole=hole, left=7, top=50))
     assert heights == [112, 112]  # 70 px are 5 rows of units, and 2 more
@@ -129,7 +129,7 @@ def test_rows_that_repeat_go_the_long_way():
     flat[:100] = PHOTO[:100]
     data = pillow(flat)
     change = Change(samples=PHOTO[:30, :40], hole=np.ones((30, 40), bool), left=9, top=20)
-    with_change = jpeg._changed(scan_of(data).upper(150), change, list, None, own_tables=True)
+    with_change = jpeg._changed(scan_of(data).upper(150), change, list, None, None, own_tables=True)
     assert joined(with_change, scan_of(data)) is None  # its last rows are alike
     change = Change(samples=PHOTO[:30, :40], hole=np.ones((30, 40), bool), left=9, top=120)
     assert change_blocks(data, change) == plain(data, change)
@@ -153,8 +153,23 @@ def test_segments_are_edited_once_and_cost_no_reading_of_the_picture(monkeypatch
 
 def test_a_scan_that_lacks_bits_is_told():
     data = STANDARD["4:2:0"]
-    assert jpeg_scan.is_whole(data)
-    assert not jpeg_scan.is_whole(data[:-4] + data[-2:])
+    assert jpeg_scan.is_whole(data, 3)
+    assert jpeg_scan.is_whole(STANDARD["inks"], 4)
+    assert not jpeg_scan.is_whole(data[:-4] + data[-2:], 3)
+    assert not jpeg_scan.is_whole(data[:-2] + b"more than a few bytes" + data[-2:], 3)
+
+
+def test_a_fault_below_the_change_is_found_the_long_way(monkeypatch):
+    data = STANDARD["4:2:0"]
+    broken = bytearray(data)
+    broken[-900] ^= 0x55
+    assert not jpeg_scan.is_whole(bytes(broken), 3)
+    change = Change(samples=PHOTO[:20, :30], hole=np.ones((20, 30), bool), left=7, top=50)
+    faults, wanted = [], []
+    assert change_blocks(bytes(broken), change, faults=faults) == jpeg._changed(
+        bytes(broken), change, list, None, wanted
+    )
+    assert faults == wanted != []
 
 
 @pytest.mark.parametrize("moved", range(8))
