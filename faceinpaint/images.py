@@ -11,10 +11,11 @@ from faceinpaint.errors import InputError
 Crop = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels
 
 
-def crop_to(picture: np.ndarray, size: int, crop: Crop | None = None) -> np.ndarray:
-    """Cut ``crop`` (or the centre square) out of uint8 (H, W, 3) and resize it to (size, size, 3).
+def crop_to(picture: np.ndarray, size: int, crop: Crop | None = None, mix: bool = True) -> np.ndarray:
+    """Cut ``crop`` (or the centre square) out of uint8 (H, W, 3) or (H, W) and resize it to ``size`` x ``size``.
 
-    Raises :class:`InputError` when the crop leaves the picture.
+    ``mix``: False for class numbers, which are taken from the nearest pixel. Raises :class:`InputError` when the crop
+    leaves the picture.
     """
     height, width = picture.shape[:2]
     if crop is None:
@@ -24,7 +25,9 @@ def crop_to(picture: np.ndarray, size: int, crop: Crop | None = None) -> np.ndar
     cut = cut_out(picture, crop)
     if cut.shape[:2] == (size, size):
         return np.ascontiguousarray(cut)
-    return np.asarray(Image.fromarray(cut).resize((size, size), Image.Resampling.LANCZOS))
+    return np.asarray(
+        Image.fromarray(cut).resize((size, size), Image.Resampling.LANCZOS if mix else Image.Resampling.NEAREST)
+    )
 
 
 def box_of(mask: np.ndarray) -> tuple[int, int, int, int]:
@@ -49,7 +52,7 @@ def halved(picture: np.ndarray, least: int) -> np.ndarray:
 
 
 def cut_out(picture: np.ndarray, crop: Crop | None) -> np.ndarray:
-    """``crop`` of uint8 (H, W, 3), or all of it. Raises :class:`InputError` when the crop leaves the picture."""
+    """``crop`` of uint8 (H, W, ...), or all of it. Raises :class:`InputError` when the crop leaves the picture."""
     if crop is None:
         return picture
     x0, y0, x1, y1 = crop

@@ -30,7 +30,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--methods",
         metavar="A,B,...",
-        help="the first one is 'ours' in the report; default: all whose weights are there, and the classical fills",
+        help="the first one is 'ours' in the report; default: all whose weights are there, and quick classical fills",
     )
     parser.add_argument("--weights", metavar="DIR", help=f"for the trained methods: {WEIGHTS_HELP}")
     parser.add_argument("--output", required=True, metavar="DIR")
@@ -90,7 +90,7 @@ def main(arguments: list[str]) -> int:
         "masks": args.masks,
         "mask_polarity": args.mask_polarity,
         "mask_frame": args.mask_frame,
-        "methods": args.methods.split(",") if args.methods is not None else available(weights),
+        "methods": args.methods.split(",") if args.methods is not None else available(weights, args.size),
         "output": args.output,
         "weights": weights,
         "crop": args.crop,

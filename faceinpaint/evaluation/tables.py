@@ -24,6 +24,8 @@ LABELS = {
 DIGITS = {"psnr": 2, "hole_psnr": 2, "ssim": 4, "l1": 4, "hole_l1": 4, "lpips": 4, "identity": 3, "frechet": 3}
 NAMES: dict[str, str] = {facts.method: facts.label for facts in STAGES.values() if facts.method}
 NAMES |= {"biharmonic": "Biharmonic", "navier-stokes": "Navier-Stokes", "telea": "Telea", "mean": "Mean colour"}
+NAMES |= {"curvature": "Curvature", "coherence": "Coherence", "fragment": "Fragments", "quilting": "Quilting"}
+NAMES |= {"photomontage": "Photomontage"}
 
 # The paper's tables 1 and 2: CelebA-HQ at 256 px, ten square masks whose sizes it does not give.
 PAPER = {

@@ -22,6 +22,7 @@ from faceinpaint.inference.compose import compose, plan_for
 from faceinpaint.inference.guide import SOURCES, guide_from_attention
 from faceinpaint.inference.own_error import own_error
 from faceinpaint.models import build
+from faceinpaint.models.baselines.latent_optimisation import LatentOptimisation
 from faceinpaint.models.find_weights import find_weights
 from faceinpaint.models.freeze import freeze
 from faceinpaint.models.texture import Attention
@@ -174,6 +175,9 @@ def _load_model(weights: str, method: Method, config: Config) -> tuple[nn.Module
     """A method's network and the hash of its files."""
     stage = METHODS[method]
     kind = STAGES[stage].kind
+    if kind == "generator":
+        generator = build.build_generator(config)
+        return LatentOptimisation(generator), load_weights(weights, stage, generator)
     if kind == "compared":
         return _filled(lambda: build.build_network(config, stage), weights, stage)
     recipe = config.texture_for(stage) if kind == "texture" else None

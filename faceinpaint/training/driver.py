@@ -127,7 +127,7 @@ def _decisive(config: Config, stage: Stage) -> dict[str, Any]:
 
 def _without_other_methods(tree: dict[str, Any], stage: Stage) -> dict[str, Any]:
     """A configuration without the parts of the compared methods that ``stage`` does not train: they may come and go."""
-    others = {part for facts in STAGES.values() if facts.kind == "compared" for part in facts.shaped_by}
+    others = {facts.shaped_by[0] for facts in STAGES.values() if facts.kind == "compared"}
     return {name: part for name, part in tree.items() if name not in others - {*STAGES[stage].shaped_by}}
 
 

@@ -16,7 +16,7 @@ from faceinpaint.device import DTYPES, lay_out, resolve_precision
 from faceinpaint.names import Precision
 from faceinpaint.training import ema
 from faceinpaint.training.distributed import average_gradients, mean_over_workers, synchronise_batch_norm, workers
-from faceinpaint.training.jitter import jittered
+from faceinpaint.training.jitter import jittered, labels_jittered
 from faceinpaint.training.trainee import Batch, Phase, Trainee
 
 
@@ -84,7 +84,10 @@ class Run:
         Raises :class:`DivergedError` when a phase's loss explodes or its gradient is not finite.
         """
         batch = batch.to(self.device, self.memory_format)
-        batch = replace(batch, images=jittered(batch.images, batch.draws, self.settings.jitter))
+        labels = batch.labels
+        if labels is not None:
+            labels = labels_jittered(labels, batch.draws, self.settings.jitter)
+        batch = replace(batch, images=jittered(batch.images, batch.draws, self.settings.jitter), labels=labels)
         torch.manual_seed(_seed_of(self.seed, self.steps_before + self.steps_done, self.rank))
         progress = self.steps_done / self.settings.steps
         self.trainee.before_step(progress)

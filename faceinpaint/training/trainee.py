@@ -19,13 +19,15 @@ class Batch:
     """One worker's samples of one step.
 
     images (N, 3, S, S) in [-1, 1]; masks (N, 1, S, S), 1 in the hole; draws (N,) in [0, 1): a number a sample, fixed by
-    seed, epoch and key, for losses that need chance whatever the number of workers.
+    seed, epoch and key, for losses that need chance whatever the number of workers; labels int64 (N, S, S), the classes
+    of pixels, where the stage learns from them.
     """
 
     keys: list[str]
     images: Tensor
     masks: Tensor
     draws: Tensor
+    labels: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -40,11 +42,13 @@ class Batch:
         if parts == 1:
             return self
         cut = slice(index * len(self) // parts, (index + 1) * len(self) // parts)
-        return Batch(self.keys[cut], self.images[cut], self.masks[cut], self.draws[cut])
+        labels = None if self.labels is None else self.labels[cut]
+        return Batch(self.keys[cut], self.images[cut], self.masks[cut], self.draws[cut], labels)
 
     def to(self, device: torch.device, memory_format: torch.memory_format) -> Batch:
         images = self.images.to(device, non_blocking=True, memory_format=memory_format)
-        return Batch(self.keys, images, self.masks.to(device, non_blocking=True), self.draws.to(device))
+        labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
+        return Batch(self.keys, images, self.masks.to(device, non_blocking=True), self.draws.to(device), labels)
 
 
 @dataclass(frozen=True)

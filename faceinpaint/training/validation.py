@@ -100,4 +100,5 @@ def _restored(run: Run, plan: StreamPlan, most: int, rank: int) -> Iterator[tupl
 def to_batch(rows: dict[str, np.ndarray]) -> Batch:
     """A stream's arrays as tensors."""
     draws = torch.from_numpy(np.asarray(rows["draw"], np.float32))
-    return Batch([str(key) for key in rows["key"]], to_float(rows["image"]), mask_to_float(rows["mask"]), draws)
+    labels = torch.from_numpy(np.asarray(rows["label"], np.int64)) if "label" in rows else None
+    return Batch([str(key) for key in rows["key"]], to_float(rows["image"]), mask_to_float(rows["mask"]), draws, labels)

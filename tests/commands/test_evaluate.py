@@ -17,7 +17,7 @@ from faceinpaint.encoding import png_bytes
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.compare import check_comparable
 from faceinpaint.evaluation.driver import evaluate, gpu_share
-from faceinpaint.evaluation.methods import available
+from faceinpaint.evaluation.methods import CLASSICAL, available
 from faceinpaint.evaluation.plan import make_plan
 from faceinpaint.evaluation.report import write_report
 from faceinpaint.evaluation.rows import write_rows
@@ -63,8 +63,9 @@ def test_refused_by_name(faces, tmp_path, capsys, wrong, named):
 
 
 def test_unless_told_every_method_is_compared_whose_files_are_there(tiny_weights, tmp_path):
-    classical = ["biharmonic", "navier-stokes", "telea", "mean"]
+    classical = list(CLASSICAL)
     assert available(None) == classical
+    assert set(classical) - set(available(None, 256)) == {"fragment"}
     assert available(tiny_weights) == ["two-stage", "structure", *classical]
     shutil.copytree(tiny_weights, tmp_path / "weights")
     for name in ("variant-2", "rfr"):
