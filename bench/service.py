@@ -1,21 +1,24 @@
-"""The service under load, against the bare model: requests/s, waiting times, memory over many requests.
+"""The service under load, against the bare model: requests/s, waiting times, a killed model, memory over many requests.
 
     python -m bench.service --weights weights/celeba64 --picture scan.png --mask mask.png
 
-Starts ``faceinpaint serve`` on a free port, sends the same picture from 1, 8 and 32 clients at once, and then
-``--requests`` of them while it watches the memory of the model's process.
+Starts ``faceinpaint serve`` on a free port, sends the same picture from 1, 8 and 32 clients at once, kills the model's
+process while 8 clients wait, and then sends ``--requests`` while it watches the memory of the model's process. It stops
+with an error when any request is not answered.
 """
 
 from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -29,6 +32,8 @@ from faceinpaint.inference.inpainter import Inpainter
 CLIENTS = (1, 8, 32)
 PER_CLIENT = 8  # requests of each client in a measured round
 START_SECONDS = 300
+ENGINE = "ServeReplica:faceinpaint:engine"  # in the command line of a model's process
+KILL_AFTER = 1.0  # seconds
 
 
 def bare(weights: str, picture: np.ndarray, mask: np.ndarray, seconds: float) -> float:
@@ -64,13 +69,25 @@ def round_of(address: str, picture: bytes, mask: bytes, clients: int) -> str:
     return f"| {clients} | {rate:.2f} | {np.percentile(took, 50):.2f} | {np.percentile(took, 95):.2f} |"
 
 
-def engine_megabytes(port: int) -> float:
-    """Memory of the engine's processes that the server on ``port`` started."""
-    total = 0.0
-    for process in psutil.process_iter(["cmdline"]):
-        if "ServeReplica:faceinpaint:engine" in " ".join(process.info["cmdline"] or []):
-            total += process.memory_info().rss / 1e6
-    return total
+def engines(server: int) -> list[psutil.Process]:
+    """The models' processes of the server with this process id."""
+    found = []
+    for process in psutil.Process(server).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if ENGINE in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
+def killed_round(address: str, server: int, picture: bytes, mask: bytes) -> str:
+    """What happens to requests of 8 clients whose model is killed."""
+    victim = engines(server)[0]
+    killer = threading.Timer(KILL_AFTER, victim.kill)
+    killer.start()
+    row = round_of(address, picture, mask, 8)
+    killer.join()
+    assert not victim.is_running(), "the round was over before the model was killed"
+    return f"{row} the model was killed meanwhile: all {8 * PER_CLIENT} requests were answered"
 
 
 def main() -> None:
@@ -92,13 +109,13 @@ def main() -> None:
     with tempfile.TemporaryFile("w+") as log:
         server = subprocess.Popen([*command, "--in-flight", "64"], stdout=log, stderr=log, env=dict(os.environ))
         try:
-            measure(f"http://127.0.0.1:{port}", port, picture, mask, args.requests)
+            measure(f"http://127.0.0.1:{port}", server.pid, picture, mask, args.requests)
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(60)
 
 
-def measure(address: str, port: int, picture: bytes, mask: bytes, requests: int) -> None:
+def measure(address: str, server: int, picture: bytes, mask: bytes, requests: int) -> None:
     """The table of waiting times, and memory at each tenth of ``requests``."""
     deadline = time.monotonic() + START_SECONDS
     while True:
@@ -112,8 +129,11 @@ def measure(address: str, port: int, picture: bytes, mask: bytes, requests: int)
     print("| clients | requests/s | p50, s | p95, s |\n|---|---|---|---|")
     for clients in CLIENTS:
         print(round_of(address, picture, mask, clients), flush=True)
+    print(killed_round(address, server, picture, mask), flush=True)
+    print(f"load of the machine: {os.getloadavg()[1]:.1f} on {os.cpu_count()} CPUs")
     for tenth in range(11):
-        print(f"after {tenth * requests // 10} requests: {engine_megabytes(port):.0f} MB", flush=True)
+        memory = sum(process.memory_info().rss for process in engines(server)) / 1e6
+        print(f"after {tenth * requests // 10} requests: {memory:.0f} MB", flush=True)
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda _: sent(address, picture, mask), range(requests // 10 if tenth < 10 else 0)))
 

@@ -157,6 +157,11 @@ def main() -> None:
     if not parser.parse_args().write:
         print(page_part())
         return
+    write()
+
+
+def write() -> None:
+    """Put the tables into the page."""
     before, _, rest = PAGE.read_text().partition(BEGIN)
     PAGE.write_text(before + page_part() + rest.partition(END)[2])
 

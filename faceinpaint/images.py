@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -27,6 +28,27 @@ def crop_to(picture: np.ndarray, size: int, crop: Crop | None = None, mix: bool 
     return np.asarray(
         Image.fromarray(cut).resize((size, size), Image.Resampling.LANCZOS if mix else Image.Resampling.NEAREST)
     )
+
+
+def box_of(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """left, top, width and height of the box that is not 0 in uint8 (H, W): zeros without one. Rows first, quickly."""
+    rows = np.flatnonzero(mask.max(1, initial=0))
+    if not len(rows):
+        return 0, 0, 0, 0
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(mask[top:bottom].max(0))
+    return int(columns[0]), top, int(columns[-1]) + 1 - int(columns[0]), bottom - top
+
+
+def halved(picture: np.ndarray, least: int) -> np.ndarray:
+    """uint8 (H, W, C) averaged over 2 x 2 pixels as often as its longer side keeps ``least`` pixels.
+
+    A last odd row or column is left out. Many times as fast as scaling all pixels by a fraction.
+    """
+    while max(picture.shape[:2]) >= 2 * least and min(picture.shape[:2]) >= 2:
+        height, width = picture.shape[0] // 2, picture.shape[1] // 2
+        picture = cv2.resize(picture[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+    return picture
 
 
 def cut_out(picture: np.ndarray, crop: Crop | None) -> np.ndarray:

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from faceinpaint.config import Precision
-from faceinpaint.device import DTYPES, lay_out, resolve_precision
+from faceinpaint.device import DTYPES, choose_device, lay_out, resolve_precision
 from faceinpaint.inference.proposal import Proposal, Rules, propose
 from faceinpaint.models import build
 from faceinpaint.models.detector import STRIDE, DamageDetector
 from faceinpaint.models.freeze import fold_batch_norms
 from faceinpaint.models.weights import load_config, load_weights
 
-TILE = 1024  # pixels of a tile's side that are kept
+TILE = 2048  # pixels of a tile's side that are kept
 MARGIN = 80  # pixels seen around them: what lies further away changes nothing
 
 
@@ -36,21 +36,25 @@ class Detector:
     def load(cls, weights: str | Path, device: str | None = None, precision: Precision = "auto") -> Detector:
         """Load ``detector.safetensors`` of a weights folder (local or s3://).
 
-        device: torch device; default CUDA when there is one. Raises :class:`InputError` when the weights are missing,
-        damaged or of another shape.
+        device: torch device; default CUDA when there is one. Raises :class:`InputError` when there is no such device,
+        or the weights are missing, damaged or of another shape.
         """
+        chosen = choose_device(device)
         model = build.build_detector(load_config(str(weights)))
         digest = load_weights(str(weights), "detector", model)
-        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         return cls(model, digest, chosen, precision)
 
     def __call__(self, picture: np.ndarray, rules: Rules | None = None) -> Proposal:
         """What to propose for uint8 RGB (H, W, 3)."""
-        return propose(self.probability(picture), rules)
+        return propose(self.probability(picture), rules, picture)
 
     @torch.inference_mode()
     def probability(self, picture: np.ndarray) -> np.ndarray:
-        """uint8 RGB (H, W, 3) -> probability of damage float32 (H, W), tile by tile."""
+        """uint8 RGB (H, W, 3) -> probability of damage float32 (H, W), tile by tile.
+
+        Each tile is looked at as it is and mirrored, and the log-odds are averaged: what only one of the two takes for
+        damage is mostly none.
+        """
         height, width = picture.shape[:2]
         result = np.empty((height, width), np.float32)
         for seen, kept in tiles(height, width):
@@ -63,8 +67,12 @@ class Detector:
         below, right = -height % STRIDE, -width % STRIDE
         padded = cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REPLICATE)
         x = torch.from_numpy(padded).to(self.device).permute(2, 0, 1)[None].to(DTYPES[self.precision])
-        x = (x / 127.5 - 1).contiguous(memory_format=torch.channels_last)
-        return torch.sigmoid(self.model(x)[0, 0, :height, :width].float()).cpu().numpy()
+        x = x / 127.5 - 1
+        plain, mirrored = (
+            self.model(way.contiguous(memory_format=torch.channels_last))[0, 0].float() for way in (x, x.flip(3))
+        )
+        odds = (plain + mirrored.flip(1)) / 2
+        return torch.sigmoid(odds[:height, :width]).cpu().numpy()
 
 
 def tiles(height: int, width: int) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:

@@ -6,7 +6,7 @@ import torch
 
 from faceinpaint.inference import detector as detector_module
 from faceinpaint.inference.detector import Detector, tiles
-from faceinpaint.inference.proposal import Rules, propose
+from faceinpaint.inference.proposal import EXTENT, SEED, Rules, propose, scored_parts
 from faceinpaint.models.detector import DamageDetector
 
 
@@ -22,7 +22,7 @@ def detector():
     return Detector(model, "", torch.device("cpu"), "fp32")
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1023, 30), (1024, 1024), (2500, 1100)])
+@pytest.mark.parametrize("shape", [(1, 1), (2047, 30), (2048, 2048), (5000, 2100)])
 def test_kept_parts_of_tiles_are_the_picture_once(shape):
     count = np.zeros(shape, int)
     for seen, kept in tiles(*shape):
@@ -42,48 +42,72 @@ def test_a_picture_gets_the_same_answer_however_it_is_cut(detector, monkeypatch)
     assert np.abs(whole - cut).max() < 1e-5
 
 
+def test_a_mirrored_picture_gets_the_mirrored_answer(detector):
+    picture = np.random.default_rng(1).integers(0, 256, (64, 96, 3), np.uint8)  # whole strides: no padding on one side
+    found = detector.probability(picture)
+    mirrored = detector.probability(np.ascontiguousarray(picture[:, ::-1]))[:, ::-1]
+    assert found.std() > 0.01
+    assert np.abs(found - mirrored).max() < 1e-5
+
+
 def bump(height=60, width=80, level=0.98):
     probability = np.full((height, width), 0.02, np.float32)
     probability[10:20, 15:40] = level
     return probability
 
 
+def level(log_odds):
+    """The probability of some log-odds."""
+    return 1 / (1 + np.exp(-log_odds))
+
+
 def test_a_sure_part_is_proposed_a_little_wider():
-    proposal = propose(bump())
+    proposal = propose(bump(level=level(SEED + 2)))
     assert proposal.verdict == "damaged"
     assert proposal.parts == 1
-    assert proposal.confidence == pytest.approx(0.98, abs=1e-3)
+    assert proposal.confidence == pytest.approx(level(2), abs=1e-2)
     assert proposal.hole[9:21, 15:40].all()
     assert proposal.hole.sum() < 13 * 28
 
 
 def test_a_doubtful_part_is_left_alone_and_named():
-    proposal = propose(bump(level=0.83))
+    proposal = propose(bump(level=level(SEED - 2)))
     assert proposal.verdict == "unsure"
     assert not proposal.hole.any()
-    assert "0.83" in proposal.reason
-    assert proposal.confidence == pytest.approx(0.17, abs=1e-3)
+    assert f"{SEED - 2:.1f}" in proposal.reason
+    assert proposal.confidence == pytest.approx(level(2), abs=1e-2)
 
 
 def test_a_clean_picture_is_clean_however_small_the_doubt():
     proposal = propose(np.full((30, 30), 0.01, np.float32))
     assert proposal.verdict == "clean"
-    assert proposal.confidence == 1
+    assert proposal.confidence == pytest.approx(level(SEED), abs=1e-6)
     specks = np.zeros((30, 30), np.float32)
     specks[4, 4] = 1
     assert propose(specks).verdict == "clean"
+    assert propose(bump(level=0.9)).verdict == "clean"
 
 
-def test_a_thin_part_needs_less_than_a_thick_one():
-    probability = np.full((60, 80), 0.02, np.float32)
-    probability[30:33, 5:75] = 0.93
-    assert propose(probability).verdict == "damaged"
-    assert propose(bump(level=0.93)).verdict == "unsure"
-    assert propose(bump(level=0.75)).verdict == "clean"
+def test_a_ragged_rim_does_not_speak_against_a_part():
+    probability = bump(level=EXTENT + 0.01)
+    probability[13:17, 20:35] = level(SEED + 1)
+    labels, evidence = scored_parts(probability, EXTENT)
+    assert evidence == pytest.approx([SEED + 1], abs=1e-2)
+    assert (labels == 1).sum() == 10 * 25
+    assert propose(probability).hole[10:20, 15:40].all()
+
+
+def test_evidence_is_the_mean_log_odds_of_the_surest_pixels():
+    probability = np.zeros((20, 60), np.float32)
+    probability[2, 2:10] = level(6)  # 8 pixels: the other 8 of EVIDENCE count as undecided
+    probability[10:14, 20:30] = level(3)
+    probability[11, 20:30] = level(5)
+    _, evidence = scored_parts(probability, 0.5)
+    assert evidence == pytest.approx([8 * 6 / 16, (10 * 5 + 6 * 3) / 16], abs=1e-3)
 
 
 def test_a_picture_damaged_all_over_is_not_believed():
-    probability = np.full((40, 40), 0.99, np.float32)
+    probability = np.full((40, 40), 1, np.float32)
     proposal = propose(probability)
     assert proposal.verdict == "unsure"
     assert not proposal.hole.any()
@@ -95,5 +119,6 @@ def test_sensitivity_moves_both_thresholds_and_half_is_the_default():
     assert Rules.of_sensitivity(0.5).extent == pytest.approx(Rules().extent)
     low, high = Rules.of_sensitivity(0.0), Rules.of_sensitivity(1.0)
     assert low.seed > Rules().seed > high.seed
-    assert propose(bump(level=0.83), high).verdict == "damaged"
-    assert propose(bump(), low).verdict == "unsure"
+    assert low.extent > Rules().extent > high.extent
+    assert propose(bump(level=level(SEED - 2)), high).verdict == "damaged"
+    assert propose(bump(level=level(SEED + 2)), low).verdict == "unsure"
