@@ -5,21 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
 
 from faceinpaint.errors import JobError
+from faceinpaint.stderr import caught, printed
 from faceinpaint.storage import first_line
 
 # Two model processes take a CPU each: with two in all, the tasks that feed them would wait for ever.
 LEAST_LOGICAL_CPUS = 4
 STARTS = 2
 PATIENCE = 10  # seconds, for a cluster to answer
-STDERR = 2
 LEVEL_LINE = b"Set ray log level from environment variable"
 
 
@@ -85,19 +83,12 @@ def _quiet_core() -> Iterator[None]:
         yield
         return
     os.putenv("RAY_BACKEND_LOG_LEVEL", "fatal")
-    sys.stderr.flush()
-    kept = os.dup(STDERR)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), STDERR)
-        try:
+    lines: list[bytes] = []
+    try:
+        with caught() as lines:
             yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(kept, STDERR)
-            os.close(kept)
-            held.seek(0)
-            lines = [line for line in held if LEVEL_LINE not in line]
-            os.write(STDERR, b"".join(lines))
+    finally:
+        printed([line for line in lines if LEVEL_LINE not in line])
 
 
 def _advice(address: str | None) -> str:

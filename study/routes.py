@@ -21,7 +21,7 @@ from faceinpaint.errors import InputError
 from faceinpaint.hashing import stable_hash
 from faceinpaint.inference.compose import compose, plan_for
 from faceinpaint.inference.inpainter import Inpainter
-from faceinpaint.inference.painter import paint_with_guides
+from faceinpaint.inference.painter import paint_and_tell
 from faceinpaint.photos.decode import decode_rgb
 
 RADII = (0.75, 1.5, 2.25, 3.0, 4.0, 6.0)  # of the scratches, pixels of the model
@@ -47,7 +47,7 @@ def filled(damaged: np.ndarray, mask: np.ndarray, inpainter: Inpainter, thin: fl
     if plan.crops is None or plan.holes is None:
         return compose(damaged, mask, plan)
     finer = np.array([patch.scale < 1 for patch in plan.patches])
-    painted, guides = paint_with_guides(inpainter, plan.crops, plan.holes, finer)
+    painted, guides, _ = paint_and_tell(inpainter, plan.crops, plan.holes, finer)
     return compose(damaged, mask, plan, painted, guides)
 
 

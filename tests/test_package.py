@@ -23,6 +23,8 @@ EXTRAS = {
     "gradio": "serve",
     "fastapi": "serve",
     "starlette": "serve",
+    "c2pa-python": "credentials",
+    "cryptography": "credentials",
 }  # may be imported where the extra is asked for
 
 

@@ -40,6 +40,8 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     add("--no-face", choices=["skip", "classical", "crop"], default="classical", help="what a hole without a face gets")
     add("--format", choices=["keep", "png"], default="keep", help="of the outputs; png: KEY.png, lossless")
     add("--keep-masks", action="store_true", help="write each hole to OUTPUT/masks/KEY.png (not for Parquet)")
+    add("--credentials-certificate", metavar="FILE", help="PEM: sign the outputs (C2PA) as its holder")
+    add("--credentials-key", metavar="FILE", help="PEM: the certificate's private key, without a password")
     add("--dry-run", action="store_true", help="check everything, restore nothing, write dry-run.html")
     add("--retry-failed", action="store_true", help="do inputs again whose row says failed")
     return parser.parse_args(arguments)

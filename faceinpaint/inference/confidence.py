@@ -8,6 +8,7 @@ import numpy as np
 from faceinpaint.data.faces import ALIGNMENTS, Alignment, detect
 from faceinpaint.data.routing import Patch
 from faceinpaint.inference.compose import Plan
+from faceinpaint.inference.own_error import face_of
 
 THIN = 0.95  # holes filled from their edges
 LOOK = 128  # pixels: a painted face is shown to the detector at this size, with a border
@@ -17,14 +18,18 @@ AFTER = ([0.60, 0.80, 0.90], [0.2, 0.6, 1.0])  # of the detector, on the painted
 ASTRAY = ([0.12, 0.35], [1.0, 0.2])  # landmarks of the painted face from their place, eye-to-mouth distances
 HIDDEN = ([0.2, 0.5, 0.8], [1.0, 0.5, 0.1])  # share of the face that is hole
 SEEN = ([0.0, 2.0, 4.0], [0.3, 0.8, 1.0])  # landmarks outside the hole
+ERROR = ([0.45, 0.7], [1.0, 0.2])  # the model's own, on what it was shown
 ELSEWHERE = ([0.0, 0.02, 0.3], [0.6, 0.4, 0.1])  # share of the picture in wide holes without a face
 BEYOND = 0.6  # part of a hole outside its face's crop
 
 
-def confidence(plan: Plan, painted: np.ndarray | None, pixels: int, alignment: Alignment) -> float:
+def confidence(
+    plan: Plan, painted: np.ndarray | None, pixels: int, alignment: Alignment, errors: np.ndarray | None = None
+) -> float:
     """The least of the confidences of the picture's holes.
 
-    painted: what the model made of ``plan.crops``, uint8 (P, S, S, 3); pixels: of the picture.
+    painted: what the model made of ``plan.crops``, uint8 (P, S, S, 3); pixels: of the picture; errors: the model's own
+    on the valid pixels of each crop, (P,), NaN where it is not known.
     """
     found = [1.0]
     if len(plan.routes.thin_y):
@@ -38,26 +43,28 @@ def confidence(plan: Plan, painted: np.ndarray | None, pixels: int, alignment: A
         elif patch.kind != "none":
             assert plan.holes is not None
             assert painted is not None
-            found.append(face_confidence(patch, plan.holes[i], painted[i], alignment))
+            error = float("nan") if errors is None else float(errors[i])
+            found.append(face_confidence(patch, plan.holes[i], painted[i], alignment, error))
     return round(min(found), 3)
 
 
-def face_confidence(patch: Patch, hole: np.ndarray, painted: np.ndarray, alignment: Alignment) -> float:
+def face_confidence(
+    patch: Patch, hole: np.ndarray, painted: np.ndarray, alignment: Alignment, error: float = float("nan")
+) -> float:
     """Of one painted face: uint8 (S, S, 3) and its hole uint8 (S, S).
 
     The product of what the detector said before, what it says about the painted face, how much of the face was hidden,
-    and how many of its five landmarks were seen.
+    how many of its five landmarks were seen, and the model's own ``error`` on what it was shown, NaN where unknown.
     """
     marks = ALIGNMENTS[alignment] * len(hole)
     height = float(np.linalg.norm(marks[:2].mean(0) - marks[3:].mean(0)))
-    face = np.zeros(hole.shape, np.uint8)
-    centre = marks.mean(0)
-    cv2.ellipse(face, (tuple(map(float, centre)), (2.1 * height, 2.7 * height), 0), 1, -1)
+    face = face_of(len(hole), alignment)
     hidden = float(hole[face > 0].mean())
     places = np.clip(np.rint(marks).astype(int), 0, len(hole) - 1)
     seen = int((hole[places[:, 1], places[:, 0]] == 0).sum())
     before = _between(patch.score, SCORE) if patch.score else 1.0  # nobody looked: an aligned picture
-    return before * _between(hidden, HIDDEN) * _between(seen, SEEN) * _looks_right(painted, marks, height)
+    own = 1.0 if np.isnan(error) else _between(error, ERROR)
+    return before * _between(hidden, HIDDEN) * _between(seen, SEEN) * _looks_right(painted, marks, height) * own
 
 
 def _looks_right(painted: np.ndarray, marks: np.ndarray, height: float) -> float:

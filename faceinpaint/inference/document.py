@@ -63,7 +63,8 @@ def finish(painted: Painted, settings: Settings) -> Finished:
         first = own.stop
         patches = None if painted.patches is None else painted.patches[own]
         guides = None if painted.guides is None else painted.guides[own]
-        finished.append(_page(Painted(examined=page, patches=patches, guides=guides), settings))
+        errors = None if painted.errors is None else painted.errors[own]
+        finished.append(_page(Painted(examined=page, patches=patches, guides=guides, errors=errors), settings))
     row = document.row
     _fill_in(row, [page.row for page in finished], document.dropped)
     row.seconds += time.perf_counter() - began
@@ -74,6 +75,8 @@ def finish(painted: Painted, settings: Settings) -> Finished:
     except InputError as error:
         row.status, row.reason = "failed", first_line(error)
         return Finished(row=row)
+    if settings.credentials is not None:
+        work.add_reasons(row, ["not signed: content credentials are not written to files of several pages"])
     row.output_sha256 = hashlib.sha256(data).hexdigest()
     sheet = next((page.sheet for page in finished if page.sheet), {})
     if settings.as_rows or settings.apart:

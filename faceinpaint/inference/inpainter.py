@@ -19,12 +19,13 @@ from faceinpaint.device import DTYPES, resolve_precision
 from faceinpaint.errors import InputError
 from faceinpaint.inference.compose import compose, plan_for
 from faceinpaint.inference.guide import SOURCES, guide_from_attention
+from faceinpaint.inference.own_error import own_error
 from faceinpaint.models import build
 from faceinpaint.models.baselines.latent_optimisation import LatentOptimisation
 from faceinpaint.models.find_weights import find_weights
 from faceinpaint.models.freeze import freeze
 from faceinpaint.models.texture import Attention
-from faceinpaint.models.two_stage import TwoStage, window_side
+from faceinpaint.models.two_stage import Drawn, TwoStage, window_side
 from faceinpaint.models.weights import load_config, load_weights
 from faceinpaint.stages import METHODS, STAGES, Method
 from faceinpaint.tensors import mask_to_float, to_float, to_uint8
@@ -39,6 +40,15 @@ class Sources(NamedTuple):
     holes: np.ndarray
     cells: np.ndarray
     weights: np.ndarray
+
+
+class Restored(NamedTuple):
+    """pictures: uint8 (N, S, S, 3); sources: where attention looked, None without; errors: stage 1's own on valid
+    pixels (:mod:`faceinpaint.inference.own_error`), float32 (N,), NaN where it is not known."""
+
+    pictures: np.ndarray
+    sources: Sources | None
+    errors: np.ndarray
 
 
 class Inpainter:
@@ -89,27 +99,36 @@ class Inpainter:
         images uint8 (N, S, S, 3); masks uint8 (N, S, S), 1 in the hole -> uint8 (N, S, S, 3), equal to the images
         outside the hole.
         """
-        return self._restored(images, masks, None)
+        return self._restored(images, masks, None, None)
 
     @torch.inference_mode()
-    def restore_with_attention(
-        self, images: np.ndarray, masks: np.ndarray, count: int
-    ) -> tuple[np.ndarray, Sources | None]:
-        """:meth:`restore_batch`, and where the finest attention of stage 2 looked; None for methods without it."""
+    def restore_and_tell(self, images: np.ndarray, masks: np.ndarray, count: int = 0) -> Restored:
+        """:meth:`restore_batch`, and what the model tells of it: its own error, and the ``count`` places where the
+        finest attention of stage 2 looked most, for methods that have them."""
         attention: Attention = {}
-        restored = self._restored(images, masks, attention if isinstance(self.model, TwoStage) else None)
+        drawn: list[Drawn] = []
+        pictures = self._restored(images, masks, attention if count else None, drawn)
+        errors = self._own_errors(drawn[0]) if drawn else np.full(len(images), np.nan, np.float32)
         if not attention:
-            return restored, None
+            return Restored(pictures, None, errors)
         holes, scores = max(attention.values(), key=lambda each: each[0].shape[1])
         weights, cells = scores.topk(min(count, scores.shape[2]), dim=2)
-        return restored, Sources(holes.cpu().numpy(), cells.cpu().numpy(), weights.cpu().numpy())
+        return Restored(pictures, Sources(holes.cpu().numpy(), cells.cpu().numpy(), weights.cpu().numpy()), errors)
 
-    def _restored(self, images: np.ndarray, masks: np.ndarray, attention: Attention | None) -> np.ndarray:
+    def _own_errors(self, drawn: Drawn) -> np.ndarray:
+        pictures, images, masks = (each.float().cpu().numpy().transpose(0, 2, 3, 1) for each in drawn)
+        alignment = self.config.alignment
+        own = [own_error(*each, alignment) for each in zip(pictures, images, masks[..., 0], strict=True)]
+        return np.array(own, np.float32)
+
+    def _restored(
+        self, images: np.ndarray, masks: np.ndarray, attention: Attention | None, drawn: list[Drawn] | None
+    ) -> np.ndarray:
         x = to_float(images).to(self.device, memory_format=self.memory_format)
         # The compared methods paint whole pictures; ours works where the holes are.
-        where: dict[str, Any] = (
-            {"window": window_side(masks), "attention": attention} if isinstance(self.model, TwoStage) else {}
-        )
+        where: dict[str, Any] = {}
+        if isinstance(self.model, TwoStage):
+            where = {"window": window_side(masks), "attention": attention, "drawn": drawn}
         with torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"):
             restored = self.model(x, mask_to_float(masks).to(self.device), **where)
         return np.where(masks[..., None] > 0, to_uint8(restored), images)
@@ -144,7 +163,7 @@ class Inpainter:
         plan = plan_for(pixels, hole, route(pixels, hole, self.image_size, self.config.alignment))
         if plan.crops is None or plan.holes is None:
             return compose(pixels, hole, plan)
-        painted, sources = self.restore_with_attention(plan.crops, plan.holes, SOURCES)
+        painted, sources, _ = self.restore_and_tell(plan.crops, plan.holes, SOURCES)
         guides = sources and [guide_from_attention(*each, self.image_size) for each in zip(*sources, strict=True)]
         return compose(pixels, hole, plan, painted, guides)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from faceinpaint.data.growth import Grow
 from faceinpaint.data.mask_spec import MaskSpec, absolute_masks, parse_masks
@@ -14,6 +15,9 @@ from faceinpaint.errors import InputError
 from faceinpaint.models.find_weights import fetched, find_weights
 from faceinpaint.names import FixedPrecision
 from faceinpaint.storage import absolute, exists, folder_links, is_s3, join
+
+if TYPE_CHECKING:
+    from faceinpaint.photos.credentials import Credentials
 
 LINKS_NAMED = 3
 
@@ -37,6 +41,8 @@ class Options:
     no_face: Literal["skip", "classical", "crop"] = "classical"
     format: Literal["keep", "png"] = "keep"
     keep_masks: bool = False
+    credentials_certificate: str | None = None  # PEM files that sign the outputs, both or none
+    credentials_key: str | None = None
     dry_run: bool = False
     retry_failed: bool = False
 
@@ -48,7 +54,18 @@ class Options:
             masks=absolute_masks(self.masks),
             output=absolute(self.output),
             weights=find_weights(self.weights),
+            credentials_certificate=self.credentials_certificate and absolute(self.credentials_certificate),
+            credentials_key=self.credentials_key and absolute(self.credentials_key),
         )
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """Who signs the outputs."""
+        if self.credentials_certificate is None or self.credentials_key is None:
+            return None
+        from faceinpaint.photos.credentials import Credentials  # with its decoders it takes half a second
+
+        return Credentials(certificate=self.credentials_certificate, key=self.credentials_key)
 
 
 def check_options(options: Options) -> MaskSpec:
@@ -60,10 +77,21 @@ def check_options(options: Options) -> MaskSpec:
         raise InputError(f"{weights} has no config.yaml: give a weights folder, such as weights/faces256")
     if is_parquet(options.input) and options.keep_masks:
         raise InputError("--keep-masks writes files beside files: with Parquet, keep the masks you gave")
+    _check_credentials(options)
     inside, outside = (_real(uri).rstrip("/") + "/" for uri in (options.output, options.input))
     if inside.startswith(outside) or outside.startswith(inside):
         raise InputError(f"--output {options.output} and --input {options.input} lie in each other: keep them apart")
     return masks
+
+
+def _check_credentials(options: Options) -> None:
+    if (options.credentials_certificate is None) != (options.credentials_key is None):
+        raise InputError("to sign outputs, give both --credentials-certificate and --credentials-key")
+    if options.credentials is None:
+        return
+    if importlib.util.find_spec("c2pa") is None:
+        raise InputError("signing needs c2pa-python: pip install 'faceinpaint[credentials]'")
+    options.credentials.check()
 
 
 def _real(uri: str) -> str:

@@ -58,43 +58,41 @@ def paint_together(inpainter: Inpainter, pictures: list[Examined]) -> list[Paint
     crops = np.concatenate([plan.crops for plan in plans if plan.crops is not None])
     holes = np.concatenate([plan.holes for plan in plans if plan.holes is not None])
     finer = np.array([patch.scale < 1 for plan in plans for patch in plan.patches])
-    patches, guides = paint_with_guides(inpainter, crops, holes, finer)
+    patches, guides, errors = paint_and_tell(inpainter, crops, holes, finer)
     painted, first = [], 0
     for examined in pictures:
         own = slice(first, first + len(examined.plan.patches))
-        painted.append(Painted(examined=examined, patches=patches[own], guides=guides[own]))
+        painted.append(Painted(examined=examined, patches=patches[own], guides=guides[own], errors=errors[own]))
         first = own.stop
     return painted
 
 
 def paint(inpainter: Inpainter, crops: np.ndarray, holes: np.ndarray) -> np.ndarray:
     """uint8 crops (N, S, S, 3) and holes (N, S, S), 1 in the hole -> uint8 (N, S, S, 3), in padded batches."""
-    return paint_with_guides(inpainter, crops, holes, np.zeros(len(crops), bool))[0]
+    return paint_and_tell(inpainter, crops, holes, np.zeros(len(crops), bool))[0]
 
 
-def paint_with_guides(
+def paint_and_tell(
     inpainter: Inpainter, crops: np.ndarray, holes: np.ndarray, wanted: np.ndarray
-) -> tuple[np.ndarray, list[Guide | None]]:
-    """:func:`paint`, and the guides of the crops that are ``wanted``, bool (N,), for detail finer than the model's.
+) -> tuple[np.ndarray, list[Guide | None], np.ndarray]:
+    """:func:`paint`; the guides of the crops that are ``wanted``, bool (N,), for detail finer than the model's; and the
+    model's own error on each crop's valid pixels, float32 (N,), NaN where it is not known.
 
     Patches whose holes fit windows of one size go together.
     """
     painted = np.empty_like(crops)
     guides: list[Guide | None] = [None] * len(crops)
+    errors = np.full(len(crops), np.nan, np.float32)
     sides = np.array([window_side(hole[None]) for hole in holes])
     for side in np.unique(sides):
         alike = np.flatnonzero(sides == side)
         for first in range(0, len(alike), MODEL_BATCH):
             chosen = alike[first : first + MODEL_BATCH]
             padded = np.resize(chosen, MODEL_BATCH)  # repeats the chosen ones
-            if not wanted[chosen].any():
-                painted[chosen] = inpainter.restore_batch(crops[padded], holes[padded])[: len(chosen)]
-                continue
-            result, sources = inpainter.restore_with_attention(crops[padded], holes[padded], SOURCES)
-            painted[chosen] = result[: len(chosen)]
+            told = inpainter.restore_and_tell(crops[padded], holes[padded], SOURCES if wanted[chosen].any() else 0)
+            painted[chosen], errors[chosen] = told.pictures[: len(chosen)], told.errors[: len(chosen)]
             for k, i in enumerate(chosen):
-                if sources is not None and wanted[i]:
-                    guides[i] = guide_from_attention(
-                        sources.holes[k], sources.cells[k], sources.weights[k], crops.shape[1]
-                    )
-    return painted, guides
+                if told.sources is not None and wanted[i]:
+                    cells, sources, weights = (part[k] for part in told.sources)
+                    guides[i] = guide_from_attention(cells, sources, weights, crops.shape[1])
+    return painted, guides, errors

@@ -108,6 +108,7 @@ def _load(options: Options, masks: MaskSpec) -> tuple[Settings, Inpainter]:
         as_png=options.format == "png",
         as_rows=is_parquet(options.input),
         keep_masks=options.keep_masks,
+        credentials=options.credentials,
         model_sha256=inpainter.model_sha256,
     )
     return settings, inpainter
@@ -123,7 +124,9 @@ def _identity(options: Options, settings: Settings) -> dict[str, Any]:
         from faceinpaint.inference.detect import check_detector  # it imports Ray
 
         found_by["detector"] = check_detector(options)
-    return {name: getattr(options, name) for name in names} | {"model_sha256": settings.model_sha256} | found_by
+    signed_by = {"credentials_certificate": options.credentials_certificate} if options.credentials else {}
+    known = {name: getattr(options, name) for name in names} | {"model_sha256": settings.model_sha256}
+    return known | found_by | signed_by
 
 
 def _run(options: Options, settings: Settings, way: Way) -> dict[str, int]:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 import cv2
 import numpy as np
 
+from faceinpaint.data.components import pixels_of
 from faceinpaint.data.faces import Alignment
 from faceinpaint.data.marked_holes import Reading, Subject, bring_mask, find_hole
 from faceinpaint.data.mask_spec import Alpha, MaskSpec
@@ -26,9 +27,10 @@ from faceinpaint.inference.guide import Guide
 from faceinpaint.inference.row import LedgerRow, Status
 from faceinpaint.inference.thumbs import thumbnail
 from faceinpaint.photos.coding import PhotoFile
-from faceinpaint.photos.photo import Part, Photo, encode_photo, open_photo, read_photo
+from faceinpaint.photos.credentials import SIGNED, Credentials, can_hold, signed
+from faceinpaint.photos.photo import Part, Photo, check_png_holds, encode_photo, open_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
-from faceinpaint.photos.stale import fresh_xmp, joined
+from faceinpaint.photos.stale import CREDENTIALS, fresh_xmp, joined
 from faceinpaint.photos.view import View
 from faceinpaint.storage import PART, first_line, join, write_bytes
 
@@ -44,7 +46,8 @@ class Settings:
 
     masks and reading: where holes come from; image_size, alignment: of the model; no_face: what happens to a hole
     without a face; as_png: every output is a PNG named after its input; as_rows: outputs are rows of Parquet, not
-    files; apart: finished pictures are handed back, not written; keep_masks: holes are kept as OUTPUT/masks/KEY.png.
+    files; apart: finished pictures are handed back, not written; keep_masks: holes are kept as OUTPUT/masks/KEY.png;
+    credentials: who signs them.
     """
 
     output: str
@@ -57,6 +60,7 @@ class Settings:
     as_rows: bool = False
     apart: bool = False
     keep_masks: bool = False
+    credentials: Credentials | None = None
     model_sha256: str = ""
 
 
@@ -79,12 +83,14 @@ class Examined:
 class Painted:
     """A picture after the model.
 
-    patches: what it made of each of the plan's crops, uint8 (P, S, S, 3); guides: its attention, where it is known.
+    patches: what it made of each of the plan's crops, uint8 (P, S, S, 3); guides: its attention, where it is known;
+    errors: its own on the valid pixels of each, float32 (P,), NaN where it is not known.
     """
 
     examined: Examined
     patches: np.ndarray | None = None
     guides: list[Guide | None] | None = None
+    errors: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +162,8 @@ def _guarded(row: LedgerRow, step: Callable[[], Step], otherwise: Step) -> Step:
 def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
     check_key(row.key, settings)
     photo = read_photo(data)
+    if settings.as_png and not settings.apart:
+        check_png_holds(photo.decoded)
     brought = bring_mask(settings.masks, row.key)
     row.mask_stamp = brought.stamp if brought else None
     found = find_hole(settings.masks, subject_of(row.key, photo), settings.reading, settings.image_size, brought)
@@ -222,8 +230,9 @@ def _complete(painted: Painted, settings: Settings) -> Finished:
     as_png = not settings.apart and (settings.as_png or (settings.as_rows and not _stays_in_rows(file)))
     change = part.change(after, hole, opaque=isinstance(settings.masks, Alpha))
     written = encode_photo(file, change, xmp, as_png, decoded)
-    data = written.data
     row.fidelity, row.dropped = written.fidelity, joined(stale + written.dropped)
+    add_reasons(row, written.faults)
+    data = _signed(row, examined.data, file.format, written.data, "PNG" if as_png else file.format, settings)
     row.output_sha256 = hashlib.sha256(data).hexdigest()
     sheet = _sheet(painted, part, after)
     if settings.as_rows or settings.apart:
@@ -242,6 +251,26 @@ def _statement(xmp: bytes | None, row: LedgerRow, settings: Settings) -> bytes:
     return with_provenance(xmp, values | {"Mask": row.mask_sha256 or ""})
 
 
+def add_reasons(row: LedgerRow, more: list[str]) -> None:
+    """More that is to be said of a row."""
+    row.reason = "; ".join(([row.reason] if row.reason else []) + more) or None
+
+
+def _signed(row: LedgerRow, old: bytes, old_kind: str, data: bytes, kind: str, settings: Settings) -> bytes:
+    """The file ``data`` with content credentials, if they are wanted and its format holds them; the row says if not."""
+    if settings.credentials is None or settings.apart:
+        return data
+    if not can_hold(kind):
+        add_reasons(row, [f"not signed: content credentials are written to {', '.join(SIGNED)} only"])
+        return data
+    names = ("input_sha256", "mask_sha256", "model_sha256", "hole_ratio", "status")
+    told = {name: getattr(row, name) for name in names}
+    new = signed(settings.credentials, kind, data, old, old_kind, told)
+    kept = [note for note in (row.dropped or "").split("; ") if note not in ("", CREDENTIALS)]
+    row.dropped = joined(kept)  # the old credentials came along, inside the new ones
+    return new
+
+
 def _stays_in_rows(file: PhotoFile) -> bool:
     """Whether a row of Parquet keeps the file's format: it has no sidecar for a statement, and keeps nothing lossy."""
     return file.lossless and file.holds_xmp
@@ -253,7 +282,8 @@ def _describe(
     """What the row says of the restored ``part``, which is now ``after``."""
     plan = painted.examined.plan
     row.seam_error, row.route = seam_error(after, hole), plan.described()
-    row.confidence = confidence(plan, painted.patches, part.size[0] * part.size[1], settings.alignment)
+    pixels = part.size[0] * part.size[1]
+    row.confidence = confidence(plan, painted.patches, pixels, settings.alignment, painted.errors)
     row.status, row.reason = planned(painted.examined)
 
 
@@ -272,7 +302,7 @@ def seam_error(picture: np.ndarray, hole: np.ndarray) -> float:
 
     picture uint8 (H, W, 3), hole uint8 (H, W).
     """
-    y, x = np.nonzero(hole)
+    y, x = pixels_of(hole)
     steps = []
     for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
         row, column = y + dy, x + dx

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch.nn.functional as F
@@ -24,6 +25,15 @@ class First:
     whole: Tensor | None = None
 
 
+class Drawn(NamedTuple):
+    """picture: the first stage's own, (N, 3, s, s); images: what it was shown, alike, in [-1, 1]; masks: (N, 1, s, s),
+    the hole's share of a pixel."""
+
+    picture: Tensor
+    images: Tensor
+    masks: Tensor
+
+
 class TwoStage(nn.Module):
     """Restores images by both stages, or by one of them.
 
@@ -41,27 +51,39 @@ class TwoStage(nn.Module):
         self.structure, self.texture, self.match_paste = structure, texture, match_paste
 
     def forward(
-        self, images: Tensor, masks: Tensor, window: int | None = None, attention: Attention | None = None
+        self,
+        images: Tensor,
+        masks: Tensor,
+        window: int | None = None,
+        attention: Attention | None = None,
+        drawn: list[Drawn] | None = None,
     ) -> Tensor:
         """Images (N, 3, S, S) in [-1, 1] and masks (N, 1, S, S), 1 in the hole -> restored pictures alike.
 
         Outside the hole the result is the input, bit for bit. ``window``: side of a square that covers the hole, see
         :func:`window_side`; the last layers then work there only; the result is the same except for rounding.
-        ``attention``: an empty dict, which is filled with stage 2's scores.
+        ``attention``: an empty dict, which is filled with stage 2's scores. ``drawn``: an empty list, which gets what
+        stage 1 drew, where it draws whole pictures.
         """
         windows = Windows.around(masks, window) if window else None
-        return self.second(self.first(images, masks, windows), images, masks, windows, attention)
+        return self.second(self.first(images, masks, windows, drawn), images, masks, windows, attention)
 
-    def first(self, images: Tensor, masks: Tensor, windows: Windows | None = None) -> First:
+    def first(
+        self, images: Tensor, masks: Tensor, windows: Windows | None = None, drawn: list[Drawn] | None = None
+    ) -> First:
         """The first stage's picture pasted into the hole; a grey hole without a first stage."""
         if self.structure is None:
             return First(images * (1 - masks))
         side = self.structure.image_size
         small, small_masks = shrunk(images, masks, side)
         seen = self.texture is not None and self.texture.see_first
-        if side == images.shape[-1] and not self.match_paste and not seen:
-            return First(_into_hole(self.structure(small, small_masks, windows), images, masks, windows))
-        return self.pasted(self.structure(small, small_masks), images, masks)
+        in_windows = side == images.shape[-1] and not self.match_paste and not seen
+        picture = self.structure(small, small_masks, windows if in_windows else None)
+        if in_windows:
+            return First(_into_hole(picture, images, masks, windows))
+        if drawn is not None:
+            drawn.append(Drawn(picture, small, small_masks))
+        return self.pasted(picture, images, masks)
 
     def pasted(self, picture: Tensor, images: Tensor, masks: Tensor) -> First:
         """The first stage's whole picture (N, 3, s, s), matched and enlarged (section 4.1), in the hole."""

@@ -14,8 +14,9 @@ EXACT, BLOCKS = "exact", "blocks"  # fidelity; else "recoded: " and why
 class Decoded:
     """A picture's samples as stored, not turned upright.
 
-    samples: uint8 or uint16 (H, W, C); mode: what the channels are, as Pillow calls them (L, LA, RGB, RGBA, CMYK), more
-    channels behind them being kept and not understood; largest: level of full white, ink or opacity; profile: ICC.
+    samples: uint8, uint16, uint32 or floats (H, W, C); mode: what the channels are, as Pillow calls them (L, LA, RGB,
+    RGBA, CMYK), more channels behind them being kept and not understood; largest: level of full white, ink or opacity,
+    where they are of 8 or 16 bits; profile: ICC.
     """
 
     samples: np.ndarray
@@ -65,12 +66,14 @@ class Change:
 @dataclass(frozen=True, kw_only=True)
 class Written:
     """A new file. fidelity: ``exact`` (every pixel outside the hole is the input's), ``blocks`` (every pixel outside
-    the coded blocks that the hole touches), or ``recoded: `` and why; dropped: what the file no longer says, and why.
+    the coded blocks that the hole touches), or ``recoded: `` and why; dropped: what the file no longer says, and why;
+    faults: what was wrong with the input, which could be read all the same.
     """
 
     data: bytes
     fidelity: str
     dropped: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
 
 class PhotoFile(ABC):
@@ -97,6 +100,10 @@ class PhotoFile(ABC):
         """What the file holds beside its picture and no other format takes along."""
         return []
 
+    def faults(self) -> list[str]:
+        """What is wrong with the file, which can be read all the same."""
+        return []
+
     @property
     def upright_size(self) -> tuple[int, int]:
         """(H, W) as it is shown."""
@@ -117,5 +124,5 @@ class PhotoFile(ABC):
 
 def check_same(read: np.ndarray, wanted: np.ndarray, kind: str) -> None:
     """Raises ``RuntimeError`` when samples differ."""
-    if not np.array_equal(read, wanted):
+    if not np.array_equal(read, wanted, equal_nan=wanted.dtype.kind == "f"):
         raise RuntimeError(f"the written {kind} does not read back as it was")

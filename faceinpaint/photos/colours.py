@@ -17,6 +17,8 @@ from faceinpaint.photos.profile import CHANNELS, Transform, from_srgb, to_srgb
 
 BITS = (8, 10, 12, 14, 16, 24, 31, 32)  # that cameras and scanners use, of files that hold more
 FLOAT_TOPS = (1, 255, 65535)
+OVERSHOOT = 0.05  # of white, that floats may lie beyond black and white: resampling and lights do that
+REACHED = 1 / 4  # of a white of 255 or 65535, by the brightest pixel of a picture of that range
 ROUNDS = 16  # of the search for inks
 PACE = 0.7  # of its steps
 WITNESSES = 20_000  # pixels whose inks are looked at
@@ -28,13 +30,14 @@ STRIP = 1 << 20  # pixels converted at a time
 class Colours:
     """A file's colours.
 
-    mode: L, LA, RGB, RGBA, CMYK or LAB, channels behind it having no say; top: the sample that is white; alpha_top: the
-    opaque one; profile: ICC bytes or None; inks: (N, 4) of the picture's own pixels, where new ones take after them
-    (CMYK).
+    mode: L, LA, RGB, RGBA, CMYK or LAB, channels behind it having no say; top: the sample that is white; black: the
+    one that is black; alpha_top: the opaque one; profile: ICC bytes or None; inks: (N, 4) of the picture's own pixels,
+    where new ones take after them (CMYK).
     """
 
     mode: str
     top: float = 255
+    black: float = 0
     alpha_top: float = 255
     profile: bytes | None = None
     inks: np.ndarray = field(default_factory=lambda: np.empty((0, 4), np.uint8), repr=False)
@@ -66,7 +69,8 @@ class Colours:
     def _seen_strip(self, samples: np.ndarray) -> np.ndarray:
         height, width = samples.shape[:2]
         n = self.channels
-        rgb = self.seen_flat(to_8_bits(samples[..., :n], self.top).reshape(height * width, n)).reshape(height, width, 3)
+        rgb = self.seen_flat(to_8_bits(samples[..., :n], self.top, self.black).reshape(height * width, n))
+        rgb = rgb.reshape(height, width, 3)
         clear = self.mode.endswith("A")
         return _on_white(rgb, to_8_bits(samples[..., n : n + 1], self.alpha_top)) if clear else rgb
 
@@ -90,7 +94,8 @@ class Colours:
         else:
             back = from_srgb(self.profile, "RGB") if to_srgb(self.profile, "RGB") is not None else None
             levels = (back(rgb) if back is not None else rgb).astype(float)
-        return np.rint(levels * (self.top / 255)).astype(dtype)
+        samples = self.black + levels * ((self.top - self.black) / 255)
+        return (samples if dtype.kind == "f" else np.rint(samples)).astype(dtype)
 
     def _inked(self, rgb: np.ndarray) -> np.ndarray:
         """uint8 sRGB (N, 3) -> uint8 inks (N, 4)."""
@@ -100,24 +105,39 @@ class Colours:
         return inks_for(wanted, self.seen_flat, self.inks)[places]
 
 
-def to_8_bits(samples: np.ndarray, top: float) -> np.ndarray:
-    """Samples of 0 to ``top`` -> uint8 of 0 to 255; what lies beyond is cut off."""
+def to_8_bits(samples: np.ndarray, top: float, black: float = 0) -> np.ndarray:
+    """Samples of ``black`` to ``top`` -> uint8 of 0 to 255; what lies beyond is cut off."""
     if samples.dtype == np.uint8 and top == 255:
         return samples
     if samples.dtype == np.uint16:
         return _table(top)[samples]
-    scaled = np.nan_to_num(samples.astype(np.float64) * (255 / top), nan=0.0, posinf=255, neginf=0)
+    scaled = np.nan_to_num((samples.astype(np.float64) - black) * (255 / (top - black)), nan=0, posinf=255, neginf=0)
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 
+def range_of(samples: np.ndarray) -> tuple[float, float]:
+    """The black and the white of samples.
+
+    Of whole numbers: 0, and that of the fewest usual bits that hold the brightest. Of floats: 0 and 1, 255 or 65535
+    where all lie between, but for a little overshoot, and the brightest reaches a quarter of 255 or 65535; else the
+    darkest and the brightest.
+    """
+    if samples.dtype.kind != "f":
+        return 0, top_of(samples)
+    finite = samples[np.isfinite(samples)]
+    if not finite.size:
+        return 0, 1
+    low, high = float(finite.min()), float(finite.max())
+    for top in FLOAT_TOPS:
+        if -OVERSHOOT * top <= low and (top == 1 or high >= REACHED * top) and high <= (1 + OVERSHOOT) * top:
+            return 0, top
+    return low, high if high > low else low + 1
+
+
 def top_of(samples: np.ndarray) -> float:
-    """The white of samples: that of the fewest usual bits that hold the brightest; of floats 1, 255 or 65535."""
+    """The white of whole numbers: that of the fewest usual bits that hold the brightest."""
     if samples.dtype == np.uint8:
         return 255
-    if samples.dtype.kind == "f":
-        finite = samples[np.isfinite(samples)]
-        bright = float(np.percentile(finite, 99)) if finite.size else 0.0  # lights may shine beyond white
-        return next((top for top in FLOAT_TOPS if bright <= top * 1.05), bright)
     largest = float(samples.max(initial=0))
     return next((2**bits - 1 for bits in BITS if largest <= 2**bits - 1), largest)
 

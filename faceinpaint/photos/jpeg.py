@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import imagecodecs
@@ -23,11 +24,14 @@ from PIL import Image
 from faceinpaint.errors import InputError
 from faceinpaint.photos.coding import Change
 from faceinpaint.photos.jpeg_blocks import BLOCK, CMYK, GREY, RGB, YCC, YCCK, paint
+from faceinpaint.stderr import caught, printed
 
 SEQUENTIAL, RESTARTS = (0xC0, 0xC1), 0xDD  # markers of frames of Huffman's code, and of a restart interval
 SCAN, END = 0xDA, b"\xff\xd9"
 AS_STORED = -1  # samples are the components themselves
 CHANNELS = {GREY: 1, RGB: 3, YCC: 3, CMYK: 4, YCCK: 4}
+HARMLESS = b"Warning: unknown JFIF revision"
+WARNINGS = (b"Corrupt JPEG data", b"Premature end of JPEG file", b"Inconsistent progression", HARMLESS)  # libjpeg's
 LONGEST_BLOCK = 4096  # bytes, more than blocks that are coded together take
 STANDARD_LUMINANCE_DC = (0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0)  # T.81, table K.3: codes of each length
 
@@ -39,10 +43,13 @@ class CannotKeepBlocksError(Exception):
     """This JPEG's coefficients cannot be carried over; the message says why."""
 
 
-def change_blocks(data: bytes, change: Change, edit: Edit = list, space: int | None = None) -> bytes:
+def change_blocks(
+    data: bytes, change: Change, edit: Edit = list, space: int | None = None, faults: list[str] | None = None
+) -> bytes:
     """The JPEG ``data`` with ``change`` in its touched blocks, and its segments (APPn, comments) through ``edit``.
 
-    ``space``: what the components are, where the JPEG does not say it itself.
+    ``space``: what the components are, where the JPEG does not say it itself; ``faults``: gets what was found wrong
+    with the coded data, in the decoder's words, where it could be read all the same.
 
     Raises :class:`CannotKeepBlocksError` for codings that cannot be carried over, and ``RuntimeError`` when the written
     file does not hold the coefficients it should.
@@ -50,7 +57,7 @@ def change_blocks(data: bytes, change: Change, edit: Edit = list, space: int | N
     with tempfile.TemporaryDirectory(prefix="faceinpaint-") as folder:
         source, target = Path(folder, "source.jpg"), Path(folder, "target.jpg")
         source.write_bytes(data)
-        jpeg = _read(source)
+        jpeg = _read(source, faults)
         _check(jpeg, change, space)
         with Image.open(source) as opened:
             paint(jpeg, change, space or jpeg.jpeg_color_space, sorted(opened.quantization))  # type: ignore[attr-defined]
@@ -81,8 +88,9 @@ def decode(data: bytes) -> np.ndarray:
 def end_of(data: bytes) -> int | None:
     """Where a JPEG ends, whatever stands behind it; None when it is cut short."""
     place = 2
-    while place + 4 <= len(data) and data[place + 1] != SCAN:
-        place += 1 if data[place + 1] == 0xFF else 2 + int.from_bytes(data[place + 2 : place + 4])
+    while place + 4 <= len(data) and data[place : place + 2] != bytes([0xFF, SCAN]):
+        stray = data[place] != 0xFF or data[place + 1] in (0x00, 0xFF)  # filler, or bytes that no marker needs
+        place += 1 if stray else 2 + int.from_bytes(data[place + 2 : place + 4])
     end = data.find(END, place)  # in a scan 0xFF is followed by 0
     return end + len(END) if end >= 0 else None
 
@@ -135,11 +143,33 @@ def edit_segments(data: bytes, edit: Edit) -> bytes:
     return change_blocks(data, nothing, edit)
 
 
-def _read(path: Path) -> jpegio.DecompressedJpeg:
+def faults_of(data: bytes) -> list[str]:
+    """What is wrong with the coded data of a JPEG that decoders read all the same; [] for most."""
+    faults: list[str] = []
+    with tempfile.NamedTemporaryFile(prefix="faceinpaint-", suffix=".jpg") as file, suppress(CannotKeepBlocksError):
+        file.write(data)
+        file.flush()
+        _read(Path(file.name), faults)
+    return faults
+
+
+def _read(path: Path, faults: list[str] | None = None) -> jpegio.DecompressedJpeg:
+    lines: list[bytes] = []
     try:
-        return jpegio.read(str(path))
+        with caught() as lines:  # libjpeg prints its first warning
+            return jpegio.read(str(path))
     except RuntimeError as error:
         raise CannotKeepBlocksError(f"its coefficients cannot be read: {error}") from None
+    finally:
+        mine = [line for line in lines if line.startswith(WARNINGS)]
+        printed([line for line in lines if line not in mine])
+        if faults is not None:
+            faults += [_in_words(line) for line in mine if not line.startswith(HARMLESS)]
+
+
+def _in_words(warning: bytes) -> str:
+    what = warning.decode("latin-1").strip().removeprefix("Corrupt JPEG data: ")
+    return f"the JPEG's coded data has a fault ({what}): restored as it can be read"
 
 
 def _write(jpeg: jpegio.DecompressedJpeg, path: Path) -> None:

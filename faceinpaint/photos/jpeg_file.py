@@ -41,6 +41,7 @@ class JpegFile(PhotoFile):
 
     def encode(self, decoded: Decoded | None, change: Change, xmp: bytes) -> Written:
         notes: list[str] = []
+        faults: list[str] = []
         blocks: list[bytes] = []
 
         def edit(segments: list[jpeg.Segment]) -> list[jpeg.Segment]:
@@ -53,16 +54,19 @@ class JpegFile(PhotoFile):
             return kept
 
         try:
-            data, fidelity = jpeg.change_blocks(self.data, change, edit), BLOCKS
+            data, fidelity = jpeg.change_blocks(self.data, change, edit, faults=faults), BLOCKS
         except jpeg.CannotKeepBlocksError as error:
             data, fidelity = self._recoded(decoded or self.decode(), change, edit), f"recoded: {error}"
         for block in blocks:
             data, renewed = _with_new_previews(data, block)
             notes += renewed
-        return Written(data=data, fidelity=fidelity, dropped=notes + self.left_behind())
+        return Written(data=data, fidelity=fidelity, dropped=notes + self.left_behind(), faults=faults)
 
     def left_behind(self) -> list[str]:
         return stale.jpeg_tail(self.data[jpeg.end_of(self.data) or len(self.data) :])
+
+    def faults(self) -> list[str]:
+        return jpeg.faults_of(self.data)
 
     def _recoded(self, decoded: Decoded, change: Change, edit: jpeg.Edit) -> bytes:
         """Coded anew with the same tables, chroma sampling and scan kind, where the encoder has them."""

@@ -160,6 +160,12 @@ def read_photo(data: bytes) -> Photo:
         raise InputError(f"not a readable picture: {error}") from None
 
 
+def check_png_holds(decoded: Decoded) -> None:
+    """Raises :class:`NoPhotographError` for samples of more than 16 bits."""
+    if decoded.samples.dtype not in (np.uint8, np.uint16):
+        raise NoPhotographError("a PNG holds 16 bits at most, and this picture has more: keep its format")
+
+
 def encode_photo(
     file: PhotoFile, change: Change, xmp: bytes, as_png: bool = False, decoded: Decoded | None = None
 ) -> Written:
@@ -172,6 +178,7 @@ def encode_photo(
     if not as_png or file.format == "PNG":
         return file.encode(decoded, change, xmp)
     decoded = decoded or file.decode()
+    check_png_holds(decoded)
     samples = change.applied(decoded.samples)[..., : len(decoded.mode)]
     profile = decoded.profile
     if decoded.mode == "CMYK":
@@ -182,4 +189,4 @@ def encode_photo(
     own = png.metadata(coded[0], file.exif, profile, file.dpi)
     data, dropped = framed(coded, own, xmp, lambda: samples)
     check_same(png.decode(list(png.chunks(data))), samples, "PNG")
-    return Written(data=data, fidelity=EXACT, dropped=dropped + file.left_behind())
+    return Written(data=data, fidelity=EXACT, dropped=dropped + file.left_behind(), faults=file.faults())

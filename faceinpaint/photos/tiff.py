@@ -1,4 +1,4 @@
-"""TIFF of 8 and 16 bits a channel: only the strips and tiles that a hole touches are coded anew.
+"""TIFF of 8, 16 and 32 bits a channel, and of floats: only the strips and tiles that a hole touches are coded anew.
 
 tifffile decodes and encodes the samples; all else, tags and untouched segments, is carried as bytes (tiff_container).
 JPEGs inside keep the blocks that the hole does not touch (jpeg).
@@ -30,12 +30,16 @@ JPEG = 7  # of COMPRESSION
 LOSSLESS = {1, 5, 8, 32773, 32946, 34925, 50000}  # none, LZW, deflate, PackBits, old deflate, LZMA, Zstandard
 DAMAGE = (ValueError, RuntimeError, OSError, TypeError, IndexError, KeyError, tifffile.TiffFileError)
 NAMES = {6: "JPEG of the old kind", 33003: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 50001: "WebP"}
+WHOLE, FRACTION = 1, 3  # of SAMPLE_FORMAT
+OF_FLOATS = 3  # of PREDICTOR
+BITS_OF = {WHOLE: {8, 16, 32}, FRACTION: {16, 32, 64}}
+KINDS = {np.dtype(kind) for kind in (np.uint8, np.uint16, np.uint32, np.float16, np.float32, np.float64)}
 COLOURS = {WHITE_IS_ZERO: 1, GREY: 1, RGB: 3, INKS: 4, YCC: 3}
 
 
 @dataclass(frozen=True)
 class Samples:
-    """A decoded page. values: uint8 or uint16 (H, W, C), C colours and what is kept beside them; colours: their number;
+    """A decoded page. values: one of KINDS, (H, W, C), C colours and what is kept beside them; colours: their number;
     alpha: whether the next channel is transparency; inks: whether colours are CMYK; lossless: of the coding."""
 
     values: np.ndarray
@@ -63,9 +67,10 @@ def pictures(tiff: Tiff) -> tuple[Tiff, list[str]]:
 
 
 def is_plain(tiff: Tiff, index: int = 0) -> bool:
-    """Whether a page has whole channels of 8 or 16 bits, and not a palette or single bits."""
-    bits, photometric = tiff.numbers(index, BITS), tiff.numbers(index, PHOTOMETRIC)
-    return bool(bits) and set(bits) <= {8, 16} and photometric != (PALETTE,)
+    """Whether a page's channels are all of one of the kinds that are read, and not a palette or single bits."""
+    bits, photometric = set(tiff.numbers(index, BITS)), tiff.numbers(index, PHOTOMETRIC)
+    known = BITS_OF.get(first(tiff, index, SAMPLE_FORMAT, WHOLE), BITS_OF[WHOLE])
+    return bool(bits) and bits <= known and photometric != (PALETTE,)
 
 
 def read_samples(tiff: Tiff, index: int = 0) -> Samples:
@@ -76,8 +81,9 @@ def read_samples(tiff: Tiff, index: int = 0) -> Samples:
     photometric, compression = (first(tiff, index, tag, 1) for tag in (PHOTOMETRIC, COMPRESSION))
     colours, channels = COLOURS.get(photometric), first(tiff, index, CHANNELS, 1)
     extra = tiff.numbers(index, EXTRA_SAMPLES)
-    if colours is None or channels < colours or set(tiff.numbers(index, SAMPLE_FORMAT)) - {1}:
+    if colours is None or channels < colours:
         raise NoPhotographError("TIFF whose colours are none of grey, RGB, CMYK: convert it first")
+    _check_numbers(tiff, index, photometric)
     if compression not in LOSSLESS | {JPEG}:
         name = NAMES.get(compression, f"compression {compression}")
         raise NoPhotographError(f"TIFF with {name} inside would not come back the same: convert it first")
@@ -93,16 +99,31 @@ def read_samples(tiff: Tiff, index: int = 0) -> Samples:
     if _in_planes(tiff, index) and values.ndim == 3:
         values = np.moveaxis(values, 0, -1)
     values = np.ascontiguousarray(values).reshape(*values.shape[:2], -1)
-    if values.shape[2] != channels or values.dtype not in (np.uint8, np.uint16):
-        raise NoPhotographError("TIFF of an unknown kind: convert it first")
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if values.shape[2] != channels or values.dtype not in KINDS:
+        raise NoPhotographError("TIFF of an unknown kind: convert it first")
     if photometric == WHITE_IS_ZERO:
         values = np.concatenate([~values[..., :1], values[..., 1:]], -1)
     return Samples(values, colours, extra[:1] == (ALPHA,), compression != JPEG)
 
 
-def change(tiff: Tiff, new: np.ndarray, hole: np.ndarray, index: int = 0) -> Tiff:
-    """The TIFF with the samples ``new`` (H, W, C) of a page where ``hole`` bool (H, W) is set.
+def _check_numbers(tiff: Tiff, index: int, photometric: int) -> None:
+    """Raises :class:`NoPhotographError` for numbers whose meaning is not clear."""
+    formats = set(tiff.numbers(index, SAMPLE_FORMAT)) or {WHOLE}
+    if len(formats) > 1 or not formats <= set(BITS_OF):
+        raise NoPhotographError("TIFF of numbers with a sign, or of unknown ones: convert it to 8 or 16 bits first")
+    if formats == {FRACTION} and first(tiff, index, PREDICTOR, 1) not in (1, OF_FLOATS):
+        raise NoPhotographError("TIFF of floats coded as if they were whole numbers (predictor 2): convert it first")
+    wide = max(tiff.numbers(index, BITS)) > 16 or formats == {FRACTION}
+    if wide and photometric not in (GREY, RGB):
+        raise NoPhotographError(
+            "TIFF of 32 bits or floats that is neither grey, with black as 0, nor RGB: convert it first"
+        )
+
+
+def change(tiff: Tiff, new: np.ndarray, hole: np.ndarray, index: int = 0, faults: list[str] | None = None) -> Tiff:
+    """The TIFF with the samples ``new`` (H, W, C) of a page where ``hole`` bool (H, W) is set; ``faults``: as
+    :func:`faceinpaint.photos.jpeg.change_blocks` has it.
 
     Raises :class:`faceinpaint.photos.jpeg.CannotKeepBlocksError`.
     """
@@ -114,7 +135,7 @@ def change(tiff: Tiff, new: np.ndarray, hole: np.ndarray, index: int = 0) -> Tif
         part = hole[y : y + height, x : x + width]
         if part.any():
             samples = new[y : y + height, x : x + width, planes]
-            segments[number] = _coded(tiff, index, segments[number], samples, part, (height, width))
+            segments[number] = _coded(tiff, index, segments[number], samples, part, (height, width), faults)
     return tiff.with_page(index, replace(page, segments=segments))
 
 
@@ -142,11 +163,19 @@ def _layout(tiff: Tiff, index: int) -> Iterator[tuple[int, int, int, int, slice]
                 yield y, x, room, wide, plane
 
 
-def _coded(tiff: Tiff, index: int, old: bytes, samples: np.ndarray, hole: np.ndarray, shape: tuple[int, int]) -> bytes:
+def _coded(
+    tiff: Tiff,
+    index: int,
+    old: bytes,
+    samples: np.ndarray,
+    hole: np.ndarray,
+    shape: tuple[int, int],
+    faults: list[str] | None,
+) -> bytes:
     """A segment of ``shape`` with ``samples`` in it. Beyond the picture's edge a tile repeats its last pixels."""
     compression = first(tiff, index, COMPRESSION, 1)
     if compression == JPEG:
-        return _changed_jpeg(tiff, index, old, samples, hole)
+        return _changed_jpeg(tiff, index, old, samples, hole, faults)
     margins = ((0, shape[0] - samples.shape[0]), (0, shape[1] - samples.shape[1]), (0, 0))
     padded = np.pad(samples, margins, mode="edge")
     sink = io.BytesIO()
@@ -164,14 +193,16 @@ def _coded(tiff: Tiff, index: int, old: bytes, samples: np.ndarray, hole: np.nda
     return read_tiff(sink.getvalue()).pages[0].segments[0]
 
 
-def _changed_jpeg(tiff: Tiff, index: int, old: bytes, samples: np.ndarray, hole: np.ndarray) -> bytes:
+def _changed_jpeg(
+    tiff: Tiff, index: int, old: bytes, samples: np.ndarray, hole: np.ndarray, faults: list[str] | None
+) -> bytes:
     """A JPEG segment, with its tables inside, whose blocks without a hole are the same."""
     tables = tiff.pages[index].tags.get(JPEG_TABLES)
     whole = old
     if isinstance(tables, tuple) and old.startswith(b"\xff\xd8"):
         whole = old[:2] + tables[2].removeprefix(b"\xff\xd8").removesuffix(b"\xff\xd9") + old[2:]
     space = jpeg.YCC if first(tiff, index, PHOTOMETRIC, 1) == YCC else jpeg.AS_STORED
-    return jpeg.change_blocks(whole, Change(samples=samples, hole=hole), space=space)
+    return jpeg.change_blocks(whole, Change(samples=samples, hole=hole), space=space, faults=faults)
 
 
 def opened(tiff: Tiff, index: int = 0) -> Any:

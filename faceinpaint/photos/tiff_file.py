@@ -11,8 +11,10 @@ import tifffile
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.photos import previews, stale, tiff
 from faceinpaint.photos.coding import BLOCKS, EXACT, Change, Decoded, PhotoFile, Written, check_same
+from faceinpaint.photos.colours import to_8_bits
 from faceinpaint.photos.jpeg import CannotKeepBlocksError
 from faceinpaint.photos.tiff_container import Page, Tags, Tiff, read_tiff, write_tiff
+from faceinpaint.photos.view import colours_of
 
 XMP, PROFILE, RESOURCES = 700, 34675, 34377
 LAYERS, CREDENTIALS, EXIF = 37724, 52545, 34665
@@ -45,7 +47,8 @@ class TiffFile(PhotoFile):
         profile = _content(self.tiff.pages[0].tags, PROFILE)
         if self.plain:
             found = tiff.read_samples(self.tiff)
-            largest = int(np.iinfo(found.values.dtype).max)
+            largest = 255 if found.values.dtype == np.uint8 else 65535
+            _check_finite(found.values)
             return Decoded(samples=found.values, mode=found.mode, largest=largest, profile=profile)
         return Decoded(samples=_expanded(self.tiff), mode="RGB" if _has_palette(self.tiff) else "L", profile=profile)
 
@@ -53,9 +56,10 @@ class TiffFile(PhotoFile):
         decoded = decoded or self.decode()
         samples = change.applied(decoded.samples)
         fidelity = EXACT if self.lossless else BLOCKS
+        faults: list[str] = []
         if self.plain:
             try:
-                new = tiff.change(self.tiff, samples, change.whole_hole(*self.size))
+                new = tiff.change(self.tiff, samples, change.whole_hole(*self.size), faults=faults)
             except CannotKeepBlocksError as error:
                 raise NoPhotographError(f"TIFF with JPEG inside: {error}; convert it first") from None
         else:
@@ -64,7 +68,7 @@ class TiffFile(PhotoFile):
         data = write_tiff(new.with_page(0, page))
         if self.lossless:
             check_same(tiff.read_samples(read_tiff(data)).values, samples, "TIFF")
-        return Written(data=data, fidelity=fidelity, dropped=self.dropped + notes)
+        return Written(data=data, fidelity=fidelity, dropped=self.dropped + notes, faults=sorted(set(faults)))
 
 
 def _fresh(new: Tiff, xmp: bytes, shown: previews.Samples) -> tuple[Page, list[str]]:
@@ -101,8 +105,20 @@ def _with_new_previews(tags: Tags, shown: previews.Samples) -> tuple[Tags, list[
     return result, notes
 
 
+def _check_finite(samples: np.ndarray) -> None:
+    """Raises :class:`NoPhotographError` for floats of which none is a number."""
+    if samples.dtype.kind == "f" and not np.isfinite(samples).any():
+        raise NoPhotographError("TIFF of floats without a single number: nothing to see")
+
+
 def _shown(samples: np.ndarray, mode: str) -> np.ndarray:
-    return 255 - samples[..., :3] if mode == "CMYK" else samples
+    """Samples (H, W, C) as previews show them: uint8 or uint16."""
+    if mode == "CMYK":
+        return 255 - samples[..., :3]
+    if samples.dtype in (np.uint8, np.uint16):
+        return samples
+    colours = colours_of(samples, mode, None, None)
+    return to_8_bits(samples[..., : colours.channels], colours.top, colours.black)
 
 
 def _content(tags: Tags, tag: int) -> bytes | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from faceinpaint.photos.colours import WITNESSES, Colours, to_8_bits, top_of
+from faceinpaint.photos.colours import WITNESSES, Colours, range_of, to_8_bits
 from faceinpaint.photos.profile import CHANNELS
 from faceinpaint.photos.tone import Tone, find_tones
 
@@ -98,14 +98,23 @@ def colours_of(
     samples: np.ndarray, mode: str, profile: bytes | None, hole: np.ndarray | None, largest: int | None = None
 ) -> Colours:
     """What samples (H, W, C) mean; pixels of the ``hole`` uint8 (H, W) do not stretch the range."""
-    if largest is not None and largest != ALL_BITS:
+    if largest is not None and largest < ALL_BITS:
         return Colours(mode=mode, top=largest, alpha_top=largest, profile=profile)
     wide = samples.dtype != np.uint8
     valid = samples[hole == 0] if wide and hole is not None and (hole == 0).any() else samples
     n = CHANNELS[mode.removesuffix("A")]
-    top = top_of(valid[..., :n])
-    opaque = mode.endswith("A") and samples.dtype == np.uint16 and samples[..., n].max() > top
-    return Colours(mode=mode, top=top, alpha_top=ALL_BITS if opaque else top, profile=profile)
+    black, top = range_of(valid[..., :n])
+    alpha_top = top
+    if mode.endswith("A") and wide:
+        alpha_top = _opaque(samples[..., n], top)
+    return Colours(mode=mode, top=top, black=black, alpha_top=alpha_top, profile=profile)
+
+
+def _opaque(alpha: np.ndarray, top: float) -> float:
+    """The level that is opaque: of floats by their own range, else the colours' white, or all bits where it is more."""
+    if alpha.dtype.kind == "f":
+        return range_of(alpha)[1]
+    return float(np.iinfo(alpha.dtype).max) if alpha.max() > top else top
 
 
 def _greys(colours: Colours, dtype: np.dtype) -> np.ndarray | None:

@@ -6,7 +6,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from faceinpaint.inference.inpainter import Inpainter
-from faceinpaint.inference.painter import paint, paint_with_guides
+from faceinpaint.inference.painter import paint, paint_and_tell
 
 SIDE = 32  # of preset tiny
 
@@ -28,7 +28,7 @@ def batch():
 
 def test_attention_is_read_off_without_touching_the_picture(inpainter, batch):
     images, holes = batch
-    restored, sources = inpainter.restore_with_attention(images, holes, 2)
+    restored, sources, _ = inpainter.restore_and_tell(images, holes, 2)
     assert np.array_equal(restored, inpainter.restore_batch(images, holes))
     cells = sources.holes.shape[1]
     grid = round(cells**0.5)
@@ -44,19 +44,21 @@ def test_attention_is_read_off_without_touching_the_picture(inpainter, batch):
 def test_guides_and_pictures_do_not_depend_on_company(inpainter, batch):
     images, holes = batch
     wanted = np.array([True, False, True, True, False])
-    painted, guides = paint_with_guides(inpainter, images, holes, wanted)
+    painted, guides, errors = paint_and_tell(inpainter, images, holes, wanted)
     assert [guide is not None for guide in guides] == wanted.tolist()
     assert np.array_equal(painted, paint(inpainter, images, holes))
     for i in np.flatnonzero(wanted):
-        alone, (guide,) = paint_with_guides(inpainter, images[i : i + 1], holes[i : i + 1], np.array([True]))
+        alone, (guide,), (error,) = paint_and_tell(inpainter, images[i : i + 1], holes[i : i + 1], np.array([True]))
         assert np.array_equal(alone[0], painted[i])
         assert np.array_equal(guide.sources, guides[i].sources)
         assert np.array_equal(guide.weights, guides[i].weights)
+        assert np.isnan(error)
+        assert np.isnan(errors).all()  # of a first stage that draws windows alone
 
 
 def test_a_method_without_attention_has_no_guides(tiny_weights, batch):
     structure = Inpainter.load(tiny_weights, method="structure", device="cpu")
-    painted, guides = paint_with_guides(structure, *batch, np.ones(5, bool))
+    painted, guides, _ = paint_and_tell(structure, *batch, np.ones(5, bool))
     assert guides == [None] * 5
     assert np.array_equal(painted, paint(structure, *batch))
 

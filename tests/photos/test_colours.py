@@ -8,7 +8,7 @@ import pytest
 import skimage.data
 from PIL import Image, ImageCms
 
-from faceinpaint.photos.colours import top_of
+from faceinpaint.photos.colours import range_of
 from faceinpaint.photos.profile import to_srgb
 from faceinpaint.photos.view import view_of
 from tests.photos.icc import press_profile
@@ -111,12 +111,13 @@ def test_bits_of_sixteen_bit_files_keep_their_range(bits, marker):
         (GREY.astype(np.uint32) * 16843009, 2**32 - 1),
         (GREY / 255, 1),
         (GREY / 255 * 1.04, 1),
+        (GREY / 255 - 0.02, 1),
         (GREY.astype(float), 255),
         (GREY.astype(np.float32) * 257, 65535),
     ],
 )
 def test_white_is_told_of_every_type(samples, top):
-    assert top_of(samples[..., None]) == top
+    assert range_of(samples[..., None]) == (0, top)
     seen = view_of(samples[..., None], "L", None).rgb
     assert np.abs(seen.mean() - GREY.mean()) < 6
 
@@ -195,3 +196,13 @@ def test_a_part_is_filled_as_the_whole_is():
         assert np.array_equal(part.rgb, view.rgb[window])
         whole = view.filled(FACE, HOLE)
         assert np.array_equal(part.filled(FACE[window], HOLE[window]), whole[window])
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1.0, 1.0), (0.0, 3.7), (-300.0, 1200.0), (4000.0, 5000.0)])
+def test_other_floats_reach_from_the_darkest_to_the_brightest(low, high):
+    samples = low + (GREY - GREY.min()) / np.ptp(GREY) * (high - low)
+    samples[0, 0] = np.nan
+    assert range_of(samples[..., None]) == pytest.approx((low, high))
+    wanted = (GREY - GREY.min()) / np.ptp(GREY) * 255.0
+    seen = view_of(samples[..., None], "L", None).rgb
+    assert np.abs(seen - wanted[..., None])[1:].max() <= 0.51

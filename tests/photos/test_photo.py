@@ -238,7 +238,7 @@ LARGE = Image.new("1", (16_000, 8_000))
         (encoded(FRAMES[0], "GIF", save_all=True, append_images=FRAMES[1:]), "GIF of several pictures"),
         (encoded(FRAMES[0], "PNG", save_all=True, append_images=FRAMES[1:]), "several pictures"),
         (encoded(FRAMES[0], "MPO", save_all=True, append_images=FRAMES[1:]), "several pictures"),
-        (encoded(FRAMES[0].convert("F"), "TIFF"), "32 bits a channel"),
+        (encoded(FRAMES[0].convert("I"), "TIFF"), "with a sign"),
     ],
 )
 def test_what_is_not_restored_says_why(data, why):

@@ -141,7 +141,7 @@ def test_tiff_on_request_becomes_a_png_of_sixteen_bits():
     ("source", "why"),
     [
         (tiff(RGBA, extrasamples=["assocalpha"]), "premultiplied"),
-        (tiff(RGBA[..., :3].astype(np.float32)), "32/32/32 bits a channel"),
+        (tiff(RGBA[..., :3].astype(np.int32)), "with a sign"),
         (tiff(samples(3), photometric="cielab"), "none of grey"),
     ],
 )

@@ -147,7 +147,10 @@ def test_subdirectories_with_smaller_pictures_are_dropped_and_named():
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (written(FACE.astype(np.float32), photometric="rgb"), "none of grey"),
+        (written(FACE.astype(np.int16), photometric="rgb"), "with a sign"),
+        (written(FACE.astype(np.complex64), photometric="rgb"), "with a sign"),
+        (written(FACE[..., 0].astype(np.float32), photometric="miniswhite"), "neither grey"),
+        (written(RGBA.astype(np.float32), photometric="separated"), "neither grey"),
         (written(RGBA, photometric="rgb", extrasamples=["assocalpha"]), "premultiplied"),
         (written(FACE, photometric="rgb", compression="jpeg2000"), "JPEG 2000"),
         (written(FACE, photometric="rgb", subfiletype=1), "raw file"),
