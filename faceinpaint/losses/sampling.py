@@ -18,7 +18,7 @@ def sampling_correctness(truth: Tensor, source: Tensor, flow: Tensor, holes: Ten
     """
     with torch.autocast(truth.device.type, enabled=False):
         truth, source = truth.float(), source.float()
-        side = truth.shape[2:]
+        side = (truth.shape[2], truth.shape[3])
         flow, holes = F.adaptive_avg_pool2d(flow.float(), side), F.interpolate(holes, side).flatten(1)
         wanted = F.normalize(truth.flatten(2), dim=1, eps=1e-8)
         best = (F.normalize(source.flatten(2), dim=1, eps=1e-8).transpose(1, 2) @ wanted).amax(1)  # N, h w

@@ -29,13 +29,13 @@ def face(generator):
 
 
 def test_context_weights_are_the_share_of_hole_nearby():
-    holes = torch.zeros(1, 1, 20, 20)
-    holes[..., 8:12, 8:12] = 1
+    holes = torch.zeros(1, 1, 40, 40)
+    holes[..., 16:20, 16:20] = 1
     weights = context_weights(holes)[0, 0]
-    assert weights[10, 7].item() == pytest.approx(4 * 3 / 49)  # 7 x 7 around it: rows 7-13, columns 4-10
-    assert weights[7, 7].item() == pytest.approx(3 * 3 / 49)
-    assert weights[10, 4].item() == 0
-    assert weights[9, 9].item() == 0
+    assert weights[18, 12].item() == pytest.approx(4 * 4 / 225)  # 15 x 15 around it: rows 11-25, columns 5-19
+    assert weights[18, 10].item() == pytest.approx(4 * 2 / 225)
+    assert weights[18, 8].item() == 0
+    assert weights[17, 17].item() == 0
 
 
 def test_the_search_comes_nearer_to_a_face_of_the_generator_than_the_mean_face(generator, face):

@@ -11,10 +11,10 @@ from faceinpaint.models.baselines.classical.common import around_hole, evenly_di
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
 from faceinpaint.tensors import composite
 
-STEPS = 60  # of Adam
+STEPS = 30  # of Adam
 RATE = 0.1  # its learning rate, in deviations of W
-WINDOW = 7  # side of the neighbourhood N of the context weights, pixels
-PRIOR = 0.003  # weight of the prior loss
+WINDOW = 15  # side of the neighbourhood of the context weights, pixels (the paper: 7)
+PRIOR = 0.05  # weight of the prior loss
 FACES = 4096  # random latents that W's mean and deviation are taken from
 
 
@@ -22,8 +22,8 @@ class LatentOptimisation(nn.Module):
     """Restores with a generator alone: nothing is trained for holes.
 
     It minimises L_c + PRIOR L_p over one W+ per picture (Yeh 2017, section 3). Context loss: L_c = sum_i W_i
-    |G(w)_i - y_i| / sum_i W_i over known pixels i, where W_i is the share of hole among the 7 x 7 pixels around i:
-    what is near the hole counts most. Prior loss: the paper asks a discriminator how real G(z) is. Weights folders hold
+    |G(w)_i - y_i| / sum_i W_i over known pixels i, where W_i is the share of hole among the pixels around i: what
+    is near the hole counts most. Prior loss: the paper asks a discriminator how real G(z) is. Weights folders hold
     none, so L_p is the mean square of (w - mean of W) / deviation of W: likely faces lie near the mean. The found face
     then meets the picture by Poisson blending.
     """
