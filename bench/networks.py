@@ -19,10 +19,11 @@ from faceinpaint.models.two_stage import TwoStage
 from faceinpaint.stages import METHODS, Method
 from faceinpaint.tensors import mask_to_float
 
+TIMED: tuple[Method, ...] = ("two-stage", "structure", "variant-1", "variant-2", "pconv", "rfr")
 Case = tuple[str, Method, Precision, int]  # preset, method, precision, batch
 
 
-def rows(contestants: list[tuple[str, str]], rounds: int, device: str = "cpu") -> list[dict[str, Any]]:
+def rows(contestants: list[tuple[str, Method]], rounds: int, device: str = "cpu") -> list[dict[str, Any]]:
     """A row per (preset, method), precision and batch, all in turns: seconds per picture, GFLOP, share of the matmul
     peak; of our own method on CPUs the peak memory too."""
     found = []
@@ -32,7 +33,7 @@ def rows(contestants: list[tuple[str, str]], rounds: int, device: str = "cpu") -
         works: dict[Any, Callable[[], Any]] = {case: forward(case, device) for case in cases}
         for precision, dtype in dtypes.items():
             works[precision] = matmul(dtype, device)
-        seconds = interleaved(works, rounds)
+        seconds: dict[Any, float] = interleaved(works, rounds)
         for case in cases:
             took, gflop = seconds[case], batch * flops(case[:2]) / 1e9
             peak = matmul_flops() / 1e9 / seconds[case[2]]
@@ -78,7 +79,7 @@ def pictures(size: int, batch: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @functools.cache
-def flops(contestant: tuple[str, str]) -> float:
+def flops(contestant: tuple[str, Method]) -> float:
     """Of one picture."""
     with FlopCounterMode(display=False) as counter:
         forward((*contestant, "fp32", 1))()

@@ -75,9 +75,9 @@ def on_cpus(weights: str, rounds: int, device: str) -> dict[str, Part]:
         "archive_12mp": lambda: archive.over_steps(weights),
         "start_up_seconds": lambda: startup.start_up(weights),
         "onnx": lambda: onnx_runtime.rows(weights, 3 * rounds),
-        "networks_64": lambda: networks.rows([(SMALL, m) for m in networks.METHODS], 3 * rounds, device),
+        "networks_64": lambda: networks.rows([(SMALL, m) for m in networks.TIMED], 3 * rounds, device),
         "networks_256": lambda: networks.rows(
-            [*((LARGE, m) for m in networks.METHODS), (PRODUCT, "two-stage")], rounds, device
+            [*((LARGE, m) for m in networks.TIMED), (PRODUCT, "two-stage")], rounds, device
         ),
         "attention_mb_256": lambda: networks.attention_megabytes(LARGE),
         "training_steps": lambda: training.step_rows(SMALL, rounds, device),

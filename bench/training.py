@@ -55,7 +55,7 @@ def step_rows(
         trainee = build_trainee(stage, config, [])
         run = Run(trainee, settings, precision=config.precision, channels_last=True, device=device)
         bare = BareLoop(build_trainee(stage, config, []), device)
-        loops = {"ours": partial(run.step, batch), "bare": partial(bare.step, batch)}
+        loops: dict[str, Callable[[], Any]] = {"ours": partial(run.step, batch), "bare": partial(bare.step, batch)}
         seconds = interleaved({name: done(loop, device) for name, loop in loops.items()}, rounds)
         found.append({"stage": stage, "batch": count, **seconds, "ours_over_bare": seconds["ours"] / seconds["bare"]})
         print(found[-1], flush=True)

@@ -84,7 +84,7 @@ def propose(probability: np.ndarray, rules: Rules | None = None, picture: np.nda
     hole = whole.astype(np.uint8)
     if rules.grow:
         side = 2 * rules.grow + 1
-        hole = cv2.dilate(hole, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+        hole = np.asarray(cv2.dilate(hole, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))), np.uint8)
     ratio = float(hole.mean())
     if ratio > MOST_DAMAGE:
         reason = f"{ratio:.0%} of the picture looks damaged: too much to be true"
