@@ -59,8 +59,10 @@ eval: $(STAMP)
 	@test -n "$(DATA)" || { echo "name the pictures: make eval DATA=faces.parquet"; exit 2; }
 	$(RUN) jobs/evaluate.py --data $(DATA) --weights $(WEIGHTS) --output $(OUTPUT) $(ARGS)
 
+# A quarter of an hour of a machine that does nothing else; then the documentation's tables.
 bench: $(STAMP)
-	$(RUN) -m bench.run --weights $(WEIGHTS) $(ARGS)
+	$(RUN) -m bench.run $(ARGS)
+	$(RUN) -m bench.pages
 
 cluster-test: $(STAMP)
 	$(RUN) -m pytest -m cluster tests/cluster $(ARGS)

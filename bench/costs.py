@@ -27,7 +27,7 @@ import torch
 from PIL import Image
 
 from bench import networks
-from bench.run import machine
+from bench.machine import machine
 from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.painter import MODEL_BATCH, paint

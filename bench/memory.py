@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.machine import machine
 from bench.restoration import ROOT, faces
-from bench.run import machine
 from faceinpaint.models.weights import load_config
 from faceinpaint.storage import write_bytes
 

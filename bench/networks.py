@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.timing import DTYPES, interleaved, matmul, matmul_flops, peak_megabytes
+from bench.timing import interleaved, matmul, matmul_flops, peak_megabytes, precisions
 from faceinpaint.config import Config, Precision
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.load_config import load_preset
@@ -18,44 +19,48 @@ from faceinpaint.models.two_stage import TwoStage
 from faceinpaint.stages import METHODS, Method
 from faceinpaint.tensors import mask_to_float
 
+TIMED: tuple[Method, ...] = ("two-stage", "structure", "variant-1", "variant-2", "pconv", "rfr")
 Case = tuple[str, Method, Precision, int]  # preset, method, precision, batch
 
 
-def rows(preset: str, rounds: int) -> list[dict[str, Any]]:
-    """A row per method, precision and batch: seconds per picture, GFLOP, share of the matmul peak, peak memory."""
+def rows(contestants: list[tuple[str, Method]], rounds: int, device: str = "cpu") -> list[dict[str, Any]]:
+    """A row per (preset, method), precision and batch, all in turns: seconds per picture, GFLOP, share of the matmul
+    peak; of our own method on CPUs the peak memory too."""
     found = []
+    dtypes = precisions(device)
     for batch in (1, 8):
-        cases: list[Case] = [(preset, method, p, batch) for method in ("two-stage", "pconv", "rfr") for p in DTYPES]
-        contestants: dict[str, Callable[[], Any]] = {f"{c[1]}/{c[2]}": forward(c) for c in cases}
-        for precision, dtype in DTYPES.items():
-            contestants[f"matmul/{precision}"] = matmul(dtype)
-        seconds = interleaved(contestants, rounds)
+        cases: list[Case] = [(preset, method, p, batch) for preset, method in contestants for p in dtypes]
+        works: dict[Any, Callable[[], Any]] = {case: forward(case, device) for case in cases}
+        for precision, dtype in dtypes.items():
+            works[precision] = matmul(dtype, device)
+        seconds: dict[Any, float] = interleaved(works, rounds)
         for case in cases:
-            took, gflop = seconds[f"{case[1]}/{case[2]}"], flops(case) / 1e9
-            peak = matmul_flops() / 1e9 / seconds[f"matmul/{case[2]}"]
+            took, gflop = seconds[case], batch * flops(case[:2]) / 1e9
+            peak = matmul_flops() / 1e9 / seconds[case[2]]
+            ours = case[1] == "two-stage" and device == "cpu"
             found.append(
                 {
-                    "preset": preset,
+                    "preset": case[0],
                     "method": case[1],
                     "precision": case[2],
                     "batch": batch,
                     "seconds_a_picture": took / batch,
                     "gflop_a_picture": gflop / batch,
                     "share_of_matmul_peak": gflop / took / peak,
-                    "peak_mb": peak_megabytes(run_once, case),
+                    "peak_mb": peak_megabytes(run_once, case) if ours else None,
                 }
             )
             print(found[-1], flush=True)
     return found
 
 
-def forward(case: Case) -> Callable[[], Any]:
+def forward(case: Case, device: str = "cpu") -> Callable[[], Any]:
     """A restoration of ``batch`` seeded pictures, their hole a square of a quarter of the side."""
     preset, method, precision, batch = case
     config = load_preset(preset)
-    inpainter = Inpainter(network(config, method), config, "untrained", torch.device("cpu"), precision)
+    inpainter = Inpainter(network(config, method), config, "untrained", torch.device(device), precision)
     images, masks = pictures(config.image_size, batch)
-    return lambda: inpainter.restore_batch(images, masks)
+    return lambda: inpainter.restore_batch(images, masks)  # its result is an array: a GPU is done with it
 
 
 def network(config: Config, method: Method) -> torch.nn.Module:
@@ -73,9 +78,11 @@ def pictures(size: int, batch: int) -> tuple[np.ndarray, np.ndarray]:
     return images, masks
 
 
-def flops(case: Case) -> float:
+@functools.cache
+def flops(contestant: tuple[str, Method]) -> float:
+    """Of one picture."""
     with FlopCounterMode(display=False) as counter:
-        forward(case)()
+        forward((*contestant, "fp32", 1))()
     return counter.get_total_flops()
 
 

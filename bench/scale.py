@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from bench.run import machine
+from bench.machine import machine
 from faceinpaint.inference import painter
 from faceinpaint.inference.restore import Options, restore
 from faceinpaint.inference.work import pack, unpack

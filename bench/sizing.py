@@ -45,7 +45,7 @@ def steps(measured: dict[str, Any], grown: dict[str, Any]) -> str:
     ]
     rows += [[f"a face, {m['preset']} fp32", "", f"{m['paint_ms']:.0f}", ""] for m in measured["models"]]
     rows.append([f"the driver: {driver_ms(grown['rows']):.2f}", "", "", ""])
-    return table(["CPU ms a picture", "examine", "paint", "finish"], rows)
+    return table(["CPU ms per picture", "examine", "paint", "finish"], rows)
 
 
 def growth(grown: dict[str, Any]) -> str:
@@ -95,7 +95,7 @@ def clusters(measured: dict[str, Any], grown: dict[str, Any]) -> str:
                 ]
             )
     head = ["model workers", "pictures/s", "CPUs around them", "MB/s in and out", "S3 reads/s", "S3 writes/s"]
-    return table([*head, "driver busy", "hours a million"], rows)
+    return table([*head, "driver busy", "hours per million"], rows)
 
 
 def archives(grown: dict[str, Any]) -> str:
@@ -157,6 +157,11 @@ def main() -> None:
     if not parser.parse_args().write:
         print(page_part())
         return
+    write()
+
+
+def write() -> None:
+    """Put the tables into the page."""
     before, _, rest = PAGE.read_text().partition(BEGIN)
     PAGE.write_text(before + page_part() + rest.partition(END)[2])
 

@@ -35,6 +35,7 @@ def start_up(weights: str) -> dict[str, float]:
             "train": train,
             "train in process": f"{train} --workers 0",
             "batch_inpaint": restore,
+            "batch_inpaint, faces256": restore.replace(weights, str(ROOT / "weights" / "faces256")),
             "batch_inpaint on Ray": f"{restore} --workers 1",
             "evaluate": f"evaluate.py --data {folder}/one --methods two-stage --weights {weights}",
         }

@@ -16,9 +16,17 @@ from faceinpaint.config import Precision
 from faceinpaint.device import resolve_precision
 
 PEAK_SIDE = 2048
-DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32}
-if resolve_precision("auto", torch.device("cpu")) == "bf16":  # emulated, it would take minutes and say nothing
-    DTYPES["bf16"] = torch.bfloat16
+
+
+def precisions(device: str = "cpu") -> dict[Precision, torch.dtype]:
+    """fp32, and bf16 where the device has instructions for it: emulated, it would take minutes and say nothing."""
+    found: dict[Precision, torch.dtype] = {"fp32": torch.float32}
+    if resolve_precision("auto", torch.device(device)) == "bf16":
+        found["bf16"] = torch.bfloat16
+    return found
+
+
+DTYPES = precisions()
 
 
 def interleaved(contestants: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
@@ -33,10 +41,22 @@ def interleaved(contestants: dict[str, Callable[[], Any]], rounds: int) -> dict[
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def matmul(dtype: torch.dtype) -> Callable[[], Any]:
+def matmul(dtype: torch.dtype, device: str = "cpu") -> Callable[[], Any]:
     """A square matrix product, whose rate is the machine's peak in these ratios."""
-    a, b = (torch.randn(PEAK_SIDE, PEAK_SIDE).to(dtype) for _ in range(2))
-    return lambda: a @ b
+    a, b = (torch.randn(PEAK_SIDE, PEAK_SIDE).to(device, dtype) for _ in range(2))
+    return done(lambda: a @ b, device)
+
+
+def done(work: Callable[[], Any], device: str) -> Callable[[], Any]:
+    """``work``, which ends when the device has done it: calls to a GPU return before."""
+    if torch.device(device).type != "cuda":
+        return work
+
+    def waiting() -> None:
+        work()
+        torch.cuda.synchronize(device)
+
+    return waiting
 
 
 def matmul_flops() -> float:

@@ -12,12 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from bench.processes import cpu_seconds
-from bench.timing import interleaved
+from bench.restoration import faces
+from bench.timing import done, interleaved
 from faceinpaint.config import Config
 from faceinpaint.device import lay_out
 from faceinpaint.load_config import load_preset
@@ -27,25 +30,34 @@ from faceinpaint.training.stages.build import build_trainee
 from faceinpaint.training.trainee import Batch, Trainee
 
 STAGES: tuple[Stage, ...] = ("generator", "structure", "texture", "pconv", "rfr")
-SHORT, LONG = 10, 190  # steps: their difference leaves start-up and export out
-WARM, WATCHED = 30, 40  # seconds of the long run before and while its processes are watched
+STAGES_256: tuple[Stage, ...] = ("structure", "texture", "pconv", "rfr")
+BATCH_256 = 4  # pictures: what two cores step in seconds
+SHORT, LONG = 10, 110  # steps: their difference leaves start-up and export out
+WARM, WATCHED = 25, 30  # seconds of the long run before and while its processes are watched
+PICTURES = 512
 WORKER = "ray::RayTrainWorker"
 ROOT = Path(__file__).parents[1]
 
 
-def step_rows(preset: str, rounds: int) -> list[dict[str, Any]]:
-    """Seconds of our loop's step over a :class:`BareLoop`'s; ours adds moving averages, clipping and measuring."""
+def step_rows(
+    preset: str, rounds: int, device: str = "cpu", stages: tuple[Stage, ...] = STAGES, most: int | None = None
+) -> list[dict[str, Any]]:
+    """Seconds of our loop's step over a :class:`BareLoop`'s; ours adds moving averages, clipping and measuring.
+
+    most: pictures of a batch, at most.
+    """
     config = load_preset(preset, ["seeded_generator=true"])
     found = []
-    for stage in STAGES:
+    for stage in stages:
         settings = config.train[stage]
-        batch = seeded_batch(config.side_of(stage), settings.batch)
-        run = Run(build_trainee(stage, config, []), settings, precision=config.precision, channels_last=True)
-        bare = BareLoop(build_trainee(stage, config, []))
-        seconds = interleaved({"ours": partial(run.step, batch), "bare": partial(bare.step, batch)}, rounds)
-        found.append(
-            {"stage": stage, "batch": settings.batch, **seconds, "ours_over_bare": seconds["ours"] / seconds["bare"]}
-        )
+        count = min(settings.batch, most or settings.batch)
+        batch = seeded_batch(config.side_of(stage), count)
+        trainee = build_trainee(stage, config, [])
+        run = Run(trainee, settings, precision=config.precision, channels_last=True, device=device)
+        bare = BareLoop(build_trainee(stage, config, []), device)
+        loops: dict[str, Callable[[], Any]] = {"ours": partial(run.step, batch), "bare": partial(bare.step, batch)}
+        seconds = interleaved({name: done(loop, device) for name, loop in loops.items()}, rounds)
+        found.append({"stage": stage, "batch": count, **seconds, "ours_over_bare": seconds["ours"] / seconds["bare"]})
         print(found[-1], flush=True)
     return found
 
@@ -53,17 +65,18 @@ def step_rows(preset: str, rounds: int) -> list[dict[str, Any]]:
 class BareLoop:
     """What a script would do: each phase's forward, backward and Adam when its turn comes, in bf16, channels last."""
 
-    def __init__(self, trainee: Trainee):
-        self.trainee, self.steps = trainee, 0
+    def __init__(self, trainee: Trainee, device: str = "cpu"):
+        self.trainee, self.steps, self.device = trainee, 0, torch.device(device)
         for module in (*trainee.modules.values(), *trainee.frozen):
+            module.to(self.device)
             lay_out(module, torch.channels_last)
 
     def step(self, batch: Batch) -> None:
-        batch = batch.to(torch.device("cpu"), torch.channels_last)
+        batch = batch.to(self.device, torch.channels_last)
         for phase in self.trainee.phases:
             if self.steps % phase.every == 0:
                 phase.optimizer.zero_grad(set_to_none=True)
-                with torch.autocast("cpu", torch.bfloat16):
+                with torch.autocast(self.device.type, torch.bfloat16):
                     total = phase.total(phase.losses(batch))
                 total.backward()
                 phase.optimizer.step()
@@ -79,7 +92,7 @@ def seeded_batch(size: int, count: int) -> Batch:
     return Batch([str(i) for i in range(count)], images, masks, torch.rand(count))
 
 
-def ray_over_ddp(data: str, preset: str) -> dict[str, float]:
+def ray_over_ddp(preset: str) -> dict[str, float]:
     """Pictures/s of ``jobs/train.py`` (one worker, real data) and of plain DDP on pictures that lie ready.
 
     ``ray_share``: what all processes of the job but the worker take of the machine's CPUs. ``in_process``: the job's
@@ -89,6 +102,10 @@ def ray_over_ddp(data: str, preset: str) -> dict[str, float]:
     batch = config.train["pconv"].batch
     bare = [ddp_seconds(config, LONG // 2)]
     with tempfile.TemporaryDirectory() as folder:
+        data = f"{folder}/faces.parquet"
+        pictures = faces(config.image_size, PICTURES)
+        table = pa.table({"key": [str(i) for i in range(PICTURES)], "image": pictures})
+        pq.write_table(table, data, row_group_size=128)
         short, _ = job_run(data, preset, stage, SHORT, f"{folder}/short")
         long, share = job_run(data, preset, stage, LONG, f"{folder}/long")
         here = [job_run(data, preset, stage, s, f"{folder}/here-{s}", workers=0)[0] for s in (SHORT, LONG)]

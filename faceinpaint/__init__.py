@@ -1,7 +1,7 @@
 """faceinpaint: fills holes in face photographs.
 
-``Inpainter.load(weights)(image, mask)`` fills the holes of a photograph of any size;
-``restore_photograph(weights, image, mask)`` does exactly what a job would do with it;
+``Inpainter.load(weights)(image, mask)`` fills the holes of a photograph in memory, all by the model;
+``restore_photograph(weights, image, mask)`` gives exactly what the command would write for it, of any kind of picture;
 ``restore(input=, masks=, output=, weights=)`` restores an archive: its keywords are the fields of ``Options`` and the
 flags of ``faceinpaint restore``.
 """

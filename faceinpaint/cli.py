@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import re
 import sys
 from collections.abc import Callable
 
@@ -20,14 +21,17 @@ def exit_code(main: Callable[[], int | None]) -> int:
     """
     try:
         return main() or 0
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except JobError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    except (InputError, JobError) as error:
+        print(f"error: {in_flags(str(error))}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
     finally:
         gc.freeze()  # else Python looks through all of torch once more before it ends: most of a second
+
+
+def in_flags(message: str) -> str:
+    """A library's message in a command's words: the name of a parameter, which stands as `keep_masks`, becomes the flag
+    --keep-masks."""
+    return re.sub(r"`([a-z_]+)`", lambda found: "--" + found[1].replace("_", "-"), message)
 
 
 def at_least(least: int) -> Callable[[str], int]:

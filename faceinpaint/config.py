@@ -11,7 +11,16 @@ from typing import Annotated, Any, ClassVar, Literal
 import yaml
 from pydantic import Field, field_validator, model_validator
 
-from faceinpaint.compared_config import PConvConfig, RFRConfig
+from faceinpaint.compared_config import (
+    ContextEncoderConfig,
+    DeepFillV1Config,
+    DeepFillV2Config,
+    EdgeConnectConfig,
+    PConvConfig,
+    RFRConfig,
+    SPGNetConfig,
+    StructureFlowConfig,
+)
 from faceinpaint.config_part import Part, Positive, PowerOfTwo, Ratio, StagePart, Weight
 from faceinpaint.names import Alignment, Backbone, Precision
 from faceinpaint.stages import STAGES, Stage
@@ -223,6 +232,12 @@ class Config(Part):
     texture: TextureConfig = TextureConfig()
     pconv: PConvConfig = PConvConfig()
     rfr: RFRConfig = RFRConfig()
+    context_encoder: ContextEncoderConfig = ContextEncoderConfig()
+    deepfill_v1: DeepFillV1Config = DeepFillV1Config()
+    deepfill_v2: DeepFillV2Config = DeepFillV2Config()
+    edgeconnect: EdgeConnectConfig = EdgeConnectConfig()
+    structureflow: StructureFlowConfig = StructureFlowConfig()
+    spg_net: SPGNetConfig = SPGNetConfig()
     detector: DetectorConfig = DetectorConfig()
     structure_loss: StructureLoss = StructureLoss()
     texture_loss: TextureLoss = TextureLoss()

@@ -4,7 +4,8 @@
 class InputError(ValueError):
     """Wrong arguments or unusable inputs.
 
-    The message is one line that says what was wrong, where, and what to do. Jobs print it and exit with code 2.
+    The message is one line that says what was wrong, where, and what to do. Parameters stand in it as `name`; commands
+    print them as flags (:func:`faceinpaint.cli.in_flags`) and exit with code 2.
     """
 
 

@@ -66,10 +66,10 @@ def _explain(error: dict[str, Any]) -> str:
 def _override(tree: dict[str, Any], override: str) -> None:
     path, equals, value = override.partition("=")
     if not equals:
-        raise InputError(f"--set {override!r}: write path.to.field=value")
+        raise InputError(f"`set` {override!r}: write path.to.field=value")
     node, (*parents, leaf) = tree, path.split(".")
     for name in parents:
         node = node.setdefault(name, {})
         if not isinstance(node, dict):
-            raise InputError(f"--set {override!r}: {name} has no fields")
+            raise InputError(f"`set` {override!r}: {name} has no fields")
     node[leaf] = yaml.safe_load(value)

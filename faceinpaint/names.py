@@ -11,6 +11,6 @@ Backbone = Literal["alex", "vgg"]  # network of a perceptual loss
 Convention = Literal["default", "edgeconnect", "lama"]  # of figures; see faceinpaint.evaluation.metrics
 
 
-def choices(names: Any) -> tuple[str, ...]:
+def choices(names: Any) -> tuple[Any, ...]:
     """The values of one of the types above."""
     return get_args(names)

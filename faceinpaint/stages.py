@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Compared = Literal["pconv", "rfr"]  # methods of others: each is a stage and a method of that name
+Compared = Literal[
+    "pconv", "rfr", "context-encoder", "deepfill-v1", "deepfill-v2", "edgeconnect", "structureflow", "spg-net"
+]  # methods of others: each is a stage and a method of that name
 Stage = Literal["generator", "structure", "texture", "variant-1", "variant-2", Compared, "detector"]
-Method = Literal["two-stage", "structure", "variant-1", "variant-2", Compared]
+Method = Literal["two-stage", "latent-optimisation", "structure", "variant-1", "variant-2", Compared]
 Kind = Literal["generator", "structure", "texture", "compared", "detector"]
 
 
@@ -20,16 +22,23 @@ class StageFacts:
     """
 
     kind: Kind
-    shaped_by: tuple[str, ...]  # fields of the configuration that shape its network
+    shaped_by: tuple[str, ...]  # fields of the configuration that shape its network, a compared method's own first
     builds_on: Stage | None = None  # the earlier stage whose weights it starts with
     holds_earlier: bool = False  # its own file holds that stage's network too
     critics: tuple[Literal["discriminator"], ...] = ()  # networks of its checkpoints that must fit beside its own
     method: Method | None = None  # what restores with it
     label: str = ""  # that method's name in tables and plots
+    labels: bool = False  # it learns from pictures with label maps
 
 
 STAGES: dict[Stage, StageFacts] = {
-    "generator": StageFacts(kind="generator", shaped_by=("generator",), critics=("discriminator",)),
+    "generator": StageFacts(
+        kind="generator",
+        shaped_by=("generator",),
+        critics=("discriminator",),
+        method="latent-optimisation",
+        label="Latent optimisation",
+    ),
     "structure": StageFacts(
         kind="structure",
         shaped_by=("image_size", "generator", "encoder"),
@@ -47,6 +56,19 @@ STAGES: dict[Stage, StageFacts] = {
     ),
     "pconv": StageFacts(kind="compared", shaped_by=("pconv",), method="pconv", label="PConv"),
     "rfr": StageFacts(kind="compared", shaped_by=("rfr",), method="rfr", label="RFR"),
+    "context-encoder": StageFacts(
+        kind="compared",
+        shaped_by=("context_encoder", "image_size"),
+        method="context-encoder",
+        label="Context Encoder",
+    ),
+    "deepfill-v1": StageFacts(kind="compared", shaped_by=("deepfill_v1",), method="deepfill-v1", label="DeepFill v1"),
+    "deepfill-v2": StageFacts(kind="compared", shaped_by=("deepfill_v2",), method="deepfill-v2", label="DeepFill v2"),
+    "edgeconnect": StageFacts(kind="compared", shaped_by=("edgeconnect",), method="edgeconnect", label="EdgeConnect"),
+    "structureflow": StageFacts(
+        kind="compared", shaped_by=("structureflow",), method="structureflow", label="StructureFlow"
+    ),
+    "spg-net": StageFacts(kind="compared", shaped_by=("spg_net",), method="spg-net", label="SPG-Net", labels=True),
     "detector": StageFacts(kind="detector", shaped_by=("detector",)),
 }
 

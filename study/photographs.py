@@ -28,7 +28,7 @@ from faceinpaint.errors import InputError
 from faceinpaint.evaluation.portrait import face_lpips, hole_psnr
 from faceinpaint.hashing import stable_hash
 from faceinpaint.losses.perceptual import load_perceptual
-from faceinpaint.models.baselines.classical import biharmonic, telea
+from faceinpaint.models.baselines.classical.simple import biharmonic, telea
 from faceinpaint.photos.decode import decode_rgb
 
 KINDS = ("eye", "nose", "mouth", "half", "strokes")

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from faceinpaint.evaluation.tables import NAMES
+
 METHODS = {
     "two-stage": "full",
     "variant-2": "variant 2",
@@ -20,10 +22,14 @@ METHODS = {
     "navier-stokes": "Navier-Stokes",
     "mean": "mean colour",
 }
+METHODS |= {name: label for name, label in NAMES.items() if name not in METHODS}
 FIGURES = {"psnr": ("PSNR", 2), "lpips": ("LPIPS", 4), "frechet": ("Frechet", 3), "identity": ("Identity", 3)}
 LOWER_IS_BETTER = {"lpips", "frechet"}
 PAIRS = [("two-stage", b) for b in ("pconv", "rfr", "variant-2")] + [("variant-2", "variant-1")]
 PAIRS += [("two-stage", other) for other in ("biharmonic", "telea", "structure")]
+PAIRS += [
+    ("two-stage", other) for other in METHODS if other not in {name for pair in PAIRS for name in (*pair, "mean")}
+]
 
 Sweep = dict[str, dict[str, Any]]  # a test set's name: what its metrics.json holds
 

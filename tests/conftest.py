@@ -20,9 +20,9 @@ import faceinpaint  # noqa: F401  # settings of Ray, before any test imports it
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What uses Ray or the S3 server is slow, without saying so itself."""
+    """What uses Ray, the S3 server or the service is slow, without saying so itself."""
     for item in items:
-        if {"ray_local", "s3_server"} & set(getattr(item, "fixturenames", ())):
+        if {"ray_local", "s3_server", "service"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
 
 

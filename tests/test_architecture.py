@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,34 @@ def test_files_and_functions_stay_short():
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):
                 assert node.end_lineno - node.lineno < 50, f"{path}: {node.name}"
+
+
+def without_docstrings(tree):
+    """The strings of a module that are no documentation."""
+    expressions = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in expressions
+    ]
+
+
+def test_libraries_name_parameters_not_flags():
+    """Only commands speak in flags: they turn a message's `keep_masks` into --keep-masks."""
+    speaking = {"faceinpaint/version.py", "faceinpaint/serving/app.py"}  # to git; prints the next command
+    for path in FILES:
+        name = str(path.relative_to(ROOT))
+        if layer_of(name_of(path)) not in ("commands", "jobs") and name not in speaking:
+            flags = [text for text in without_docstrings(ast.parse(path.read_text())) if re.search(r"--[a-z]", text)]
+            assert not flags, f"{name}: {flags}"
+    raised = [
+        text
+        for node in ast.walk(ast.parse((ROOT / "faceinpaint/serving/app.py").read_text()))
+        if isinstance(node, ast.Raise)
+        for text in without_docstrings(node)
+    ]
+    assert raised
+    assert not [text for text in raised if "--" in text]
 
 
 def test_importing_models_starts_nothing():

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import faceinpaint
+from faceinpaint.cli import in_flags
 from faceinpaint.commands import VERBS
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +55,18 @@ def test_every_verb_is_named_by_help_and_an_unknown_one_refused():
     assert wrong.returncode == 2
     assert "invalid choice: 'mend'" in wrong.stderr
     assert command().returncode == 2
+
+
+def test_messages_of_the_library_become_the_command_s():
+    assert in_flags("`keep_masks` of `init`: see it.") == "--keep-masks of --init: see it."
+    assert in_flags("the field is `train.texture`, not `a b`") == "the field is `train.texture`, not `a b`"
+    wrong = command(
+        "restore", "--input", "docs", "--masks", "squares", "--output", "docs/x", "--weights", "weights/celeba64"
+    )
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert re.match(
+        r"error: --output \S+/docs/x and --input \S+/docs lie in each other: keep them apart\n", wrong.stderr
+    )
 
 
 def test_version():

@@ -8,12 +8,18 @@ from faceinpaint.load_config import load_preset, parse_yaml
 from faceinpaint.stages import STAGES
 
 
-@pytest.mark.parametrize("name", ["tiny", "celeba64", "celebahq256", "celebahq256-native"])
+@pytest.mark.parametrize("name", ["tiny", "celeba64", "methods64", "faces256", "celebahq256", "celebahq256-native"])
 def test_presets_parse_and_survive_yaml(name):
     config = load_preset(name)
     assert config.preset == name
     assert parse_yaml(config.to_yaml(), "saved") == config
     assert set(config.train) == set(STAGES)
+
+
+def test_every_method_of_the_family_gets_as_many_pictures():
+    config = load_preset("methods64")
+    stages = set(STAGES) - {"generator", "detector"}
+    assert {config.train[stage].steps * config.train[stage].batch for stage in stages} == {10_240}
 
 
 def test_styles_follow_the_generator_size():

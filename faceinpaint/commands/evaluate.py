@@ -30,16 +30,21 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--methods",
         metavar="A,B,...",
-        help="the first one is 'ours' in the report; default: all whose weights are there, and the classical fills",
+        help="the first one is 'ours' in the report; default: all whose weights are there, and quick classical fills",
     )
     parser.add_argument("--weights", metavar="DIR", help=f"for the trained methods: {WEIGHTS_HELP}")
-    parser.add_argument("--output", required=True, metavar="DIR")
+    parser.add_argument(
+        "--output", required=True, metavar="DIR", help="folder or s3:// prefix; what is done there is kept"
+    )
     parser.add_argument("--crop", type=parse_crop, metavar="X0,Y0,X1,Y1", help="default: the centre square")
     parser.add_argument(
-        "--size", type=at_least(1), metavar="PIXELS", help="side of the judged pictures; default: the weights'"
+        "--size",
+        type=at_least(1),
+        metavar="PIXELS",
+        help="side of the judged pictures; default: the one that the weights work on",
     )
     parser.add_argument("--split", metavar="NAME|FILE", help="judge only the pictures of this split")
-    parser.add_argument("--workers", type=at_least(1), default=2, metavar="N")
+    parser.add_argument("--workers", type=at_least(1), default=2, metavar="N", help="judging processes (default 2)")
     parser.add_argument(
         "--gpus-per-worker", type=float, metavar="G", help="default: an equal share of the cluster's GPUs"
     )
@@ -90,7 +95,7 @@ def main(arguments: list[str]) -> int:
         "masks": args.masks,
         "mask_polarity": args.mask_polarity,
         "mask_frame": args.mask_frame,
-        "methods": args.methods.split(",") if args.methods is not None else available(weights),
+        "methods": args.methods.split(",") if args.methods is not None else available(weights, args.size),
         "output": args.output,
         "weights": weights,
         "crop": args.crop,

@@ -17,7 +17,7 @@ from faceinpaint.data.zip_names import member_names
 from faceinpaint.storage import as_text, first_line, is_s3, name_of, open_uri
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-LARGEST_FILE = 2**30  # bytes; a larger file is no photograph and would fill a worker's memory
+LARGEST_FILE = 2**30  # bytes; a larger file is not a photograph and would fill a worker's memory
 ROTTEN = (
     OSError,
     pa.ArrowInvalid,

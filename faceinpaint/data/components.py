@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from faceinpaint.images import box_of
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Holes:
@@ -26,7 +28,7 @@ class Holes:
     @classmethod
     def of(cls, mask: np.ndarray) -> Holes:
         """The holes of a mask uint8 (H, W), 1 in the hole."""
-        left, top, width, height = cv2.boundingRect(mask)
+        left, top, width, height = box_of(mask)
         if not width:
             nothing = np.empty(0, np.int64)
             return cls(

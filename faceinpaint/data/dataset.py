@@ -20,8 +20,10 @@ from faceinpaint.storage import kind
 FILES_A_TASK = 16
 
 
-def read_pictures(uri: str, wanted: Wanted | None = None) -> Dataset:
+def read_pictures(uri: str, wanted: Wanted | None = None, labels: bool = False) -> Dataset:
     """Pictures of any source: ``key``, ``image`` (encoded bytes), ``error``, ``stamp``; ``mask`` of Parquet with one.
+
+    ``labels``: with ``label``, the label maps of Parquet that has them.
 
     ``key`` is the path relative to ``uri`` (bytes that are not UTF-8 escaped as ``\\xNN``), the file's own name for a
     single file, the path in an archive, or Parquet's ``key``. Every regular file is a row, in a fixed order. A row
@@ -32,7 +34,7 @@ def read_pictures(uri: str, wanted: Wanted | None = None) -> Dataset:
     check_source(uri)
     keep = partial(filtered, wanted=wanted)
     if is_parquet(uri):
-        return _dataset([partial(keep, partial(parquet_rows, uri, path)) for path in parquet_files(uri)])
+        return _dataset([partial(keep, partial(parquet_rows, uri, path, labels)) for path in parquet_files(uri)])
     if kind(uri) == pafs.FileType.Directory:
         names = _dataset([partial(keep, partial(listing, uri))]).repartition(target_num_rows_per_block=FILES_A_TASK)
         return names.map_batches(partial(read_files, uri), batch_size=None, batch_format="pyarrow")

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from faceinpaint.data.components import pixels_of
+from faceinpaint.images import box_of
 
 Grow = int | Literal["auto"]
 
@@ -90,7 +91,7 @@ def grow_to_damage(hole: np.ndarray, damage: Damage) -> np.ndarray:
 
 def windows(hole: np.ndarray, margin: int) -> Iterator[tuple[slice, slice]]:
     """Rectangles about groups of holes, ``margin`` pixels beyond them; together they cover all holes."""
-    left, top, wide, high = cv2.boundingRect(hole)  # most of a picture has no hole
+    left, top, wide, high = box_of(hole)  # most of a picture has no hole
     top, left, bottom, right = top - margin, left - margin, top + high + margin, left + wide + margin
     top, left = max(0, top), max(0, left)
     around = cv2.dilate(hole[top:bottom, left:right], np.ones((2 * margin + 1, 1), np.uint8))
@@ -143,9 +144,10 @@ def _closed(grown: np.ndarray) -> np.ndarray:
 def _paint(hole: np.ndarray, picture: np.ndarray, marker: tuple[int, int, int] | None) -> np.ndarray | None:
     """Y, Cr, Cb of the paint; None where the hole's own pixels are not of one colour."""
     if marker is None:
-        pixels = picture[pixels_of(hole)].astype(np.float32)
-        middle = np.median(pixels, axis=0)
-        if np.percentile(np.abs(pixels - middle).max(1), 75) > UNIFORM:
+        channels = np.ascontiguousarray(picture[pixels_of(hole)].T)  # one by one: several times as fast
+        middle = np.median(channels, axis=1).astype(np.float32)
+        off = np.abs(channels - middle[:, None])
+        if np.percentile(np.maximum(np.maximum(off[0], off[1]), off[2]), 75) > UNIFORM:
             return None
         red, green, blue = (int(level) for level in middle)
         marker = red, green, blue

@@ -23,7 +23,7 @@ from faceinpaint.data.mask_spec import (
     mask_of_key,
 )
 from faceinpaint.data.masks import Freeform, Squares, generated_hole
-from faceinpaint.data.user_masks import SOFT, Frame, Polarity, check_hole, user_hole
+from faceinpaint.data.user_masks import SOFT, Frame, Polarity, check_hole, user_holes
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.images import stored, upright
 
@@ -137,11 +137,8 @@ def hole_of_mask(mask: object, picture: np.ndarray, reading: Reading) -> Hole:
 def _marked(mask: MaskPicture, subject: Subject, reading: Reading) -> Hole:
     height, width = subject.picture.shape[:2]
     how = {"orientation": subject.orientation, "frame": reading.frame}
-    core = user_hole(mask, reading.polarity, height, width, **how)  # type: ignore[arg-type]
-    if reading.grow != "auto":
-        return _grown(core, core, subject, reading, None)
-    soft = user_hole(mask, reading.polarity, height, width, soft=True, **how)  # type: ignore[arg-type]
-    return _grown(core, soft, subject, reading, None)
+    core, in_part = user_holes(mask, reading.polarity, height, width, **how)  # type: ignore[arg-type]
+    return _grown(core, in_part() if reading.grow == "auto" else core, subject, reading, None)
 
 
 def _grown(
@@ -158,9 +155,10 @@ def _grown(
         grown = upright(grow_to_damage(inside, damage), subject.orientation)
     else:
         grown = grow_by(soft, reading.grow)
-    if cv2.countNonZero(grown) == grown.size:  # a picture without a valid pixel cannot be restored
-        grown = core
-    return Hole(grown, cv2.countNonZero(grown) - cv2.countNonZero(core))
+    marked, filled = cv2.countNonZero(core), cv2.countNonZero(grown)
+    if filled == grown.size:  # a picture without a valid pixel cannot be restored
+        grown, filled = core, marked
+    return Hole(grown, filled - marked)
 
 
 def _transparent(alpha: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

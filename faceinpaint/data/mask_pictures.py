@@ -7,8 +7,9 @@ be told is refused with what was seen. The one reading for bulk restoration, eva
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from PIL import Image, ImageChops, UnidentifiedImageError
 
@@ -31,12 +32,14 @@ FEW = 1e-5  # share of pixels that is no colour yet
 @dataclass(frozen=True, kw_only=True)
 class MaskPicture:
     """levels: uint8 (H, W), as stored, 255 is white, or marked; orientation: EXIF's of the mask itself, 1-8; lossy:
-    whether its coding blurs; marked: the levels say what was marked, and polarity has no say; seen: in words."""
+    whether its coding blurs; marked: the levels say what was marked, and polarity has no say; crisp: no level but 0 and
+    255 occurs, as far as it is known; seen: in words."""
 
     levels: np.ndarray
     orientation: int = 1
     lossy: bool = False
     marked: bool = False
+    crisp: bool = False
     seen: str = ""
 
 
@@ -75,10 +78,10 @@ def _of_image(image: Image.Image) -> MaskPicture:
     orientation = _orientation(image)
     lossy = image.format in LOSSY
     grey = _grey_alone(image)
-    found = _of_greys(grey) if grey is not None else _of_colours(np.asarray(image.convert("RGBA")))
+    found = _of_grey(np.asarray(grey)) if grey is not None else _of_colours(np.asarray(image.convert("RGBA")))
     if found.levels.shape != (image.height, image.width):  # the decoder has turned it
         orientation = 1
-    return MaskPicture(levels=found.levels, orientation=orientation, lossy=lossy, marked=found.marked, seen=found.seen)
+    return replace(found, orientation=orientation, lossy=lossy)
 
 
 def _grey_alone(image: Image.Image) -> Image.Image | None:
@@ -107,12 +110,6 @@ def _orientation(image: Image.Image) -> int:
     return value if value in range(1, 9) else 1
 
 
-def _of_greys(image: Image.Image) -> MaskPicture:
-    if image.mode != "L":
-        return _of_grey(np.asarray(image))
-    return _stretched(np.asarray(image), np.array(image.histogram()))
-
-
 def _of_grey(array: np.ndarray) -> MaskPicture:
     levels = array if array.dtype == np.uint8 else _scaled(array.astype(np.float64))
     return _stretched(levels)
@@ -124,15 +121,27 @@ def _scaled(wide: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(np.nan_to_num(wide) * (255 / most)), 0, 255).astype(np.uint8)
 
 
-def _stretched(levels: np.ndarray, counts: np.ndarray | None = None) -> MaskPicture:
-    """Two levels, one of them 0, are black and white whatever the other is. counts: (256,), pixels of each level."""
-    if counts is None:
-        counts = np.bincount(levels.ravel(), minlength=256)
-    found = np.flatnonzero(counts)
+def _stretched(levels: np.ndarray) -> MaskPicture:
+    """Two levels, one of them 0, are black and white whatever the other is."""
+    found = _levels_of(levels)
     if len(found) == 2 and found[0] == 0 and found[1] != 255:
         levels = np.where(levels > 0, np.uint8(255), np.uint8(0))
+        crisp = True
+    else:
+        crisp = bool(np.isin(found, (0, 255)).all())
     low, high = (int(found[0]), int(found[-1])) if len(found) else (0, 0)
-    return MaskPicture(levels=levels, seen=f"levels {low} to {high}, {len(found)} different ones")
+    return MaskPicture(levels=levels, crisp=crisp, seen=f"levels {low} to {high}, {len(found)} different ones")
+
+
+def _levels_of(levels: np.ndarray) -> np.ndarray:
+    """The levels that occur in uint8 (H, W), rising. Most masks are black and white, and need no histogram."""
+    if not levels.size:
+        return np.empty(0, int)
+    levels = np.ascontiguousarray(levels)
+    if cv2.countNonZero(cv2.inRange(levels, 1, 254)):
+        return np.flatnonzero(cv2.calcHist([levels], [0], None, [256], [0, 256]))
+    white = cv2.countNonZero(levels)
+    return np.array([level for level, count in ((0, levels.size - white), (255, white)) if count])
 
 
 def _of_colours(rgba: np.ndarray) -> MaskPicture:

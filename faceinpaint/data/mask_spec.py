@@ -93,7 +93,7 @@ def absolute_masks(spec: str) -> str:
 def parse_masks(spec: str) -> MaskSpec:
     """Understand a SPEC and check what can be checked before any picture is read.
 
-    Raises :class:`InputError` for a SPEC that is none of the above, and for a single file that is no usable mask.
+    Raises :class:`InputError` for a SPEC that is none of the above, and for a single file that is not a usable mask.
     """
     generated = parse_generated(spec)
     if generated is not None:

@@ -99,6 +99,14 @@ def parquet_files(uri: str) -> list[str]:
     return [f"{path}/{name}" for name in names]
 
 
+def has_labels(uri: str) -> bool:
+    """Whether a source is Parquet whose files all have label maps."""
+    if not is_parquet(uri):
+        return False
+    filesystem = open_uri(uri)[0]
+    return all("label" in pq.read_schema(path, filesystem=filesystem).names for path in parquet_files(uri))
+
+
 def _check_parquet(uri: str, paths: list[str]) -> None:
     try:
         files = [pq.ParquetFile(path, filesystem=open_uri(uri)[0]) for path in paths]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -20,20 +19,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from faceinpaint.data.places import REJECTED, check_source, needs_no_ray
+from faceinpaint.claim import claim
+from faceinpaint.data.labels import decode_labels
+from faceinpaint.data.places import REJECTED, check_source, has_labels, needs_no_ray
 from faceinpaint.data.source import picture_tables
 from faceinpaint.data.splits import matching_entry, read_split
 from faceinpaint.encoding import parquet_bytes, png_bytes
-from faceinpaint.errors import InputError
 from faceinpaint.held import held
 from faceinpaint.images import Crop, crop_to
 from faceinpaint.photos.decode import decode_rgb
-from faceinpaint.storage import absolute, check_writable, exists, join, read_bytes, top_names, write_bytes
+from faceinpaint.storage import absolute, check_writable, join, read_bytes, top_names, write_bytes
 
 SHARD_ROWS = 1000
 ROW_GROUP = 250
 BATCH = 32
-JOB = "_prepare/job.json"
+NOTE = "_prepare/job.json"
 
 PREPARED = pa.schema(
     [
@@ -44,7 +44,8 @@ PREPARED = pa.schema(
         ("height", pa.int32()),
     ]
 )  # sha256: of the source's bytes
-ROW = PREPARED.append(pa.field("reason", pa.string()))
+LABEL = pa.field("label", pa.binary())  # of sources that have label maps: a PNG of class numbers
+REASON = pa.field("reason", pa.string())
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,19 @@ class Job:
     crop: Crop | None = None  # None: the centre square when there is a size, else the whole picture
     size: int | None = None  # None: pictures keep their size
     split_sha256: str | None = None
+    labels: bool = False  # the source has label maps, which go through the same crop and size
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self) | {"shard_rows": SHARD_ROWS}, sort_keys=True)
+    def note(self) -> dict[str, Any]:
+        """What the folder says of it."""
+        fields = asdict(self) | {"shard_rows": SHARD_ROWS}
+        if not self.labels:
+            del fields["labels"]  # as jobs said before there were any
+        return fields
+
+    @property
+    def prepared(self) -> pa.Schema:
+        """Of the shards."""
+        return PREPARED.append(LABEL) if self.labels else PREPARED
 
 
 def prepare(
@@ -74,26 +85,29 @@ def prepare(
 ) -> Prepared:
     """Write ``source``'s pictures (of one split, if given) as shards below ``output``: few here, others on Ray.
 
-    With a crop or size, pictures become lossless PNG; without, their bytes stay as they are. Raises
+    With a crop or size, pictures become lossless PNG; without, their bytes stay as they are. Label maps of Parquet (a
+    column ``label``) go the same way, each pixel from its nearest. Raises
     :class:`InputError` for unusable inputs and for an output that holds anything but this very job's files.
     """
     source, output = absolute(source), absolute(output)
     entries = read_split(split) if split else None
     digest = hashlib.sha256("\n".join(sorted(entries)).encode()).hexdigest() if entries else None
-    job = Job(source=source, crop=crop, size=size, split_sha256=digest)
     check_source(source)
-    names = _claim(output, job)
+    job = Job(source=source, crop=crop, size=size, split_sha256=digest, labels=has_labels(source))
+    check_writable(output)
+    claim(output, NOTE, job.note())
+    names = set(top_names(output))
     finished = [join(output, name) for name in sorted(names) if name.startswith("shard-")]
     if REJECTED in names:  # written last: nothing is left to do
         return Prepared(sum(map(_rows, finished)), _rows(join(output, REJECTED)), len(finished))
     done = {key for uri in finished for key in _column(uri, "key")}
     rows = _rows_here(job, entries, done) if needs_no_ray(source) else _rows_on_ray(job, entries, done)
-    return _write(rows, output, finished, entries)
+    return _write(rows, output, job.prepared, finished, entries)
 
 
 def _rows_here(job: Job, entries: frozenset[str] | None, done: set[str]) -> Iterator[pa.Table]:
-    """Tables of ROW of all pictures that are not done, in order."""
-    for table in picture_tables(job.source):
+    """Tables of the job's rows with a ``reason``, of all pictures that are not done, in order."""
+    for table in picture_tables(job.source, labels=job.labels):
         yield _prepare_batch(table, job, entries, done)
 
 
@@ -107,20 +121,22 @@ def _rows_on_ray(job: Job, entries: frozenset[str] | None, done: set[str]) -> It
     connect()
     ray.data.DataContext.get_current().execution_options.preserve_order = True
     step = partial(_prepare_batch, job=job, entries=ray.put(entries), done=ray.put(done))
-    rows = read_pictures(job.source).map_batches(step, batch_size=BATCH, batch_format="pyarrow")
+    rows = read_pictures(job.source, labels=job.labels).map_batches(step, batch_size=BATCH, batch_format="pyarrow")
     return rows.iter_batches(batch_size=BATCH, batch_format="pyarrow")  # type: ignore[return-value]  # as asked for
 
 
-def _write(batches: Iterable[pa.Table], output: str, finished: list[str], entries: frozenset[str] | None) -> Prepared:
+def _write(
+    batches: Iterable[pa.Table], output: str, schema: pa.Schema, finished: list[str], entries: frozenset[str] | None
+) -> Prepared:
     """Shards after the ``finished`` ones, then the table of rejected rows."""
-    pending, rejected, count = PREPARED.empty_table(), [], len(finished)
+    pending, rejected, count = schema.empty_table(), [], len(finished)
     pictures = sum(map(_rows, finished))
     found = {matching_entry(key, entries) for uri in finished for key in _column(uri, "key")} if entries else set()
     began = time.monotonic()
     for batch in batches:
         rejected += [row for row in batch.select(["key", "reason"]).to_pylist() if row["reason"] is not None]
-        good = batch.filter(pc.is_null(batch["reason"])).select(PREPARED.names)
-        pending = pa.concat_tables([pending, good.cast(PREPARED)])
+        good = batch.filter(pc.is_null(batch["reason"])).select(schema.names)
+        pending = pa.concat_tables([pending, good.cast(schema)])
         pictures += good.num_rows
         if entries:
             found |= {matching_entry(key, entries) for key in batch["key"].to_pylist()}
@@ -136,53 +152,44 @@ def _write(batches: Iterable[pa.Table], output: str, finished: list[str], entrie
         {"key": entry, "reason": "named by the split, not in the source"}
         for entry in sorted((entries or set()) - found)
     ]
-    schema = pa.schema([("key", pa.string()), ("reason", pa.string())])
-    _write_table(join(output, REJECTED), pa.Table.from_pylist(rejected, schema))
+    reasons = pa.schema([("key", pa.string()), REASON])
+    _write_table(join(output, REJECTED), pa.Table.from_pylist(rejected, reasons))
     return Prepared(pictures, len(rejected), count)
 
 
-def _claim(output: str, job: Job) -> set[str]:
-    """Make ``output`` this job's own; names that stand in it. Raises :class:`InputError` when it is another's."""
-    check_writable(output)
-    names = set(top_names(output))
-    if exists(join(output, JOB)):
-        before = read_bytes(join(output, JOB)).decode()
-        if before != job.to_json():
-            raise InputError(f"{output} was made by another job ({before}): choose an empty output")
-    elif names:
-        raise InputError(f"{output} is not empty and was not made by this job: choose an empty output")
-    else:
-        write_bytes(join(output, JOB), job.to_json().encode())
-    return names
-
-
 def _prepare_batch(batch: pa.Table, job: Job, entries: Any, done: Any) -> pa.Table:
-    """Rows of ROW: prepared pictures, or keys with a ``reason``; rows of no split and finished ones are left out.
+    """Rows of the job: prepared pictures, or keys with a ``reason``; rows of no split and finished ones are left out.
 
     entries, done: the keys of both, or references to them.
     """
     split, finished = held(entries), held(done)
     rows = [
-        _prepare_row(row["key"], row["image"], row["error"], job)
+        _prepare_row(row, job)
         for row in batch.to_pylist()
         if row["key"] not in finished and (split is None or matching_entry(row["key"], split) is not None)
     ]
-    return pa.Table.from_pylist(rows, ROW)
+    return pa.Table.from_pylist(rows, job.prepared.append(REASON))
 
 
-def _prepare_row(key: str, data: bytes | None, error: str | None, job: Job) -> dict[str, object]:
+def _prepare_row(row: dict[str, Any], job: Job) -> dict[str, object]:
+    key, data, label = row["key"], row["image"], row.get("label")
     if data is None:
-        return {"key": key, "reason": error or "no picture"}
+        return {"key": key, "reason": row["error"] or "no picture"}
+    as_it_is = job.size is None and job.crop is None
     try:
         picture = decode_rgb(data)
-        if job.size is not None or job.crop is not None:
+        labels = decode_labels(label, picture.shape) if label is not None else None
+        if not as_it_is:
             x0, _, x1, _ = job.crop or (0, 0, 0, 0)
-            picture = crop_to(picture, job.size or x1 - x0, job.crop)
+            side = job.size or x1 - x0
+            picture = crop_to(picture, side, job.crop)
+            label = None if labels is None else png_bytes(crop_to(labels, side, job.crop, mix=False))
     except Exception as failure:  # one hostile file must not end the job, whatever its decoder raises
         return {"key": key, "reason": str(failure) or type(failure).__name__}
     height, width = picture.shape[:2]
-    image = data if job.size is None and job.crop is None else png_bytes(picture)
-    return {"key": key, "image": image, "sha256": hashlib.sha256(data).hexdigest(), "width": width, "height": height}
+    image = data if as_it_is else png_bytes(picture)
+    size = {"width": width, "height": height}
+    return {"key": key, "image": image, "sha256": hashlib.sha256(data).hexdigest(), "label": label, **size}
 
 
 def _shard(output: str, number: int) -> str:

@@ -92,11 +92,17 @@ class Routes:
 
 
 def route(
-    picture: np.ndarray, mask: np.ndarray, size: int, alignment: Alignment | None = None, thin: float = THIN
+    picture: np.ndarray,
+    mask: np.ndarray,
+    size: int,
+    alignment: Alignment | None = None,
+    thin: float = THIN,
+    small: np.ndarray | None = None,
 ) -> Routes:
     """Routes for all holes; none for an empty mask.
 
-    picture uint8 RGB (H, W, 3); mask uint8 (H, W), 1 in the hole; ``size``: the model's picture. Thin holes (``thin``,
+    picture uint8 RGB (H, W, 3); mask uint8 (H, W), 1 in the hole; ``size``: the model's picture; ``small``: the picture
+    as :func:`~faceinpaint.data.search.find_faces` takes it. Thin holes (``thin``,
     THIN_APART) are filled from their edges. Of the others, the pixels inside a face's crop go to that face (the surest,
     where crops overlap); what such a hole has outside every crop follows on a crop moved there, unless it is the larger
     part; other holes go with their surroundings. A picture that is itself an aligned face goes whole.
@@ -108,7 +114,7 @@ def route(
     if (height, width) == (size, size) and size < TAKEN_AS_IT_IS:
         faces: list[Face] = []
     else:
-        faces = find_faces(picture, mask, holes, SPECK)
+        faces = find_faces(picture, mask, holes, SPECK, small)
     matrices = [align(face, size, alignment or alignment_of(size)) for face in faces]
     pairs = list(zip(matrices, [face.score for face in faces], strict=True))
     whole = [score for matrix, score in pairs if _is_whole_picture(matrix, height, width, size)]

@@ -14,12 +14,14 @@ import numpy as np
 
 from faceinpaint.data.components import Holes
 from faceinpaint.data.faces import Face, detect
+from faceinpaint.images import halved
 
 SURE = 0.92  # a detection from here on needs no second look
 PLAUSIBLE = 0.7  # below, a detection is none
 PLAUSIBLE_NEARBY = 0.8  # the same where many small windows are looked at
 OTHER_TURN = 0.9  # a face that lies another way than the picture's surest one must be this sure
 DETECTION_SIDES = (256, 512)  # pictures are scaled so that their longer side lies between; smaller faces: windows
+HALVED = 1024  # pixels that the longer side keeps when larger pictures are halved first
 SAME_FACE = 0.5  # two detections closer than this share of their eye-to-mouth distance are one
 WINDOW_SIDE = 320  # a window is scaled to this
 WINDOW_REACH = 8.0  # side of a window over its hole's
@@ -27,31 +29,41 @@ LEAST_WINDOW, MOST_WINDOWS = 160, 24
 REACH = 2.5  # a hole this many eye-to-mouth distances from a face's centre is not near it
 
 
-def find_faces(picture: np.ndarray, mask: np.ndarray, holes: Holes | None = None, thin: float = 0.0) -> list[Face]:
+def find_faces(
+    picture: np.ndarray,
+    mask: np.ndarray,
+    holes: Holes | None = None,
+    thin: float = 0.0,
+    small: np.ndarray | None = None,
+) -> list[Face]:
     """Faces of uint8 RGB (H, W, 3), surest first; ``mask`` uint8 (H, W) is 1 in the hole.
 
     holes: those of the mask, where they are known already; no small face is looked for at those of a radius up to
-    ``thin`` pixels.
+    ``thin`` pixels. small: ``halved(picture, HALVED)``, if it is at hand.
 
     The landmarks say which way up a face lies: :func:`faceinpaint.data.faces.align` turns it.
     """
-    found = _as_it_lies(picture, mask, DETECTION_SIDES, PLAUSIBLE)
+    found = _as_it_lies(picture, mask, DETECTION_SIDES, PLAUSIBLE, small)
     for x0, y0, x1, y1 in _windows(picture.shape[:2], holes or Holes.of(mask), found, thin):
         near = _as_it_lies(picture[y0:y1, x0:x1], mask[y0:y1, x0:x1], (WINDOW_SIDE, WINDOW_SIDE), PLAUSIBLE_NEARBY)
         found += [Face(face.landmarks + np.array([x0, y0]), face.score) for face in near]
     return _distinct(found)
 
 
-def _as_it_lies(picture: np.ndarray, mask: np.ndarray, sides: tuple[int, int], least: float) -> list[Face]:
+def _as_it_lies(
+    picture: np.ndarray, mask: np.ndarray, sides: tuple[int, int], least: float, small: np.ndarray | None = None
+) -> list[Face]:
     """Faces of a picture, turned if need be.
 
     Looks at a quick fill of its hole, and if that is not sure at the picture as it is: paint or a tear can hide a face
     from the second, and a large fill can wash it out in the first.
     """
-    longer = max(picture.shape[:2])
+    given = halved(picture, HALVED) if small is None else small
+    factor, longer = max(picture.shape[:2]) // max(given.shape[:2]), max(given.shape[:2])
+    mask = mask[: given.shape[0] * factor, : given.shape[1] * factor]
     scale = min(max(longer, sides[0]), sides[1]) / longer
-    height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
-    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    height, width = (max(1, round(side * scale)) for side in given.shape[:2])
+    small = cv2.resize(given, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     hole = (cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST) > 0).astype(np.uint8)
     views = [cv2.inpaint(small, hole, 3, cv2.INPAINT_TELEA), small] if hole.any() else [small]
     turns = [_turned(views[:1], 0, least)]
@@ -59,7 +71,7 @@ def _as_it_lies(picture: np.ndarray, mask: np.ndarray, sides: tuple[int, int], l
         turns = [_turned(views, turn, least) for turn in range(4)]
         turns.sort(key=lambda faces: -faces[0].score if faces else 0.0)  # stable: upright wins a tie
     found = turns[0] + [face for faces in turns[1:] for face in faces if face.score >= OTHER_TURN]
-    return [Face(face.landmarks / [width, height] * picture.shape[1::-1], face.score) for face in _distinct(found)]
+    return [Face(face.landmarks / [width, height] * mask.shape[1::-1], face.score) for face in _distinct(found)]
 
 
 def _turned(views: list[np.ndarray], turn: int, least: float) -> list[Face]:

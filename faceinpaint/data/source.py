@@ -28,12 +28,12 @@ LISTING = pa.schema([("key", pa.string()), ("path", pa.binary()), ("size", pa.in
 Wanted = Callable[[list[str]], np.ndarray]  # keys -> bool array
 
 
-def picture_tables(uri: str, wanted: Wanted | None = None) -> Iterator[pa.Table]:
+def picture_tables(uri: str, wanted: Wanted | None = None, labels: bool = False) -> Iterator[pa.Table]:
     """Pictures of any source, in this process: tables of a few rows, as :func:`..dataset.read_pictures` has them."""
     check_source(uri)
     if is_parquet(uri):
         for path in parquet_files(uri):
-            yield from filtered(partial(parquet_rows, uri, path), wanted)
+            yield from filtered(partial(parquet_rows, uri, path, labels), wanted)
     elif kind(uri) == pafs.FileType.Directory:
         for names in filtered(partial(listing, uri), wanted):
             yield from read_files(uri, names)
@@ -93,9 +93,10 @@ def archive_rows(uri: str) -> Iterator[pa.Table]:
         yield _row(member[0], *content(member), member[1])
 
 
-def parquet_rows(uri: str, path: str) -> Iterator[pa.Table]:
+def parquet_rows(uri: str, path: str, labels: bool = False) -> Iterator[pa.Table]:
     file = pq.ParquetFile(path, filesystem=open_uri(uri)[0])
-    columns = [name for name in ("key", "image", "mask") if name in file.schema_arrow.names]
+    wanted = ("key", "image", "mask", *(["label"] if labels else []))
+    columns = [name for name in wanted if name in file.schema_arrow.names]
     for batch in file.iter_batches(PARQUET_ROWS, columns=columns):
         rows = {name: _plain(batch.column(name), name) for name in columns}
         nulls = pa.nulls(batch.num_rows, pa.string())

@@ -20,6 +20,7 @@ from pyarrow import fs as pafs
 
 from faceinpaint.config import HoleConfig
 from faceinpaint.data.damage.paint import Damage, painter
+from faceinpaint.data.labels import decode_labels
 from faceinpaint.data.masks import training_hole
 from faceinpaint.errors import InputError
 from faceinpaint.hashing import stable_hash
@@ -53,10 +54,11 @@ class TrainingData:
         return sum(group.rows for group in self.groups)
 
 
-def open_training_data(uri: str) -> TrainingData:
+def open_training_data(uri: str, labels: bool = False) -> TrainingData:
     """Read the footers of a Parquet file or folder (columns ``key`` and ``image``), local or s3://.
 
-    Raises :class:`InputError` when there is no Parquet, a file is damaged, a column is missing or all are empty.
+    ``labels``: there must be a column ``label`` too. Raises :class:`InputError` when there is no Parquet, a file is
+    damaged, a column is missing or all are empty.
     """
     filesystem, root = open_uri(uri)
     groups, digest = [], hashlib.sha256()
@@ -64,11 +66,15 @@ def open_training_data(uri: str) -> TrainingData:
         try:
             file = pq.ParquetFile(path, filesystem=filesystem)
         except (OSError, ValueError) as error:
-            raise InputError(f"{path} is no readable Parquet file: {error}") from None
+            raise InputError(f"{path} is not a readable Parquet file: {error}") from None
         missing = {"key", "image"} - set(file.schema_arrow.names)
         if missing:
             raise InputError(
                 f"{path} has no column {', '.join(sorted(missing))}: prepare pictures by faceinpaint prepare"
+            )
+        if labels and "label" not in file.schema_arrow.names:
+            raise InputError(
+                f"{path} has no column label: this stage learns from label maps, PNGs of class numbers (docs/data.md)"
             )
         sizes = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
         digest.update(repr([(size.num_rows, size.total_byte_size) for size in sizes]).encode())
@@ -151,6 +157,7 @@ class StreamPlan:
     crop: Crop | None = None
     flip: bool = True
     damage: Damage | None = None  # of the detector's tiles; then a mask is a truth, see data.damage.paint
+    classes: int | None = None  # of label maps, which come with the pictures then
     first_sample: int = 0  # number of the run's first sample: one that goes on from another's end has its order go on
 
     @property
@@ -159,7 +166,10 @@ class StreamPlan:
         return range(self.rank * self.batch // self.workers, (self.rank + 1) * self.batch // self.workers)
 
     def load(self, first_step: int, last_step: int) -> dict[str, Any]:
-        """Samples of steps [first, last), in order: key; image uint8 (n, S, S, 3); mask uint8 (n, S, S); draw (n,)."""
+        """Samples of steps [first, last), in order: key; image uint8 (n, S, S, 3); mask uint8 (n, S, S); draw (n,).
+
+        And label uint8 (n, S, S), with ``classes``.
+        """
         steps = range(first_step, last_step)
         numbers = np.concatenate([self.first_sample + step * self.batch + np.array(self.slots) for step in steps])
         order = SampleOrder(tuple(group.rows for group in self.data.groups), self.seed)
@@ -167,43 +177,42 @@ class StreamPlan:
         wanted = {group for _, group, _ in places}
         tables = {group: self._read(group) for group in sorted(wanted)}
         samples = [self._sample(tables, *place) for place in places]
-        keys, images, masks, draws = zip(*samples, strict=True)
+        columns = {name: [sample[name] for sample in samples] for name in samples[0]}
         return {
-            "key": np.array(keys, object),
-            "image": np.stack(images),
-            "mask": np.stack(masks),
-            "draw": np.array(draws),
+            name: np.array(values, object) if name == "key" else np.stack(values) for name, values in columns.items()
         }
 
     def _read(self, group: int) -> Any:
         place = self.data.groups[group]
         filesystem, _ = open_uri(self.data.uri)
         file = pq.ParquetFile(place.path, filesystem=filesystem)
-        return file.read_row_group(place.index, columns=["key", "image"])
+        return file.read_row_group(place.index, columns=["key", "image", *(["label"] if self.classes else [])])
 
-    def _sample(
-        self, tables: dict[int, Any], epoch: int, group: int, row: int
-    ) -> tuple[str, np.ndarray, np.ndarray, float]:
+    def _sample(self, tables: dict[int, Any], epoch: int, group: int, row: int) -> dict[str, Any]:
         """The picture at a place; if it cannot be decoded, the next one in its row group that can."""
         table, why = tables[group], ""
         for step in range(table.num_rows):
             place = (row + step) % table.num_rows
             key = table["key"][place].as_py()
             chance = stable_hash(f"{self.seed}/{epoch}/{key}")
+            sample = {"key": key, "draw": (chance >> 8) % 2**24 / 2**24}
             try:
+                whole = decode_rgb(table["image"][place].as_py())
                 if self.damage is not None:
-                    whole = cut_out(decode_rgb(table["image"][place].as_py()), self.crop)
-                    tile, truth = painter(self.damage).tile(np.random.default_rng(chance), whole)
-                    return key, tile, truth, (chance >> 8) % 2**24 / 2**24
-                image = crop_to(decode_rgb(table["image"][place].as_py()), self.size, self.crop)
+                    cut = cut_out(whole, self.crop)
+                    tile, truth = painter(self.damage).tile(np.random.default_rng(chance), cut)
+                    return {**sample, "image": tile, "mask": truth}
+                sample["image"] = crop_to(whole, self.size, self.crop)
+                if self.classes:
+                    labels = decode_labels(table["label"][place].as_py(), whole.shape, self.classes)
+                    sample["label"] = crop_to(labels, self.size, self.crop, mix=False)
             except InputError as error:
                 print(f"training leaves out {key}: {error}", flush=True)
                 why = f"{key}: {error}"
                 continue
             if self.flip and chance & 1:
-                image = image[:, ::-1]
-            hole = training_hole(self.holes, self.seed, epoch, key, self.size)
-            return key, np.ascontiguousarray(image), hole, (chance >> 8) % 2**24 / 2**24
+                sample |= {name: sample[name][:, ::-1] for name in ("image", "label") if name in sample}
+            return {**sample, "mask": training_hole(self.holes, self.seed, epoch, key, self.size)}
         raise InputError(f"no picture of row group {group} of {self.data.uri} can be used; the last one, {why}")
 
 

@@ -6,6 +6,7 @@ Every refusal is an :class:`InputError` whose message is the reason a ledger sho
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import cv2
@@ -22,7 +23,7 @@ Frame = Literal["auto", "stored", "upright"]
 FRAMES: tuple[Frame, ...] = ("auto", "stored", "upright")
 
 WHITE = 128  # levels from here up are white
-MOST_GREY = 0.2  # a mask with a larger share of other levels is no mask
+MOST_GREY = 0.2  # a mask with a larger share of other levels is not a mask
 AUTO_UNSURE = 0.4  # "auto" takes the smaller part for the hole, unless even that is larger than this
 LIKELY_INVERTED = 0.7  # a larger share of hole is refused; from half on, if it also runs all around the border
 SIZE_TOLERANCE = 0.01  # a mask may miss the picture's width and height by this share, or by
@@ -49,17 +50,34 @@ def user_hole(
     of the photograph's size is scaled to it, its nearest pixels kept. Raises :class:`InputError` for other sizes, for
     masks of many greys, and where polarity "auto" cannot tell.
     """
+    hole, in_part = user_holes(mask, polarity, height, width, orientation=orientation, frame=frame)
+    return in_part() if soft else hole
+
+
+def user_holes(
+    mask: MaskPicture | np.ndarray,
+    polarity: Polarity,
+    height: int,
+    width: int,
+    *,
+    orientation: int = 1,
+    frame: Frame = "auto",
+) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
+    """:func:`user_hole`, and a call for the same with what is marked in part."""
     picture = mask if isinstance(mask, MaskPicture) else mask_of(mask)
-    levels = _as_shown(picture, height, width, orientation, frame)
-    grey = cv2.countNonZero(cv2.inRange(levels, CLEAR + 1, 255 - CLEAR - 1)) / levels.size
+    levels = np.ascontiguousarray(_as_shown(picture, height, width, orientation, frame))
+    grey = 0 if picture.crisp else cv2.countNonZero(cv2.inRange(levels, CLEAR + 1, 254 - CLEAR)) / levels.size
     if grey > MOST_GREY:
         raise InputError(f"the mask is {grey:.0%} grey ({picture.seen}): it must be black and white")
     if levels.shape != (height, width):
         levels = cv2.resize(levels, (width, height), interpolation=cv2.INTER_NEAREST)
     if not picture.marked and _resolve(levels, polarity) == "black-is-hole":
         levels = 255 - levels
-    hole = check_hole((levels >= WHITE).astype(np.uint8), may_be_inverted=polarity != "auto", seen=picture.seen)
-    return grow_soft(levels, hole, _softest(levels, picture.lossy)) if soft else hole
+    white = cv2.threshold(levels, WHITE - 1, 1, cv2.THRESH_BINARY)[1]
+    hole = check_hole(white, may_be_inverted=polarity != "auto", seen=picture.seen)
+    if picture.crisp:
+        return hole, lambda: hole
+    return hole, lambda: grow_soft(levels, hole, _softest(levels, picture.lossy))
 
 
 def _as_shown(mask: MaskPicture, height: int, width: int, orientation: int, frame: Frame) -> np.ndarray:

@@ -8,12 +8,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import ray
 
 from faceinpaint.errors import InputError
+from faceinpaint.evaluation.figures import Band, Estimates, Frechet, Header, MethodFigures, Metrics, Pair
 from faceinpaint.evaluation.parts import read_table
 from faceinpaint.evaluation.plan import Plan
 from faceinpaint.evaluation.statistics import BAND_EDGES, METRICS, Statistics, band_name, estimate, paired
@@ -30,7 +31,7 @@ WIDE = 1024  # features of which a distance takes seconds: a task of its own
 Result = TypeVar("Result")
 
 
-def evaluate(plan: Plan) -> tuple[dict[str, Any], list[BatchRecord]]:
+def evaluate(plan: Plan) -> tuple[Metrics, list[BatchRecord]]:
     """Judge every picture by every method; returns what ``metrics.json`` holds, and the batches.
 
     Writes ``OUTPUT/parts/METHOD/*.parquet`` (finished batches, reused by the next run) and ``OUTPUT/metrics.json``.
@@ -43,7 +44,12 @@ def evaluate(plan: Plan) -> tuple[dict[str, Any], list[BatchRecord]]:
     chunks = [[batch.sha256 for batch in chunk] for chunk in _batched(used, CHUNK)]
     statistics = _merge(_tasks(_statistics, [(plan, chunk) for chunk in chunks]))
     distances = _distances(plan, chunks) if n > 1 else {}
-    metrics = {**_header(plan, batches, n), **_figures(plan, statistics, distances)}
+    metrics: Metrics = {
+        **_header(plan, batches, n),
+        "methods": _methods(plan, statistics, distances),
+        "bands": _bands(plan, statistics),
+        "paired": _pairs(plan, statistics),
+    }
     write_bytes(f"{plan.output}/metrics.json", json.dumps(metrics, indent=1).encode())
     return metrics, used
 
@@ -150,7 +156,7 @@ def _merge(results: Iterable[Result]) -> Result:
     return total
 
 
-def _header(plan: Plan, batches: list[BatchRecord], n: int) -> dict[str, Any]:
+def _header(plan: Plan, batches: list[BatchRecord], n: int) -> Header:
     skipped = [pair for batch in batches for pair in batch.skipped]
     return {
         "n": n,
@@ -170,14 +176,19 @@ def _set_sha256(sums: Iterable[int]) -> str:
     return f"{sum(sums) % 2**256:064x}"
 
 
-def _figures(plan: Plan, statistics: Statistics, distances: dict[str, float]) -> dict[str, Any]:
+def _methods(plan: Plan, statistics: Statistics, distances: dict[str, float]) -> dict[str, MethodFigures]:
     means, n = statistics.means(), statistics.n()
     methods = {method: _method_figures(plan, means, i) for i, method in enumerate(plan.methods)}
     for method, distance in distances.items():
-        methods[method]["frechet"] = {"mean": distance, "extractor": plan.extractor, "n": n}
+        frechet: Frechet = {"mean": distance, "extractor": plan.extractor, "n": n}
         if note := rank_note(n, plan.extractor):
-            methods[method]["frechet"]["note"] = note
-    bands = [
+            frechet["note"] = note
+        methods[method]["frechet"] = frechet
+    return methods
+
+
+def _bands(plan: Plan, statistics: Statistics) -> list[Band]:
+    return [
         {
             "hole_ratio": band_name(band),
             "n": statistics.n(band),
@@ -186,24 +197,29 @@ def _figures(plan: Plan, statistics: Statistics, distances: dict[str, float]) ->
         for band in range(len(BAND_EDGES) - 1)
         if statistics.n(band)
     ]
-    pairs = [
+
+
+def _pairs(plan: Plan, statistics: Statistics) -> list[Pair]:
+    means = statistics.means()
+    return [
         {"a": a, "b": b, "a_minus_b": paired(means, i, j)}
         for i, a in enumerate(plan.methods)
         for j, b in enumerate(plan.methods)
         if i < j
     ]
-    return {"methods": methods, "bands": bands, "paired": pairs}
 
 
-def _estimates(means: np.ndarray, method: int) -> dict[str, Any]:
-    return {metric: estimate(means[:, method, k]) for k, metric in enumerate(METRICS)}
+def _estimates(means: np.ndarray, method: int) -> Estimates:
+    return cast(Estimates, {metric: estimate(means[:, method, k]) for k, metric in enumerate(METRICS)})
 
 
-def _method_figures(plan: Plan, means: np.ndarray, method: int) -> dict[str, Any]:
+def _method_figures(plan: Plan, means: np.ndarray, method: int) -> MethodFigures:
     figures = _estimates(means, method)
-    figures["lpips"]["backbone"] = plan.perceptual
-    figures["identity"]["network"] = plan.identity
-    return figures
+    return {
+        **figures,  # type: ignore[typeddict-item]  # the two below take the place of theirs
+        "lpips": {**figures["lpips"], "backbone": plan.perceptual},
+        "identity": {**figures["identity"], "network": plan.identity},
+    }
 
 
 def _batched(items: list, size: int) -> Iterator[list]:

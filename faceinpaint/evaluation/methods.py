@@ -9,14 +9,31 @@ import numpy as np
 from faceinpaint.config import Config
 from faceinpaint.errors import InputError
 from faceinpaint.inference.inpainter import Inpainter
-from faceinpaint.models.baselines.classical import biharmonic, mean, navier_stokes, telea
+from faceinpaint.models.baselines.classical.coherence import coherence
+from faceinpaint.models.baselines.classical.curvature import curvature
+from faceinpaint.models.baselines.classical.fragment import fragment
+from faceinpaint.models.baselines.classical.photomontage import photomontage
+from faceinpaint.models.baselines.classical.quilting import quilting
+from faceinpaint.models.baselines.classical.simple import biharmonic, mean, navier_stokes, telea
 from faceinpaint.models.weights import has_weights, load_config
 from faceinpaint.names import Precision
 from faceinpaint.stages import METHODS as TRAINED
 from faceinpaint.stages import TEXTURE_STAGES, Stage
 
-CLASSICAL = {"biharmonic": biharmonic, "navier-stokes": navier_stokes, "telea": telea, "mean": mean}
+CLASSICAL = {
+    "biharmonic": biharmonic,
+    "navier-stokes": navier_stokes,
+    "telea": telea,
+    "curvature": curvature,
+    "coherence": coherence,
+    "fragment": fragment,
+    "photomontage": photomontage,
+    "quilting": quilting,
+    "mean": mean,
+}
 METHODS = (*TRAINED, *CLASSICAL)
+SLOW = ("fragment", "latent-optimisation")  # seconds per picture beyond 128 px: compared when named
+QUICK_SIDE = 128
 
 # uint8 pictures (N, S, S, 3) and holes (N, S, S) -> restored uint8 (N, S, S, 3)
 Restore = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -28,20 +45,23 @@ def check_names(names: list[str]) -> tuple[str, ...]:
         if name not in METHODS:
             raise InputError(f"unknown method {name!r}: choose from {', '.join(METHODS)}")
     if len(set(names)) != len(names):
-        raise InputError(f"--methods {','.join(names)} names a method twice")
+        raise InputError(f"`methods` {','.join(names)} names a method twice")
     return tuple(names)
 
 
-def available(weights: str | None) -> list[str]:
+def available(weights: str | None, size: int | None = None) -> list[str]:
     """What an evaluation compares unless told: the trained methods whose files are all there, and the classical fills.
 
-    Raises :class:`InputError` for a folder that is not a weights folder.
+    ``size``: side of the judged pictures, default the weights'; beyond 128 px what is slow stays out, so that five
+    hundred pictures take minutes. Raises :class:`InputError` for a folder that is not a weights folder.
     """
-    if weights is None:
-        return list(CLASSICAL)
-    config = load_config(weights)
-    trained = [name for name, stage in TRAINED.items() if all(has_weights(weights, f) for f in _files(stage, config))]
-    return [*trained, *CLASSICAL]
+    trained: list[str] = []
+    if weights is not None:
+        config = load_config(weights)
+        size = size or config.image_size
+        trained += [m for m, stage in TRAINED.items() if all(has_weights(weights, f) for f in _files(stage, config))]
+    quick = size is None or size <= QUICK_SIDE
+    return [name for name in (*trained, *CLASSICAL) if quick or name not in SLOW]
 
 
 def _files(stage: Stage, config: Config) -> list[Stage]:
@@ -65,5 +85,5 @@ def weights_sha256(name: str, weights: str | None) -> str | None:
 
 def _load_trained(name: str, weights: str | None, device: str = "cpu", precision: Precision = "fp32") -> Inpainter:
     if weights is None:
-        raise InputError(f"method {name} needs --weights DIR")
+        raise InputError(f"method {name} needs `weights`: name their folder")
     return Inpainter.load(weights, name, device, precision)

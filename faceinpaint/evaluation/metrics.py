@@ -23,20 +23,21 @@ from scipy.ndimage import gaussian_filter
 from skimage.color import rgb2gray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from faceinpaint.names import Convention
+from faceinpaint.evaluation.figures import PictureMetric, PictureMetrics
+from faceinpaint.names import Convention, choices
 
 LEAST_SIDE: dict[Convention, int] = {
     "default": 11,
     "edgeconnect": 51,
     "lama": 1,
 }  # pixels; a window must fit in the picture
-PICTURE_METRICS = ("psnr", "ssim", "l1", "hole_psnr", "hole_l1")
+PICTURE_METRICS: tuple[PictureMetric, ...] = choices(PictureMetric)
 
 
 def picture_metrics(
     original: np.ndarray, restored: np.ndarray, hole: np.ndarray, convention: Convention
-) -> dict[str, float]:
-    """The figures named in ``PICTURE_METRICS``; ``hole`` is uint8 (H, W), 1 in the hole, and not empty."""
+) -> PictureMetrics:
+    """The figures that need no network; ``hole`` is uint8 (H, W), 1 in the hole, and not empty."""
     return {
         "psnr": psnr(original, restored, convention),
         "ssim": ssim(original, restored, convention),

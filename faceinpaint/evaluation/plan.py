@@ -117,24 +117,26 @@ def make_plan(
 
 def _check_masks(spec: str) -> None:
     if isinstance(parse_masks(spec), Alpha | Colour):
-        raise InputError(f"--masks {spec}: such pictures have no original under the hole to judge against")
+        raise InputError(f"`masks` {spec}: such pictures have no original under the hole to judge against")
 
 
 def _check_side(side: int, convention: Convention) -> int:
     if side < LEAST_SIDE[convention]:
-        raise InputError(f"--convention {convention} needs pictures of {LEAST_SIDE[convention]} px, these have {side}")
+        raise InputError(f"`convention` {convention} needs pictures of {LEAST_SIDE[convention]} px, these have {side}")
     return side
 
 
 def _side(weights: str | None, size: int | None, crop: Crop | None) -> int:
-    """The weights' picture size, else ``--size``, else the crop's side."""
+    """The weights' picture size, else ``size``, else the crop's side."""
     if weights is not None:
         side = load_config(weights).image_size
         if size not in (None, side):
-            raise InputError(f"--size {size}: the weights in {weights} work on {side} px")
+            raise InputError(f"`size` {size}: the weights in {weights} work on {side} px")
         return side
     if size is None and crop is not None and crop[2] - crop[0] == crop[3] - crop[1]:
         return crop[2] - crop[0]
     if size is None:
-        raise InputError("without --weights, say the size of the pictures to judge: --size PIXELS or a square --crop")
+        raise InputError(
+            "without `weights`, say the size of the pictures to judge: by `size` in pixels or a square `crop`"
+        )
     return size

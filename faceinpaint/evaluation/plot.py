@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import matplotlib
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from faceinpaint.evaluation.figures import Band, Metric
 from faceinpaint.evaluation.statistics import BAND_EDGES, band_name
 from faceinpaint.evaluation.tables import LABELS, NAMES
 
@@ -17,7 +17,7 @@ STYLE = {"svg.fonttype": "none", "svg.hashsalt": "faceinpaint", "font.family": "
 SPREAD = 0.03  # of a band's width between neighbouring methods, so that their bars stand apart
 
 
-def line_plot(bands: list[dict[str, Any]], methods: list[str], metric: str) -> Markup:
+def line_plot(bands: list[Band], methods: list[str], metric: Metric) -> Markup:
     """SVG, the same bytes each time: a line per method through the bands' means, and bars for their 95% intervals."""
     names = [band_name(i) for i in range(len(BAND_EDGES) - 1)]
     places = [names.index(band["hole_ratio"]) for band in bands]

@@ -14,7 +14,7 @@ from tabulate import tabulate
 from faceinpaint.data.damage.portrait import close_up, ten_cases
 from faceinpaint.data.faces import Face
 from faceinpaint.losses.perceptual import PerceptualDistance, load_perceptual
-from faceinpaint.models.baselines.classical import biharmonic
+from faceinpaint.models.baselines.classical.simple import biharmonic
 from faceinpaint.tensors import to_float
 
 CLOSE_UP = 256  # side at which faces are compared, pixels

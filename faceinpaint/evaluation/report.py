@@ -12,6 +12,7 @@ from PIL import Image
 
 from faceinpaint.encoding import png_bytes
 from faceinpaint.evaluation.compare import check_comparable
+from faceinpaint.evaluation.figures import Metrics
 from faceinpaint.evaluation.plan import Plan
 from faceinpaint.evaluation.plot import line_plot
 from faceinpaint.evaluation.rows import Example
@@ -25,9 +26,9 @@ FIGURE_5 = ("variant-1", "variant-2", "two-stage")
 
 def write_report(
     plan: Plan,
-    metrics: dict[str, Any],
+    metrics: Metrics,
     examples: dict[str, list[Example]],
-    other: dict[str, Any] | None = None,
+    other: Metrics | None = None,
     force: bool = False,
 ) -> None:
     """Write the report and the tables below the plan's output.

@@ -9,15 +9,24 @@ with the same pictures: the difference of two methods' replicates is a paired on
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from faceinpaint.evaluation.figures import Difference, Estimate, Figure, Metric
 from faceinpaint.hashing import stable_hash
+from faceinpaint.names import choices
 
-METRICS = ("psnr", "ssim", "l1", "lpips", "hole_psnr", "hole_l1", "identity")
-HIGHER_IS_BETTER = {"psnr": True, "ssim": True, "l1": False, "lpips": False, "hole_psnr": True, "hole_l1": False}
-HIGHER_IS_BETTER |= {"identity": True, "frechet": False}
+METRICS: tuple[Metric, ...] = choices(Metric)
+HIGHER_IS_BETTER: dict[Figure, bool] = {
+    "psnr": True,
+    "ssim": True,
+    "l1": False,
+    "lpips": False,
+    "hole_psnr": True,
+    "hole_l1": False,
+    "identity": True,
+    "frechet": False,
+}
 BAND_EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0)  # hole area over picture area; band i is (edge i, edge i + 1]
 REPLICATES = 1000
 EXACT_DB = 120.0  # what an exactly restored picture, of infinite PSNR, counts in a mean
@@ -66,18 +75,18 @@ def picture_counts(key: str) -> np.ndarray:
     return np.concatenate([[1], generator.poisson(1.0, REPLICATES)])
 
 
-def estimate(replicates: np.ndarray) -> dict[str, Any]:
+def estimate(replicates: np.ndarray) -> Estimate:
     """``{"mean", "ci95": [low, high]}`` of one column of :meth:`Statistics.means`."""
     low, high = np.nanpercentile(replicates[1:], [2.5, 97.5])
     return {"mean": float(replicates[0]), "ci95": [float(low), float(high)]}
 
 
-def paired(means: np.ndarray, a: int, b: int) -> dict[str, dict[str, Any]]:
+def paired(means: np.ndarray, a: int, b: int) -> dict[Metric, Difference]:
     """How much method ``a`` is above method ``b`` on the same pictures, by metric, and whether that is ``better``.
 
     ``better`` is True or False where the 95% interval leaves out zero, else None.
     """
-    differences = {}
+    differences: dict[Metric, Difference] = {}
     for k, metric in enumerate(METRICS):
         difference = estimate(means[:, a, k] - means[:, b, k])
         low, high = difference["ci95"]

@@ -43,10 +43,10 @@ def read_sweep(uri: str, common: dict[str, Any]) -> dict[str, Entry]:
     try:
         tree = yaml.safe_load(read_bytes(uri))
     except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"--sweep {uri}: {first_line(error)}") from None
+        raise InputError(f"`sweep` {uri}: {first_line(error)}") from None
     if not isinstance(tree, dict) or not all(isinstance(changes, dict) for changes in tree.values()):
-        raise InputError(f"--sweep {uri}: write NAME: {{argument: value}}, one line per configuration")
-    return {str(name): _entry(f"--sweep {uri}: {name}", str(name), changes, common) for name, changes in tree.items()}
+        raise InputError(f"`sweep` {uri}: write NAME: {{argument: value}}, one line per configuration")
+    return {str(name): _entry(f"`sweep` {uri}: {name}", str(name), changes, common) for name, changes in tree.items()}
 
 
 def run_sweep(entries: dict[str, Entry], output: str) -> list[str]:

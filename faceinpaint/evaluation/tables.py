@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from tabulate import tabulate
 
+from faceinpaint.evaluation.figures import Estimate, Estimates, Figure, Frechet, MethodFigures, Metric, Metrics
 from faceinpaint.evaluation.statistics import HIGHER_IS_BETTER
 from faceinpaint.stages import STAGES
 
-LABELS = {
+LABELS: dict[Figure, str] = {
     "psnr": "PSNR",
     "ssim": "SSIM",
     "l1": "L1",
@@ -21,12 +22,23 @@ LABELS = {
     "identity": "Identity",
     "frechet": "Frechet",
 }
-DIGITS = {"psnr": 2, "hole_psnr": 2, "ssim": 4, "l1": 4, "hole_l1": 4, "lpips": 4, "identity": 3, "frechet": 3}
+DIGITS: dict[Figure, int] = {
+    "psnr": 2,
+    "hole_psnr": 2,
+    "ssim": 4,
+    "l1": 4,
+    "hole_l1": 4,
+    "lpips": 4,
+    "identity": 3,
+    "frechet": 3,
+}
 NAMES: dict[str, str] = {facts.method: facts.label for facts in STAGES.values() if facts.method}
 NAMES |= {"biharmonic": "Biharmonic", "navier-stokes": "Navier-Stokes", "telea": "Telea", "mean": "Mean colour"}
+NAMES |= {"curvature": "Curvature", "coherence": "Coherence", "fragment": "Fragments", "quilting": "Quilting"}
+NAMES |= {"photomontage": "Photomontage"}
 
 # The paper's tables 1 and 2: CelebA-HQ at 256 px, ten square masks whose sizes it does not give.
-PAPER = {
+PAPER: dict[str, dict[Figure, float]] = {
     "pconv": {"psnr": 33.058, "ssim": 0.966, "frechet": 67.956},
     "rfr": {"psnr": 32.252, "ssim": 0.948, "frechet": 106.312},
     "variant-1": {"psnr": 34.364, "ssim": 0.959, "frechet": 33.357},
@@ -53,9 +65,7 @@ class Table:
     note: str
 
 
-def all_tables(
-    metrics: dict[str, Any], other: dict[str, Any] | None = None, differ: list[str] | None = None
-) -> list[Table]:
+def all_tables(metrics: Metrics, other: Metrics | None = None, differ: list[str] | None = None) -> list[Table]:
     """Every table of a report; ``other`` is an earlier evaluation, ``differ`` says in what it is not comparable."""
     tables = [main_table(metrics)]
     for number, methods in ((1, TABLE_1), (2, TABLE_2)):
@@ -68,7 +78,7 @@ def all_tables(
     return tables
 
 
-def main_table(metrics: dict[str, Any]) -> Table:
+def main_table(metrics: Metrics) -> Table:
     """Every method by every metric, with intervals; the best of each column marked."""
     names = [name for name in LABELS if any(name in figures for figures in metrics["methods"].values())]
     best = {name: best_method(metrics["methods"], name) for name in names}
@@ -80,12 +90,13 @@ def main_table(metrics: dict[str, Any]) -> Table:
     return Table(f"Methods side by side, {INTERVALS}", ["Method", *map(heading, names)], rows, note)
 
 
-def paper_table(metrics: dict[str, Any], number: int, methods: tuple[str, ...]) -> Table:
+def paper_table(metrics: Metrics, number: int, methods: tuple[str, ...]) -> Table:
     """The paper's table 1 or 2 with its figures beside ours; they are of other pictures, masks and budgets."""
     rows = []
-    for name in ("psnr", "ssim", "frechet"):
+    wanted: tuple[Figure, ...] = ("psnr", "ssim", "frechet")
+    for name in wanted:
         label = "FID (paper) / Frechet distance (here)" if name == "frechet" else LABELS[name]
-        ours = [shown(metrics["methods"].get(m, {}).get(name), name) for m in methods]
+        ours = [shown(_figure(metrics["methods"].get(m), name), name) for m in methods]
         rows.append([Cell(label), *(Cell(f"{PAPER[m][name]:.3f}") for m in methods), *map(Cell, ours)])
     head = ["", *(f"{NAMES[m]}, paper" for m in methods), *(f"{NAMES[m]}, here" for m in methods)]
     what = "Quantitative analysis" if number == 1 else "Ablation"
@@ -94,10 +105,10 @@ def paper_table(metrics: dict[str, Any], number: int, methods: tuple[str, ...]) 
     return Table(f"{what}: the paper's table {number}", head, rows, note)
 
 
-def paired_table(metrics: dict[str, Any]) -> Table:
+def paired_table(metrics: Metrics) -> Table:
     """The first method minus each other on the same pictures, with the interval of the difference."""
     ours = next(iter(metrics["methods"]))
-    names = ("psnr", "ssim", "lpips", "hole_psnr", "identity")
+    names: tuple[Metric, ...] = ("psnr", "ssim", "lpips", "hole_psnr", "identity")
     rows = []
     for pair in metrics["paired"]:
         if pair["a"] == ours:
@@ -109,7 +120,7 @@ def paired_table(metrics: dict[str, Any]) -> Table:
     return Table(title, ["Difference", *map(heading, names)], rows, note)
 
 
-def band_table(metrics: dict[str, Any], metric: str) -> Table:
+def band_table(metrics: Metrics, metric: Metric) -> Table:
     """One metric by the share of the picture that is hole."""
     bands = metrics["bands"]
     best = [best_method(band["methods"], metric) for band in bands]
@@ -122,9 +133,9 @@ def band_table(metrics: dict[str, Any], metric: str) -> Table:
     return Table(f"{LABELS[metric]} by hole ratio, {INTERVALS}", head, rows, provenance(metrics))
 
 
-def comparison_table(metrics: dict[str, Any], other: dict[str, Any], differ: list[str]) -> Table:
+def comparison_table(metrics: Metrics, other: Metrics, differ: list[str]) -> Table:
     """Methods of both evaluations, this one minus the earlier."""
-    names = ("psnr", "ssim", "lpips", "hole_psnr")
+    names: tuple[Metric, ...] = ("psnr", "ssim", "lpips", "hole_psnr")
     rows = [
         [
             Cell(NAMES.get(m, m)),
@@ -138,7 +149,7 @@ def comparison_table(metrics: dict[str, Any], other: dict[str, Any], differ: lis
     return Table("This evaluation minus the earlier one", ["Method", *map(heading, names)], rows, note)
 
 
-def provenance(metrics: dict[str, Any]) -> str:
+def provenance(metrics: Metrics) -> str:
     """What every figure depends on, in one line."""
     first = next(iter(metrics["methods"].values()))
     weights = {sha for sha in metrics["weights"]["sha256"].values() if sha}
@@ -153,35 +164,42 @@ def provenance(metrics: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def frechet_notes(metrics: dict[str, Any]) -> list[str]:
+def frechet_notes(metrics: Metrics) -> list[str]:
     """What must be said beside the Frechet distances, a sentence each."""
-    notes = {figures.get("frechet", {}).get("note") for figures in metrics["methods"].values()} - {None}
+    distances = [figures["frechet"] for figures in metrics["methods"].values() if "frechet" in figures]
+    notes = {distance["note"] for distance in distances if "note" in distance}
     return [f"Frechet distance: {note}." for note in sorted(notes)]
 
 
-def best_method(methods: dict[str, Any], metric: str) -> str | None:
+def best_method(methods: Mapping[str, MethodFigures | Estimates], metric: Figure) -> str | None:
     """The method of the best mean, when there are several."""
-    means = {m: figures[metric]["mean"] for m, figures in methods.items() if metric in figures}
+    found = {m: _figure(figures, metric) for m, figures in methods.items()}
+    means = {m: figure["mean"] for m, figure in found.items() if figure is not None}
     choose: Callable = max if HIGHER_IS_BETTER[metric] else min
     return choose(means, key=means.__getitem__) if len(means) > 1 else None
 
 
-def heading(metric: str) -> str:
+def _figure(figures: MethodFigures | Estimates | None, name: Figure) -> Estimate | Frechet | None:
+    """One figure of a method; None where it was not taken."""
+    return None if figures is None else cast(Any, figures).get(name)
+
+
+def heading(metric: Figure) -> str:
     return f"{LABELS[metric]} {'↑' if HIGHER_IS_BETTER[metric] else '↓'}"
 
 
-def shown(figure: dict[str, Any] | None, metric: str) -> str:
+def shown(figure: Estimate | Frechet | None, metric: Figure) -> str:
     return "–" if figure is None else f"{figure['mean']:.{DIGITS[metric]}f}"
 
 
-def with_interval(figure: dict[str, Any] | None, metric: str) -> str:
+def with_interval(figure: Estimate | Frechet | None, metric: Figure) -> str:
     if figure is None or "ci95" not in figure:
         return shown(figure, metric)
-    low, high = figure["ci95"]
+    low, high = cast(Estimate, figure)["ci95"]
     return f"{shown(figure, metric)} ± {(high - low) / 2:.{DIGITS[metric]}f}"
 
 
-def _signed(figure: dict[str, Any], metric: str) -> str:
+def _signed(figure: Estimate, metric: Figure) -> str:
     digits = DIGITS[metric]
     low, high = figure["ci95"]
     return f"{figure['mean']:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
@@ -232,7 +250,7 @@ def _tex(text: str) -> str:
     return "".join(signs.get(character, character) for character in text)
 
 
-def print_summary(metrics: dict[str, Any]) -> None:
+def print_summary(metrics: Metrics) -> None:
     """The main table on the terminal."""
     table = main_table(metrics)
     print(tabulated([[cell.text for cell in row] for row in table.rows], table.head, "plain"))

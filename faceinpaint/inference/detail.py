@@ -79,25 +79,36 @@ def _gathered(
     along, down = ((place + 0.5) / guide.side - 0.5 for place in (u, v))
     index = np.full(guide.grid**2, -1)
     index[guide.cells] = np.arange(len(guide.cells))
-    inverse = np.linalg.inv(patch.matrix[:, :2])
-    total = np.zeros(len(y), np.float32)
-    mean, energy = np.zeros((len(y), 3), np.float32), np.zeros((len(y), 3), np.float32)
+    steps_x, steps_y = _steps(patch, guide)
+    height, width = invalid.shape
+    valid, channels = (
+        ~invalid.ravel(),
+        [np.ascontiguousarray(channel).ravel() for channel in np.moveaxis(residual, 2, 0)],
+    )
+    top, left = np.floor(down).astype(int), np.floor(along).astype(int)
+    total, sums, squares = np.zeros(len(y), np.float32), *np.zeros((2, 3, len(y)), np.float32)
     for dv, du in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        i, j = np.floor(down).astype(int) + dv, np.floor(along).astype(int) + du
+        i, j = top + dv, left + du
         near = (1 - np.abs(down - i)) * (1 - np.abs(along - j))
-        cell = np.clip(i, 0, guide.grid - 1) * guide.grid + np.clip(j, 0, guide.grid - 1)
-        entry = index[cell]
+        entry = index[np.clip(i, 0, guide.grid - 1) * guide.grid + np.clip(j, 0, guide.grid - 1)]
         for k in range(guide.sources.shape[1]):
-            source = guide.sources[entry, k].astype(int)
-            step = np.stack([source % guide.grid - cell % guide.grid, source // guide.grid - cell // guide.grid], 1)
-            dx, dy = np.rint(step * guide.side @ inverse.T).astype(int).T
-            r, c = row + dy, column + dx
-            inside = (r >= 0) & (r < residual.shape[0]) & (c >= 0) & (c < residual.shape[1]) & (entry >= 0)
-            r, c = np.where(inside, r, 0), np.where(inside, c, 0)
-            weight = (near * guide.weights[entry, k] * (inside & ~invalid[r, c])).astype(np.float32)
-            taken = residual[r, c]
+            r, c = row + steps_y[k][entry], column + steps_x[k][entry]
+            inside = (r >= 0) & (r < height) & (c >= 0) & (c < width) & (entry >= 0)
+            source = np.where(inside, r * width + c, 0)
+            weight = (near * guide.weights[:, k][entry] * (inside & valid[source])).astype(np.float32)
             total += weight
-            mean += weight[:, None] * taken
-            energy += weight[:, None] * taken**2
-    total = np.maximum(total, 1e-6)[:, None]
-    return mean / total, energy / total
+            for channel, mean, energy in zip(channels, sums, squares, strict=True):  # one by one: fast
+                taken = channel[source]
+                mean += weight * taken
+                energy += weight * taken**2
+    total = np.maximum(total, 1e-6)
+    return (sums / total).T, (squares / total).T
+
+
+def _steps(patch: Patch, guide: Guide) -> tuple[np.ndarray, np.ndarray]:
+    """(K, J) twice: pixels of the picture, across and down, from each of the guide's cells to its sources."""
+    sources, cells = guide.sources.astype(int), guide.cells[:, None]
+    steps = np.stack([sources % guide.grid - cells % guide.grid, sources // guide.grid - cells // guide.grid], -1)
+    inverse = np.linalg.inv(patch.matrix[:, :2])
+    across, down = np.rint(steps * guide.side @ inverse.T).astype(int).T
+    return across, down

@@ -21,10 +21,11 @@ from ray.data import ActorPoolStrategy
 from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
+from faceinpaint.claim import claim
 from faceinpaint.data.dataset import counting, read_pictures
 from faceinpaint.data.places import check_source, is_small
 from faceinpaint.errors import InputError
-from faceinpaint.inference.lock import claim, run_lock
+from faceinpaint.inference.lock import NOTE, run_lock
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.proposals import ProposalRow, ProposalTable
 from faceinpaint.inference.review_sheet import ReviewSheet
@@ -78,7 +79,7 @@ def detect(options: DetectOptions | None = None, /, **fields: Any) -> dict[str, 
         digest = checked.result()
     check_writable(options.output)
     with run_lock(options.output):
-        claim(options.output, {"input": options.input, "detector": digest})
+        claim(options.output, NOTE, {"input": options.input, "detector": digest})
         return _run(options)
 
 
@@ -86,7 +87,7 @@ def _check(options: DetectOptions) -> str:
     """What decides the results, and nothing wrong with it; raises :class:`InputError` before anything is written."""
     inside, outside = options.output.rstrip("/") + "/", options.input.rstrip("/") + "/"
     if inside.startswith(outside) or outside.startswith(inside):
-        raise InputError(f"--output {options.output} and --input {options.input} lie in each other: keep them apart")
+        raise InputError(f"`output` {options.output} and `input` {options.input} lie in each other: keep them apart")
     return check_detector(options)
 
 
@@ -99,7 +100,7 @@ def check_detector(options: FinderOptions) -> str:
 
     assert options.weights is not None, "they have been found"
     if not 0 <= options.sensitivity <= 1:
-        raise InputError(f"--sensitivity {options.sensitivity}: give a number from 0 (marks least) to 1 (marks most)")
+        raise InputError(f"`sensitivity` {options.sensitivity}: give a number from 0 (marks least) to 1 (marks most)")
     return f"{Detector.load(options.weights, device='cpu').model_sha256} at {options.sensitivity:g}"
 
 
@@ -188,7 +189,7 @@ def _keep_mask(output: str, found: Any) -> None:
     if not found.png:
         return
     if {"", ".", ".."} & set(row.key.split("/")) or "\0" in row.key:
-        row.status, row.reason = "failed", "the name is no plain path below the output folder"
+        row.status, row.reason = "failed", "the name is not a plain path below the output folder"
         return
     try:
         write_bytes(join(output, "masks", f"{row.key}.png"), found.png)

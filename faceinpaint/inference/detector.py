@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from faceinpaint.config import Precision
-from faceinpaint.device import DTYPES, lay_out, resolve_precision
+from faceinpaint.device import DTYPES, choose_device, lay_out, resolve_precision
 from faceinpaint.inference.proposal import Proposal, Rules, propose
 from faceinpaint.models import build
 from faceinpaint.models.detector import STRIDE, DamageDetector
@@ -36,12 +36,12 @@ class Detector:
     def load(cls, weights: str | Path, device: str | None = None, precision: Precision = "auto") -> Detector:
         """Load ``detector.safetensors`` of a weights folder (local or s3://).
 
-        device: torch device; default CUDA when there is one. Raises :class:`InputError` when the weights are missing,
-        damaged or of another shape.
+        device: torch device; default CUDA when there is one. Raises :class:`InputError` when there is no such device,
+        or the weights are missing, damaged or of another shape.
         """
+        chosen = choose_device(device)
         model = build.build_detector(load_config(str(weights)))
         digest = load_weights(str(weights), "detector", model)
-        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         return cls(model, digest, chosen, precision)
 
     def __call__(self, picture: np.ndarray, rules: Rules | None = None) -> Proposal:

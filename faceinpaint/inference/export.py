@@ -15,6 +15,11 @@ from faceinpaint.storage import check_writable, write_bytes
 
 OPSET = 18
 LARGEST_ERROR = 1e-3  # of the file's pictures in [-1, 1] against torch's
+BEYOND_ONNX = {
+    "latent-optimisation": "searches by gradients",
+    "edgeconnect": "finds edges by scikit-image",
+    "structureflow": "solves linear systems by LAPACK",
+}
 PACKAGES = "pip install 'faceinpaint[export]'"
 
 
@@ -44,6 +49,8 @@ def export_onnx(weights: str | None, output: str, method: str = "two-stage") -> 
         import onnxscript  # noqa: F401
     except ImportError as missing:
         raise InputError(f"export needs the package {missing.name}: {PACKAGES}") from None
+    if method in BEYOND_ONNX:
+        raise InputError(f"method {method} {BEYOND_ONNX[method]}, which an ONNX file cannot: choose another")
     inpainter = Inpainter.load(weights, method, device="cpu")
     check_writable(output.rpartition("/")[0] or ".")
     model = Restoration(inpainter.model).eval()

@@ -29,7 +29,8 @@ def harmonic(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     coarse = harmonic(small / np.maximum(small_weight, 1e-6)[..., None], small_weight > 0)
     grown = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).reshape(values.shape)
     result = np.where(known[..., None], values, grown).astype(np.float32)
+    sure, kept = values.astype(np.float32), known.astype(np.uint8)
     for _ in range(SWEEPS):
-        mean = cv2.filter2D(result, -1, CROSS, borderType=cv2.BORDER_REFLECT).reshape(values.shape)
-        result = np.where(known[..., None], values, mean)
+        mean = cv2.filter2D(result, -1, CROSS, borderType=cv2.BORDER_REFLECT)
+        result = np.asarray(cv2.copyTo(sure, kept, mean), np.float32).reshape(values.shape)
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,12 +16,13 @@ from faceinpaint.data.growth import Grow
 from faceinpaint.data.marked_holes import Reading, hole_of_mask
 from faceinpaint.data.routing import route
 from faceinpaint.data.user_masks import Polarity
-from faceinpaint.device import DTYPES, resolve_precision
+from faceinpaint.device import DTYPES, choose_device, resolve_precision
 from faceinpaint.errors import InputError
 from faceinpaint.inference.compose import compose, plan_for
 from faceinpaint.inference.guide import SOURCES, guide_from_attention
 from faceinpaint.inference.own_error import own_error
 from faceinpaint.models import build
+from faceinpaint.models.baselines.latent_optimisation import LatentOptimisation
 from faceinpaint.models.find_weights import find_weights
 from faceinpaint.models.freeze import freeze
 from faceinpaint.models.texture import Attention
@@ -30,6 +32,7 @@ from faceinpaint.stages import METHODS, STAGES, Method
 from faceinpaint.tensors import mask_to_float, to_float, to_uint8
 
 Picture = TypeVar("Picture", Image.Image, np.ndarray)
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class Sources(NamedTuple):
@@ -78,17 +81,18 @@ class Inpainter:
             weights: folder with ``config.yaml`` and safetensors files, ``s3://bucket/folder`` or ``hf://owner/name``;
                 default: what ``$FACEINPAINT_WEIGHTS`` names.
             method: a trained method's name: two-stage, structure, pconv and so on.
-            device: torch device; default CUDA when there is one.
+            device: torch device, such as cpu, cuda:1 or mps (Apple's); default CUDA when there is one.
             precision: "fp32", "bf16", "fp16", or "auto": bf16 where the device computes in it.
 
-        Raises :class:`InputError` when the method is unknown, or weights are missing, damaged or of another shape.
+        Raises :class:`InputError` when the method is unknown, there is no such device, or weights are missing, damaged
+        or of another shape.
         """
         if method not in METHODS:
             raise InputError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
+        chosen = choose_device(device)
         folder = find_weights(weights)
         config = load_config(folder)
         model, digest = _load_model(folder, method, config)
-        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         return cls(model, config, digest, chosen, precision)
 
     @torch.inference_mode()
@@ -171,16 +175,25 @@ def _load_model(weights: str, method: Method, config: Config) -> tuple[nn.Module
     """A method's network and the hash of its files."""
     stage = METHODS[method]
     kind = STAGES[stage].kind
+    if kind == "generator":
+        generator = build.build_generator(config)
+        return LatentOptimisation(generator), load_weights(weights, stage, generator)
     if kind == "compared":
-        network = build.build_network(config, stage)
-        return network, load_weights(weights, stage, network)
+        return _filled(lambda: build.build_network(config, stage), weights, stage)
     recipe = config.texture_for(stage) if kind == "texture" else None
     structure = texture = None
     hashes = []
     if recipe is None or recipe.structure:
-        structure = build.build_structure(config)
-        hashes.append(load_weights(weights, "structure", structure))
+        structure, digest = _filled(lambda: build.build_structure(config), weights, "structure")
+        hashes.append(digest)
     if recipe is not None:
-        texture = build.build_texture(recipe)
-        hashes.append(load_weights(weights, stage, texture))
+        texture, digest = _filled(lambda: build.build_texture(recipe), weights, stage)
+        hashes.append(digest)
     return TwoStage(structure, texture, config.match_paste), "+".join(hashes)
+
+
+def _filled(make: Callable[[], Network], weights: str, name: str) -> tuple[Network, str]:
+    """A network of the weights of ``name``, and their hash. No parameter is drawn at random before."""
+    with torch.device("meta"):
+        network = make()
+    return network, load_weights(weights, name, network, assign=True)

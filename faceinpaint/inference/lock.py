@@ -1,4 +1,4 @@
-"""One job an output folder, and one run of it at a time."""
+"""One run of an output folder at a time."""
 
 from __future__ import annotations
 
@@ -12,26 +12,14 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from faceinpaint.errors import InputError
-from faceinpaint.storage import (
-    delete_parts,
-    exists,
-    first_line,
-    is_s3,
-    join,
-    open_uri,
-    read_bytes,
-    s3_client,
-    top_names,
-    write_bytes,
-)
+from faceinpaint.storage import first_line, is_s3, join, open_uri, s3_client
 
 LOCK = "_job/lock"
-JOB = "_job/job.json"  # what decides its results
+NOTE = "_job/job.json"  # the job that an output folder is of
 HEARTBEAT = 5.0  # seconds between signs of life of an S3 lock
 BEATS_TO_DEATH = 4  # without one
 
@@ -67,22 +55,6 @@ def _local_lock(output: str) -> Iterator[None]:
         file.write(f"{socket.gethostname()}, process {os.getpid()}")
         file.flush()
         yield
-
-
-def claim(output: str, job: dict[str, Any]) -> None:
-    """Make ``output`` the folder of ``job``, or go on with it. Raises :class:`InputError` when it is another's."""
-    path = join(output, JOB)
-    if exists(path):
-        before = json.loads(read_bytes(path))
-        changed = sorted(name for name in job if before.get(name) != job[name])
-        if changed:
-            raise InputError(f"{output} holds a job with another {', '.join(changed)}: choose another --output")
-        delete_parts(output)
-        return
-    strange = [name for name in top_names(output) if name.rstrip("/") not in ("_job", "dry-run.html")]
-    if strange:
-        raise InputError(f"{output} is not empty ({strange[0]}): choose an empty --output")
-    write_bytes(path, json.dumps(job, indent=1).encode())
 
 
 class _S3Lock:

@@ -76,17 +76,17 @@ def check_options(options: Options) -> MaskSpec:
     if not exists(join(fetched(weights), "config.yaml")):
         raise InputError(f"{weights} has no config.yaml: give a weights folder, such as weights/faces256")
     if is_parquet(options.input) and options.keep_masks:
-        raise InputError("--keep-masks writes files beside files: with Parquet, keep the masks you gave")
+        raise InputError("`keep_masks` writes files beside files: with Parquet, keep the masks you gave")
     _check_credentials(options)
     inside, outside = (_real(uri).rstrip("/") + "/" for uri in (options.output, options.input))
     if inside.startswith(outside) or outside.startswith(inside):
-        raise InputError(f"--output {options.output} and --input {options.input} lie in each other: keep them apart")
+        raise InputError(f"`output` {options.output} and `input` {options.input} lie in each other: keep them apart")
     return masks
 
 
 def _check_credentials(options: Options) -> None:
     if (options.credentials_certificate is None) != (options.credentials_key is None):
-        raise InputError("to sign outputs, give both --credentials-certificate and --credentials-key")
+        raise InputError("to sign outputs, give both `credentials_certificate` and `credentials_key`")
     if options.credentials is None:
         return
     if importlib.util.find_spec("c2pa") is None:
@@ -105,4 +105,4 @@ def note_links(uri: str) -> str | None:
     if not links:
         return None
     named = ", ".join(links[:LINKS_NAMED]) + (", ..." if len(links) > LINKS_NAMED else "")
-    return f"{len(links)} links to folders, or to nothing, are not followed: {named}; give such a folder as an --input"
+    return f"{len(links)} links to folders, or to nothing, are not followed: {named}; give such a folder as the input"

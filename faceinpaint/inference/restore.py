@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from faceinpaint.claim import claim
 from faceinpaint.data.marked_holes import Reading
 from faceinpaint.data.mask_spec import Detected, MaskSpec
 from faceinpaint.data.places import FEW, is_parquet, is_small, needs_no_ray
 from faceinpaint.inference.audit import bring_up_to_date
 from faceinpaint.inference.gallery import Gallery
 from faceinpaint.inference.ledger import DIGESTS, Ledger
-from faceinpaint.inference.lock import claim, run_lock
+from faceinpaint.inference.lock import NOTE, run_lock
 from faceinpaint.inference.options import Options, check_options, note_links
 from faceinpaint.inference.outputs import drop_orphans
 from faceinpaint.inference.progress import Progress
@@ -53,7 +54,7 @@ def restore(options: Options | None = None, /, **fields: Any) -> dict[str, int]:
     with run_lock(options.output):
         if options.dry_run:
             return _dry_run(options, settings, way)
-        claim(options.output, _identity(options, settings))
+        claim(options.output, NOTE, _identity(options, settings), harmless=["dry-run.html"])
         return _run(options, settings, way)
 
 

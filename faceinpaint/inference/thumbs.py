@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from faceinpaint.images import box_of, halved
 from faceinpaint.storage import join, write_bytes
 
 THUMBS = "_job/thumbs"
@@ -15,6 +16,7 @@ DRY_THUMBS = "_job/dry-run/thumbs"
 SIDE = 192  # pixels of the longer side
 GAP = 4  # white pixels between pictures
 QUALITY = 80
+SMALL = 1 / 8  # of a picture: a larger box is shrunk with all around it
 HOLE_COLOUR = (230, 60, 40)
 
 
@@ -30,7 +32,28 @@ def thumbnail(picture: np.ndarray, side: int = SIDE) -> np.ndarray:
     if scale >= 1:
         return picture
     size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(halved(picture, 2 * side), size, interpolation=cv2.INTER_AREA)
+
+
+def hole_thumbnail(hole: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """``thumbnail(hole * 255)`` of uint8 (H, W), 1 in the hole: of a small hole by the box alone that it fills."""
+    left, top, wide, high = box_of(hole)
+    scale = side / max(hole.shape)
+    if scale >= 1 or wide * high > SMALL * hole.size:
+        return thumbnail(hole * 255, side)
+    height, width = (max(1, round(length * scale)) for length in hole.shape)
+    down, across = _shares(height, hole.shape[0], top, high), _shares(width, hole.shape[1], left, wide)
+    box = hole[top : top + high, left : left + wide].astype(np.float32)
+    return np.rint(255 * (down @ box @ across.T)).astype(np.uint8)
+
+
+def _shares(cells: int, pixels: int, start: int, count: int) -> np.ndarray:
+    """(cells, count): which part of each of ``cells`` along a side of ``pixels`` each pixel from ``start`` on fills."""
+    side = pixels / cells
+    ends = np.arange(cells)[:, None] * side
+    places = start + np.arange(count)
+    overlap = np.minimum(ends + side, places + 1) - np.maximum(ends, places)
+    return (np.maximum(overlap, 0) / side).astype(np.float32)
 
 
 def write_thumb(output: str, folder: str, key: str, pictures: Sequence[np.ndarray]) -> None:

@@ -18,14 +18,15 @@ from faceinpaint.data.faces import Alignment
 from faceinpaint.data.marked_holes import Reading, Subject, bring_mask, find_hole
 from faceinpaint.data.mask_spec import Alpha, MaskSpec
 from faceinpaint.data.routing import route
+from faceinpaint.data.search import HALVED
 from faceinpaint.encoding import mask_png
 from faceinpaint.errors import InputError, NoPhotographError
-from faceinpaint.images import upright
+from faceinpaint.images import halved, upright
 from faceinpaint.inference.compose import Plan, compose, plan_for
 from faceinpaint.inference.confidence import confidence
 from faceinpaint.inference.guide import Guide
 from faceinpaint.inference.row import LedgerRow, Status
-from faceinpaint.inference.thumbs import thumbnail
+from faceinpaint.inference.thumbs import hole_thumbnail, thumbnail
 from faceinpaint.photos.coding import PhotoFile
 from faceinpaint.photos.credentials import SIGNED, Credentials, can_hold, signed
 from faceinpaint.photos.photo import Part, Photo, check_png_holds, encode_photo, open_photo, read_photo
@@ -172,9 +173,10 @@ def _plan(row: LedgerRow, data: bytes, settings: Settings) -> Examined:
     rgb = upright(view.rgb, photo.file.orientation)
     row.mask_sha256 = hashlib.sha256(repr(hole.shape).encode() + np.packbits(hole).tobytes()).hexdigest()
     row.hole_ratio, row.hole_grown = cv2.countNonZero(hole) / hole.size, found.grown
-    plan = _routed(rgb, hole, settings)
+    small = halved(rgb, HALVED)
+    plan = _routed(rgb, hole, small, settings)
     row.faces = plan.routes.faces
-    thumbnails = {"before": thumbnail(rgb), "hole": thumbnail(hole * 255)}
+    thumbnails = {"before": thumbnail(small), "hole": hole_thumbnail(hole)}
     return Examined(row=row, data=data, plan=plan, part=_part_of(photo, view, plan), thumbnails=thumbnails)
 
 
@@ -192,21 +194,22 @@ def _part_of(photo: Photo, view: View, plan: Plan) -> Part | None:
     return photo.part(box, view) if area <= MOST_PART * height * width else None
 
 
-def _routed(rgb: np.ndarray, hole: np.ndarray, settings: Settings) -> Plan:
+def _routed(rgb: np.ndarray, hole: np.ndarray, small: np.ndarray, settings: Settings) -> Plan:
     """How the holes are to be filled, with what the model has to see."""
-    plan = plan_for(rgb, hole, route(rgb, hole, settings.image_size, settings.alignment), settings.no_face != "crop")
+    routes = route(rgb, hole, settings.image_size, settings.alignment, small=small)
+    plan = plan_for(rgb, hole, routes, settings.no_face != "crop")
     if plan.without_face and settings.no_face == "skip":
         raise NoPhotographError("no face at a hole")
     return plan
 
 
 def check_key(key: str, settings: Settings) -> None:
-    """Raises :class:`InputError` for a key that is no path below the output, or one that the job itself needs."""
+    """Raises :class:`InputError` for a key that is not a path below the output, or one that the job itself needs."""
     if settings.as_rows:
         return
     parts = key.split("/")
     if {"", ".", ".."} & set(parts) or "\0" in key:
-        raise InputError("the name is no plain path below the output folder")
+        raise InputError("the name is not a plain path below the output folder")
     if key.lower().endswith(SIDECARS) or parts[-1].startswith(PART):
         raise InputError("the name is that of a picture's sidecar or of a half-written file: rename the input")
     if parts[0] in RESERVED:
@@ -302,7 +305,8 @@ def seam_error(picture: np.ndarray, hole: np.ndarray) -> float:
 
     picture uint8 (H, W, 3), hole uint8 (H, W).
     """
-    y, x = pixels_of(hole)
+    inner = cv2.erode(hole, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))  # the picture's border is no edge
+    y, x = pixels_of(hole - inner)
     steps = []
     for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
         row, column = y + dy, x + dx

@@ -59,12 +59,33 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
 
-def gradient_penalty(critic: Judge, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
+def gradient_penalty(critic: Judge, real: Tensor, fake: Tensor, mix: Tensor, mask: Tensor | None = None) -> Tensor:
     """GP (Gulrajani 2017): (|grad D| - 1)^2 between real and fake pictures. At least 0.
 
-    ``mix`` (N,) in [0, 1] says how far from fake to real each sample lies. Pass the unwrapped critic: this
-    differentiates twice.
+    ``mix`` (N,) in [0, 1] says how far from fake to real each sample lies. ``mask`` (N, 1, H, W): only the gradient at
+    its pixels counts (Yu 2018, equation 3). Pass the unwrapped critic: this differentiates twice.
     """
     between = fake.detach().lerp(real.detach(), mix.to(real.dtype)[:, None, None, None]).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    if mask is not None:
+        gradient = gradient * mask
     return (gradient.float().flatten(1).norm(dim=1) - 1).square().mean()
+
+
+def least_squares_critic(real: Tensor, fake: Tensor) -> Tensor:
+    """LSGAN (Mao 2017): half of (real - 1)^2 + fake^2, of scores of any shape. At least 0."""
+    return ((real - 1).square().mean() + fake.square().mean()) / 2
+
+
+def least_squares_generator(fake: Tensor) -> Tensor:
+    """LSGAN (Mao 2017): (fake - 1)^2. At least 0."""
+    return (fake - 1).square().mean()
+
+
+def feature_matching(fake: list[Tensor], real: list[Tensor]) -> Tensor:
+    """Mean absolute difference of a critic's features, summed over its layers (Nazeri 2019, equation 4). At least 0.
+
+    ``real`` is what is matched: it gets no gradient.
+    """
+    pairs = zip(fake, real, strict=True)
+    return torch.stack([(a.float() - b.detach().float()).abs().mean() for a, b in pairs]).sum()

@@ -7,8 +7,13 @@ from collections.abc import Callable
 from torch import nn
 
 from faceinpaint.config import Config, TextureConfig
+from faceinpaint.models.baselines.context_encoder import ContextEncoder
+from faceinpaint.models.baselines.deepfill import DeepFill
+from faceinpaint.models.baselines.edgeconnect import EdgeConnect
 from faceinpaint.models.baselines.pconv import PConvUNet
 from faceinpaint.models.baselines.rfr import RFRNet
+from faceinpaint.models.baselines.spgnet import SPGNet
+from faceinpaint.models.baselines.structureflow import StructureFlow
 from faceinpaint.models.critic import Critic, PatchCritic
 from faceinpaint.models.detector import DamageDetector
 from faceinpaint.models.encoder import StyleEncoder
@@ -58,6 +63,11 @@ def build_critic(config: Config) -> Critic | PatchCritic | Discriminator:
             return Discriminator(config.image_size, recipe.critic_channels, inputs=4)
 
 
+def build_context_encoder(config: Config) -> ContextEncoder:
+    part = config.context_encoder
+    return ContextEncoder(part.width, part.bottleneck, part.layers_for(config.image_size))
+
+
 def build_detector(config: Config) -> DamageDetector:
     return DamageDetector(config.detector.widths)
 
@@ -72,6 +82,19 @@ NETWORKS: dict[Stage, Callable[[Config], nn.Module]] = {
     "variant-2": lambda config: build_texture(config.texture_for("variant-2")),
     "pconv": lambda config: PConvUNet(config.pconv.width, config.pconv.layers),
     "rfr": lambda config: RFRNet(config.rfr.width, config.rfr.recurrences),
+    "context-encoder": build_context_encoder,
+    "deepfill-v1": lambda config: DeepFill(config.deepfill_v1.width, "none", config.deepfill_v1.rate),
+    "deepfill-v2": lambda config: DeepFill(config.deepfill_v2.width, config.deepfill_v2.gates, config.deepfill_v2.rate),
+    "edgeconnect": lambda config: EdgeConnect(
+        config.edgeconnect.width, config.edgeconnect.blocks, config.edgeconnect.sigma
+    ),
+    "structureflow": lambda config: StructureFlow(
+        config.structureflow.width,
+        config.structureflow.structure_blocks,
+        config.structureflow.texture_blocks,
+        config.structureflow.scale,
+    ),
+    "spg-net": lambda config: SPGNet(config.spg_net.classes, config.spg_net.width, config.spg_net.halvings),
     "detector": build_detector,
 }
 

@@ -7,6 +7,7 @@ import itertools
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.parametrize import is_parametrized
 
 from faceinpaint.device import lay_out
 from faceinpaint.models.ops import ModulatedConv2d
@@ -23,7 +24,7 @@ def freeze(model: nn.Module, dtype: torch.dtype, memory_format: torch.memory_for
     for module in model.modules():
         if isinstance(module, ModulatedConv2d):
             module.fix(dtype)
-        elif isinstance(module, nn.Conv2d | nn.Linear):
+        elif isinstance(module, nn.Conv2d | nn.Linear) and not is_parametrized(module):  # spectral norm needs float32
             module.to(dtype)
     lay_out(model, memory_format)
 

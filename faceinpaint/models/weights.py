@@ -62,13 +62,14 @@ def has_weights(uri: str, name: str) -> bool:
     return exists(join(fetched(uri), f"{name}.safetensors"))
 
 
-def load_weights(uri: str, name: str, module: nn.Module) -> str:
+def load_weights(uri: str, name: str, module: nn.Module, assign: bool = False) -> str:
     """Fill a module from ``uri/name.safetensors`` (key by key, as fp32) and return the file's SHA-256.
 
+    assign: as in :func:`~faceinpaint.models.state_dict.load_exactly`; a module on the meta device loads faster.
     Raises :class:`InputError` when the file is absent, damaged, or lacks, adds or misshapes keys, and lists them.
     """
     tensors, digest = read_weights(uri, name)
-    load_exactly(module, tensors, join(uri, f"{name}.safetensors"), assign=False)
+    load_exactly(module, tensors, join(uri, f"{name}.safetensors"), assign=assign)
     return digest
 
 
@@ -80,7 +81,7 @@ def read_weights(uri: str, name: str) -> tuple[dict[str, torch.Tensor], str]:
     uri = fetched(uri)
     path = join(uri, f"{name}.safetensors")
     if not has_weights(uri, name):
-        raise InputError(f"no weights at {path}: train them by faceinpaint train --stage {name}")
+        raise InputError(f"no weights at {path}: train `stage` {name}, or name a folder that has it")
     digest, number = hashlib.sha256(), 1
     tensors: dict[str, torch.Tensor] = {}
     while number == 1 or exists(_part_uri(uri, name, number)):
@@ -102,7 +103,7 @@ def copy_weights(source: str, name: str, target: str) -> None:
         if not exists(path):
             write_bytes(path, data)
         elif read_bytes(path) != data:
-            raise InputError(f"{path} is not the {name} of {source}: choose another --output")
+            raise InputError(f"{path} is not the {name} of {source}: choose another `output`")
         number += 1
 
 

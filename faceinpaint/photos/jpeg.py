@@ -3,7 +3,8 @@
 A JPEG is 8 x 8 blocks of DCT coefficients per component, divided by a quantisation table and rounded (ITU-T T.81,
 annex A). Decoding a picture and coding it again moves every pixel a little. Here the coefficients are read (jpegio,
 libjpeg-turbo), those of touched blocks are computed anew, and all are written with the file's own tables, chroma
-sampling, scan kind and restart interval. The written file is read again and compared.
+sampling, scan kind and restart interval. The written file is read again and compared. Where a scan's bits can be
+carried over (:mod:`.jpeg_scan`), this is done with the rows down to the last change alone.
 
 Decoders smooth chroma between neighbouring blocks: where chroma is sampled down, the pixel row or column beside a
 touched block may be decoded one level apart, although its own block is the same.
@@ -22,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 from faceinpaint.errors import InputError
+from faceinpaint.photos import jpeg_scan
 from faceinpaint.photos.coding import Change
 from faceinpaint.photos.jpeg_blocks import BLOCK, CMYK, GREY, RGB, YCC, YCCK, paint
 from faceinpaint.stderr import caught, printed
@@ -54,6 +56,26 @@ def change_blocks(
     Raises :class:`CannotKeepBlocksError` for codings that cannot be carried over, and ``RuntimeError`` when the written
     file does not hold the coefficients it should.
     """
+    edited: list[list[Segment]] = []
+
+    def once(segments: list[Segment]) -> list[Segment]:
+        edited[:] = edited or [edit(segments)]
+        return edited[0]
+
+    scan = jpeg_scan.scan_of(data)
+    upper = scan.upper(change.top + change.hole.shape[0]) if scan else None
+    if scan is not None and upper is not None:
+        with suppress(CannotKeepBlocksError):  # if it is not for the shortcut, the whole file says so too
+            whole = jpeg_scan.joined(_changed(upper, change, once, space, None, own_tables=True), scan)
+            if whole is not None:
+                return whole
+    return _changed(data, change, once, space, faults)
+
+
+def _changed(
+    data: bytes, change: Change, edit: Edit, space: int | None, faults: list[str] | None, own_tables: bool = False
+) -> bytes:
+    """:func:`change_blocks` by reading and writing all coefficients. ``own_tables``: with no other Huffman tables."""
     with tempfile.TemporaryDirectory(prefix="faceinpaint-") as folder:
         source, target = Path(folder, "source.jpg"), Path(folder, "target.jpg")
         source.write_bytes(data)
@@ -63,9 +85,11 @@ def change_blocks(
             paint(jpeg, change, space or jpeg.jpeg_color_space, sorted(opened.quantization))  # type: ignore[attr-defined]
         segments = [(segment["type"], segment["data"]) for segment in jpeg.markers]
         jpeg.markers = [{"type": marker, "data": content} for marker, content in edit(segments)]
-        _write(jpeg, target)
+        _write(jpeg, target, own_tables)
         written = _read(target)
         same = all(map(np.array_equal, jpeg.coef_arrays, written.coef_arrays))
+        if not same and own_tables:
+            raise CannotKeepBlocksError("its Huffman tables lack a code")
         if not same or not all(map(np.array_equal, jpeg.quant_tables, written.quant_tables)):
             raise RuntimeError("the written JPEG does not hold the coefficients that it should")
         return target.read_bytes()
@@ -172,13 +196,16 @@ def _in_words(warning: bytes) -> str:
     return f"the JPEG's coded data has a fault ({what}): restored as it can be read"
 
 
-def _write(jpeg: jpegio.DecompressedJpeg, path: Path) -> None:
-    """Huffman tables: the standard ones as they are; others, made for the old coefficients, anew."""
-    jpeg.optimize_coding = int(not jpeg.progressive_mode and not _has_standard_tables(jpeg))
+def _write(jpeg: jpegio.DecompressedJpeg, path: Path, own_tables: bool) -> None:
+    """Huffman tables: the standard ones as they are; others, made for the old coefficients, anew, unless wanted."""
+    anew = not jpeg.progressive_mode and not own_tables and not _has_standard_tables(jpeg)
     try:
         try:
+            jpeg.optimize_coding = int(anew)
             jpeg.write(str(path))
         except RuntimeError:  # a symbol that the tables lack
+            if own_tables:
+                raise
             jpeg.optimize_coding = 1
             jpeg.write(str(path))
     except RuntimeError as error:

@@ -23,7 +23,10 @@ class JpegFile(PhotoFile):
     lossless = False
 
     def __init__(self, data: bytes):
-        data = jpeg.ended(data)
+        self.end = jpeg.end_of(data)
+        if self.end is None:
+            data = jpeg.ended(data)
+            self.end = jpeg.end_of(data)
         super().__init__(data)
         self.file = opened(data)
         if self.file.mode not in MODES:
@@ -63,7 +66,7 @@ class JpegFile(PhotoFile):
         return Written(data=data, fidelity=fidelity, dropped=notes + self.left_behind(), faults=faults)
 
     def left_behind(self) -> list[str]:
-        return stale.jpeg_tail(self.data[jpeg.end_of(self.data) or len(self.data) :])
+        return stale.jpeg_tail(self.data[self.end or len(self.data) :])
 
     def faults(self) -> list[str]:
         return jpeg.faults_of(self.data)

@@ -119,8 +119,8 @@ def stored_box(box: Box, size: tuple[int, int], orientation: int) -> Box:
 def open_photo(data: bytes) -> PhotoFile:
     """A file by its bytes, not decoded.
 
-    Raises :class:`NoPhotographError` for what is no picture or not ours to restore, :class:`InputError` for a damaged
-    picture.
+    Raises :class:`NoPhotographError` for what is not a picture or not ours to restore, :class:`InputError` for a
+    damaged picture.
     """
     try:
         file = _kind(data)(data)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from PIL import Image
 
-SMALLEST = 16  # pixels a side; less is no preview
+SMALLEST = 16  # pixels per side; less is not a preview
 QUALITIES = (85, 70, 50, 30, 10, 1)
 SAME_SHAPE = 0.02  # previews of another shape, such as 4:3 of 3:2, have bars
 START = re.compile(rb"\xff\xd8\xff[\xc0-\xfe]")

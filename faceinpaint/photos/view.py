@@ -82,7 +82,7 @@ def view_of(
     """
     colours = colours_of(samples, mode, profile, hole, largest)
     rgb = colours.seen(samples)
-    if hole is None or cv2.countNonZero(hole) == hole.size:
+    if hole is None or (hole[0, 0] and cv2.countNonZero(hole) == hole.size):
         return View(rgb, samples, colours, [])
     if colours.base == "L":
         return View(rgb, samples, colours, [])

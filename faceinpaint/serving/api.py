@@ -180,7 +180,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 
 async def _unread(request: Request, error: Exception) -> Response:
-    """What FastAPI says when a body could not be read: because the gate stopped it, or because it is no form."""
+    """What FastAPI says when a body could not be read: because the gate stopped it, or because it is not a form."""
     assert isinstance(error, HTTPException)
     if isinstance(error.__cause__, RefusedError):
         return await _refused(request, error.__cause__)

@@ -47,7 +47,7 @@ def check(options: ServeOptions) -> ServeOptions:
     """The options with absolute places and a token where one is needed. Raises :class:`InputError`."""
     if (options.input is None) != (options.masks is None):
         raise InputError(
-            "the review page needs both --input and --masks: the pictures, and what faceinpaint detect wrote"
+            "the review page needs both `input` and `masks`: the pictures, and what faceinpaint detect wrote"
         )
     weights = find_weights(options.weights)
     load_config(weights)
@@ -59,7 +59,7 @@ def check(options: ServeOptions) -> ServeOptions:
         if name_of(masks) == "masks" and not exists(join(masks, "proposals")):
             masks = masks.rstrip("/").rpartition("/")[0]
         if not exists(join(masks, "proposals")):
-            raise InputError(f"{masks}: no proposals there: run faceinpaint detect --output {masks} first")
+            raise InputError(f"{masks}: no proposals there: run faceinpaint detect first, with this as its `output`")
         open_pictures(pictures)
     values = {"weights": weights, "input": pictures, "masks": masks, "token": token}
     return ServeOptions(**{**vars(options), **values})

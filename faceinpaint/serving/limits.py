@@ -43,7 +43,7 @@ class Limits:
     def check_picture(self, data: bytes, what: str) -> None:
         """Raises :class:`RefusedError` for more than ``picture`` megapixels; only the header is read, nothing decoded.
 
-        What is no picture passes: the engine says why it cannot be restored.
+        What is not a picture passes: the engine says why it cannot be restored.
         """
         try:
             with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as file:

@@ -52,7 +52,7 @@ class _FolderPictures:
     def read(self, key: str) -> bytes:
         path = raw_path(key)
         if {"", ".", ".."} & set(path.split("/")) or (self.only and key != self.only):
-            raise InputError(f"{key!r} is no picture of {self.uri}")
+            raise InputError(f"{key!r} is not a picture of {self.uri}")
         try:
             return read_bytes(join(self.uri, path))
         except (OSError, ValueError) as error:
@@ -87,7 +87,7 @@ class _ParquetPictures:
 
     def read(self, key: str) -> bytes:
         if key not in self.places:
-            raise InputError(f"{key!r} is no picture of {self.uri}")
+            raise InputError(f"{key!r} is not a picture of {self.uri}")
         path, group, row = self.places[key]
         picture = self._column(path, group)[row].as_py()
         if isinstance(picture, dict):  # Hugging Face's {bytes, path}

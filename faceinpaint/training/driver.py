@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from faceinpaint.claim import check_same
 from faceinpaint.config import Config
 from faceinpaint.errors import InputError
 from faceinpaint.models.weights import copy_weights, has_weights, save_config
@@ -17,7 +18,6 @@ from faceinpaint.storage import delete, exists, join, read_bytes, write_bytes
 from faceinpaint.training.local import train_here
 from faceinpaint.training.plan import Job, Resources
 from faceinpaint.training.run import DivergedError
-from faceinpaint.training.start import differences
 from faceinpaint.version import code_version
 
 
@@ -88,9 +88,7 @@ def _check_same_run(job: Job) -> dict[str, Any]:
     if exists(path) and job.checkpoints.notes():
         before = json.loads(read_bytes(path))["fixed"]
         before["config"] = _without_other_methods(before["config"], job.stage)
-        changed = differences(before, json.loads(json.dumps(fixed)))
-        if changed:
-            raise InputError(f"{job.folder} holds a run with another {', '.join(changed)}: choose another --output")
+        check_same(job.folder, before, fixed)
     return fixed
 
 
@@ -127,7 +125,7 @@ def _decisive(config: Config, stage: Stage) -> dict[str, Any]:
 
 def _without_other_methods(tree: dict[str, Any], stage: Stage) -> dict[str, Any]:
     """A configuration without the parts of the compared methods that ``stage`` does not train: they may come and go."""
-    others = {part for facts in STAGES.values() if facts.kind == "compared" for part in facts.shaped_by}
+    others = {facts.shaped_by[0] for facts in STAGES.values() if facts.kind == "compared"}
     return {name: part for name, part in tree.items() if name not in others - {*STAGES[stage].shaped_by}}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from faceinpaint import telemetry
 from faceinpaint.storage import join, write_bytes
+from faceinpaint.training.trainee import Measured, Score
 
 LINE_EVERY_SECONDS = 10
 
@@ -30,7 +32,7 @@ class Monitor:
         self.first_step, self.started = first_step, time.monotonic()
         self.line_at = -float("inf")
 
-    def step(self, step: int, measured: dict[str, float]) -> None:
+    def step(self, step: int, measured: Measured) -> None:
         """Note a finished step's losses, gradient norms and learning rate; now and then print a line."""
         telemetry.show("train_step", self.stage, step)
         telemetry.count("train_pictures", self.stage, self.batch)
@@ -49,7 +51,7 @@ class Monitor:
         for name, value in {**measured, "pictures_per_second": rate}.items():
             self.writer.add_scalar(name if "/" in name else f"train/{name}", value, step)
 
-    def evaluated(self, step: int, scores: dict[str, float], pictures: Tensor) -> None:
+    def evaluated(self, step: int, scores: Mapping[Score, float], pictures: Tensor) -> None:
         """Note validation figures and a grid of sample pictures (N, 3, S, S) in [-1, 1]."""
         shown = "  ".join(f"{name} {value:.4g}" for name, value in scores.items())
         print(f"[{self.stage}] step {step}/{self.steps}  validation  {shown}", flush=True)

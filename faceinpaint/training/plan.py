@@ -122,13 +122,16 @@ def _plans(
 ) -> tuple[StreamPlan, StreamPlan]:
     """The streams of training and validation pictures; the first batch of each has been read."""
     settings = config.train[stage]
-    pictures = open_training_data(data)
+    labels = STAGES[stage].labels
+    pictures = open_training_data(data, labels)
     plan = StreamPlan(
         pictures, config.holes, config.side_of(stage), config.seed, settings.batch, crop=crop, flip=settings.flip
     )
     if STAGES[stage].kind == "detector":
         plan = replace(plan, damage=_damage_of(config))
-    held_out = open_training_data(validation)
+    if labels:
+        plan = replace(plan, classes=config.spg_net.classes)
+    held_out = open_training_data(validation, labels)
     held_out_plan = replace(plan, data=held_out, batch=min(VALIDATION_BATCH, held_out.rows), flip=False)
     for each in (plan, held_out_plan):
         each.load(0, 1)  # a wrong crop or undecodable pictures show here, not on a worker

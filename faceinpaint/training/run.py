@@ -16,8 +16,8 @@ from faceinpaint.device import DTYPES, lay_out, resolve_precision
 from faceinpaint.names import Precision
 from faceinpaint.training import ema
 from faceinpaint.training.distributed import average_gradients, mean_over_workers, synchronise_batch_norm, workers
-from faceinpaint.training.jitter import jittered
-from faceinpaint.training.trainee import Batch, Phase, Trainee
+from faceinpaint.training.jitter import jittered, labels_jittered
+from faceinpaint.training.trainee import Batch, Measured, Phase, Trainee
 
 
 class DivergedError(RuntimeError):
@@ -78,18 +78,21 @@ class Run:
             return nullcontext()
         return torch.autocast(self.device.type, DTYPES[self.precision])
 
-    def step(self, batch: Batch) -> dict[str, float]:
+    def step(self, batch: Batch) -> Measured:
         """Take one optimiser step on this worker's samples. Returns losses, gradient norms and the learning rate.
 
         Raises :class:`DivergedError` when a phase's loss explodes or its gradient is not finite.
         """
         batch = batch.to(self.device, self.memory_format)
-        batch = replace(batch, images=jittered(batch.images, batch.draws, self.settings.jitter))
+        labels = batch.labels
+        if labels is not None:
+            labels = labels_jittered(labels, batch.draws, self.settings.jitter)
+        batch = replace(batch, images=jittered(batch.images, batch.draws, self.settings.jitter), labels=labels)
         torch.manual_seed(_seed_of(self.seed, self.steps_before + self.steps_done, self.rank))
         progress = self.steps_done / self.settings.steps
         self.trainee.before_step(progress)
         factor = lr_factor(self.settings, self.steps_done, self.warm_before)
-        measured: dict[str, float] = {"lr": factor * self.settings.lr}
+        measured: Measured = {"lr": factor * self.settings.lr}
         for phase in self.trainee.phases:
             late_enough = self.warm_before + self.steps_done >= phase.after
             due = late_enough and phase.during[0] <= progress < phase.during[1]
@@ -101,7 +104,7 @@ class Run:
         self._average()
         return measured
 
-    def _take(self, phase: Phase, batch: Batch) -> dict[str, float]:
+    def _take(self, phase: Phase, batch: Batch) -> Measured:
         """One phase: losses over micro-batches, mean gradients over workers, clipping, the optimiser's update."""
         for module in self.trainee.modules.values():
             module.requires_grad_(False)
@@ -131,7 +134,7 @@ class Run:
         self.scaler.update()
         return measured
 
-    def _is_good(self, phase: Phase, measured: dict[str, float], batch: Batch) -> bool:
+    def _is_good(self, phase: Phase, measured: Measured, batch: Batch) -> bool:
         """False for a bad step within the budget; raises beyond it. All workers see the same means, so they agree."""
         wrong = [n for n, v in measured.items() if not math.isfinite(v) or abs(v) > self.settings.max_loss]
         norm = f"grad_norm/{phase.name}"

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from faceinpaint.claim import differences
 from faceinpaint.config import Config
 from faceinpaint.errors import InputError
 from faceinpaint.models import build
@@ -38,9 +39,9 @@ def find_start(start: Start, stage: Stage, config: Config, init: str | None, sou
     """
     trunk = find_trunk(init, start.stage) if init else None
     if start.needs_trunk and trunk is None:
-        raise InputError(f"--finish goes on from a run of {start.stage}: name the --output of one by --init")
+        raise InputError(f"`finish` goes on from a run of {start.stage}: name the `output` of one by `init`")
     if start.stage != stage and not trunk and not (init and has_weights(init, start.stage)):
-        raise InputError(f"--init-stage {start.stage}: --init holds neither a run nor weights of it")
+        raise InputError(f"`init_stage` {start.stage}: `init` holds neither a run nor weights of it")
     if trunk:
         _check_trunk(trunk, stage, config, start.may_grow)
     earlier = STAGES[stage].builds_on
@@ -88,7 +89,7 @@ def _check_fit(source: Network, theirs: Config, name: Network, ours: Config, may
         f"{path} is {_value(there, path)} there and {_value(here, path)} here" for path in differences(there, here)
     ]
     more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-    hint = "; --grow takes it to the new size" if grows else ""
+    hint = "; `grow` takes it to the new size" if grows else ""
     raise InputError(f"{what} does not fit this configuration: {', '.join(found[:NAMED])}{more}{hint}")
 
 
@@ -98,14 +99,6 @@ def _network(name: Network, config: Config) -> nn.Module:
         if name == "discriminator":
             return build.build_discriminator(config)
         return build.build_network(config, name)
-
-
-def differences(before: Any, now: Any, path: str = "") -> list[str]:
-    """Dotted names of the values in which two JSON trees differ."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        names = sorted(before.keys() | now.keys())
-        return [d for n in names for d in differences(before.get(n), now.get(n), f"{path}.{n}".lstrip("."))]
-    return [] if before == now else [path]
 
 
 def _value(tree: Any, path: str) -> Any:

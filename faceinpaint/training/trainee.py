@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,20 +12,24 @@ from torch import Tensor, nn
 from faceinpaint.config import StageTraining
 
 Losses = dict[str, Tensor]  # term name -> scalar, unweighted
+Measured = dict[str, float]  # of a step: every term by its name, "grad_norm/PHASE" of every phase, and "lr"
+Score = Literal["hole_psnr", "psnr", "recall", "precision", "f1", "frechet"]  # of a validation
 
 
 @dataclass(frozen=True)
 class Batch:
     """One worker's samples of one step.
 
-    images (N, 3, S, S) in [-1, 1]; masks (N, 1, S, S), 1 in the hole; draws (N,) in [0, 1): a number a sample, fixed by
-    seed, epoch and key, for losses that need chance whatever the number of workers.
+    images (N, 3, S, S) in [-1, 1]; masks (N, 1, S, S), 1 in the hole; draws (N,) in [0, 1): a number per sample, fixed
+    by seed, epoch and key, for losses that need chance whatever the number of workers; labels int64 (N, S, S), the
+    classes of pixels, where the stage learns from them.
     """
 
     keys: list[str]
     images: Tensor
     masks: Tensor
     draws: Tensor
+    labels: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -40,19 +44,21 @@ class Batch:
         if parts == 1:
             return self
         cut = slice(index * len(self) // parts, (index + 1) * len(self) // parts)
-        return Batch(self.keys[cut], self.images[cut], self.masks[cut], self.draws[cut])
+        labels = None if self.labels is None else self.labels[cut]
+        return Batch(self.keys[cut], self.images[cut], self.masks[cut], self.draws[cut], labels)
 
     def to(self, device: torch.device, memory_format: torch.memory_format) -> Batch:
         images = self.images.to(device, non_blocking=True, memory_format=memory_format)
-        return Batch(self.keys, images, self.masks.to(device, non_blocking=True), self.draws.to(device))
+        labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
+        return Batch(self.keys, images, self.masks.to(device, non_blocking=True), self.draws.to(device), labels)
 
 
 @dataclass(frozen=True)
 class Phase:
     """One optimiser's turn within a step: minimise the weighted sum of named losses over some modules.
 
-    ``every``: the phase takes part in one of so many steps (lazy regularisation), from step ``after`` on. ``during``:
-    the shares of the run between which it takes part, [first, last), where networks are trained one after the other.
+    ``every``: the phase takes part in every N-th step (lazy regularisation), from step ``after`` on. ``during``: the
+    shares of the run between which it takes part, [first, last), where networks are trained one after the other.
     """
 
     name: str

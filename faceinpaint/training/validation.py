@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,20 +11,31 @@ from torch import Tensor
 
 from faceinpaint.data.stream import StreamPlan
 from faceinpaint.losses.frechet import Moments, available_extractor, frechet_distance, load_extractor
+from faceinpaint.names import Alignment
 from faceinpaint.tensors import mask_to_float, to_float, to_uint8
 from faceinpaint.training.distributed import mean_over_workers, workers
 from faceinpaint.training.monitor import sample_sheet
 from faceinpaint.training.run import Run
-from faceinpaint.training.trainee import Batch
+from faceinpaint.training.trainee import Batch, Score
 
 RESTORED_PICTURES = 128
 VALIDATED_TILES = 256
 GENERATED_PICTURES = 512  # a Frechet distance needs more of them
 
 
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """``scores`` over all workers; ``best_by``, of two checkpoints the better has more of it; this worker's ``sheet``
+    of samples (N, 3, S, S) in [-1, 1], None where it had no batch."""
+
+    scores: dict[Score, float]
+    best_by: float
+    sheet: Tensor | None
+
+
 @torch.no_grad()
-def validate_restoration(run: Run, plan: StreamPlan, rank: int) -> tuple[dict[str, float], Tensor | None]:
-    """Mean ``hole_psnr`` and ``psnr`` in dB of restored pictures over all workers; and this worker's sample sheet."""
+def validate_restoration(run: Run, plan: StreamPlan, rank: int) -> Validation:
+    """Mean ``hole_psnr`` and ``psnr`` in dB of restored pictures."""
     sums = torch.zeros(3, dtype=torch.float64, device=run.device)  # pictures, hole PSNR, whole PSNR
     sheet = None
     for batch, restored in _restored(run, plan, RESTORED_PICTURES, rank):
@@ -34,12 +46,13 @@ def validate_restoration(run: Run, plan: StreamPlan, rank: int) -> tuple[dict[st
         if sheet is None:
             sheet = sample_sheet(batch.damaged[:16], restored[:16], batch.images[:16])
     count, hole_psnr, psnr_sum = mean_over_workers(sums).tolist()
-    return {"hole_psnr": hole_psnr / count, "psnr": psnr_sum / count}, sheet
+    scores: dict[Score, float] = {"hole_psnr": hole_psnr / count, "psnr": psnr_sum / count}
+    return Validation(scores=scores, best_by=scores["hole_psnr"], sheet=sheet)
 
 
 @torch.no_grad()
-def validate_detection(run: Run, plan: StreamPlan, rank: int) -> tuple[dict[str, float], Tensor | None]:
-    """``recall``, ``precision`` and ``f1`` of pixels at probability 0.5; and a sample sheet: tile, found, truth."""
+def validate_detection(run: Run, plan: StreamPlan, rank: int) -> Validation:
+    """``recall``, ``precision`` and ``f1`` of pixels at probability 0.5; the sheet shows tile, found, truth."""
     sums = torch.zeros(3, dtype=torch.float64, device=run.device)  # pixels found rightly, found, damaged
     sheet = None
     for step in range(min(VALIDATED_TILES, plan.data.rows) // plan.batch):
@@ -53,19 +66,21 @@ def validate_detection(run: Run, plan: StreamPlan, rank: int) -> tuple[dict[str,
                 marked = [batch.images.masked_fill(where.expand_as(batch.images), 1.0) for where in (found, truth)]
                 sheet = sample_sheet(batch.images[:16], marked[0][:16], marked[1][:16])
     right, found_pixels, damaged = mean_over_workers(sums).tolist()
-    scores = {"recall": right / max(damaged, 1e-9), "precision": right / max(found_pixels, 1e-9)}
-    return {**scores, "f1": 2 * right / max(found_pixels + damaged, 1e-9)}, sheet
+    scores: dict[Score, float] = {
+        "recall": right / max(damaged, 1e-9),
+        "precision": right / max(found_pixels, 1e-9),
+        "f1": 2 * right / max(found_pixels + damaged, 1e-9),
+    }
+    return Validation(scores=scores, best_by=scores["f1"], sheet=sheet)
 
 
 @torch.no_grad()
-def validate_generation(
-    run: Run, plan: StreamPlan, rank: int, alignment: str
-) -> tuple[dict[str, float], Tensor | None]:
-    """``frechet`` distance of generated from held-out pictures over all workers; and this worker's sample sheet.
+def validate_generation(run: Run, plan: StreamPlan, rank: int, alignment: Alignment) -> Validation:
+    """``frechet`` distance of generated from held-out pictures.
 
     Its extractor is the one evaluation would use here. Compare within a run: it depends on the number of pictures.
     """
-    features = load_extractor(run.device, alignment)  # type: ignore[arg-type]  # checked when the config was read
+    features = load_extractor(run.device, alignment)
     width = int(available_extractor().rsplit("-", 1)[1])
     made_moments = true_moments = Moments.of(np.zeros((0, width)))
     sheet = None
@@ -75,7 +90,7 @@ def validate_generation(
         if sheet is None:
             sheet = made[:16]
     distance = frechet_distance(_over_workers(made_moments, run.device), _over_workers(true_moments, run.device))
-    return {"frechet": distance}, sheet
+    return Validation(scores={"frechet": distance}, best_by=-distance, sheet=sheet)
 
 
 def _over_workers(own: Moments, device: torch.device) -> Moments:
@@ -100,4 +115,5 @@ def _restored(run: Run, plan: StreamPlan, most: int, rank: int) -> Iterator[tupl
 def to_batch(rows: dict[str, np.ndarray]) -> Batch:
     """A stream's arrays as tensors."""
     draws = torch.from_numpy(np.asarray(rows["draw"], np.float32))
-    return Batch([str(key) for key in rows["key"]], to_float(rows["image"]), mask_to_float(rows["mask"]), draws)
+    labels = torch.from_numpy(np.asarray(rows["label"], np.int64)) if "label" in rows else None
+    return Batch([str(key) for key in rows["key"]], to_float(rows["image"]), mask_to_float(rows["mask"]), draws, labels)

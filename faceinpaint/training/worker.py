@@ -20,6 +20,7 @@ from faceinpaint.training.monitor import Monitor
 from faceinpaint.training.plan import Job
 from faceinpaint.training.run import DivergedError, Run
 from faceinpaint.training.stages.build import build_trainee
+from faceinpaint.training.trainee import Measured
 from faceinpaint.training.trunk import start_from
 from faceinpaint.training.validation import to_batch, validate_detection, validate_generation, validate_restoration
 
@@ -34,7 +35,7 @@ class Seat:
 
     device: torch.device
     stream: Callable[[StreamPlan, int, int], Iterator[dict[str, Any]]]
-    report: Callable[[dict[str, float]], None]
+    report: Callable[[Measured], None]
     rank: int = 0
     workers: int = 1
 
@@ -69,7 +70,7 @@ def train_worker(job: Job, seat: Seat) -> None:
 def _start(job: Job, rank: int, device: torch.device) -> Run:
     """The run, at the newest good checkpoint; rank 0 chooses which, since a damaged one must be noticed by all."""
     if not exists(join(job.folder, "run.json")):
-        raise InputError(f"{job.folder} is not the driver's: on several nodes --output must be storage that all share")
+        raise InputError(f"{job.folder} is not the driver's: on several nodes `output` must be storage that all share")
     run = Run(
         build_trainee(job.stage, job.config, list(job.sources), job.start),
         job.settings,
@@ -95,7 +96,7 @@ def _start(job: Job, rank: int, device: torch.device) -> Run:
     return run
 
 
-def _at_intervals(job: Job, run: Run, monitor: Monitor | None, measured: dict[str, float], seat: Seat) -> None:
+def _at_intervals(job: Job, run: Run, monitor: Monitor | None, measured: Measured, seat: Seat) -> None:
     """Validate, save and report when their steps have come; at the last step also export the averaged weights."""
     step, last = run.steps_done, run.steps_done == job.settings.steps
     score = None
@@ -111,18 +112,16 @@ def _at_intervals(job: Job, run: Run, monitor: Monitor | None, measured: dict[st
             save_weights(job.output, name, module)
 
 
-def _validate(job: Job, run: Run, monitor: Monitor | None, rank: int) -> float | None:
+def _validate(job: Job, run: Run, monitor: Monitor | None, rank: int) -> float:
     """Measure the averaged weights and show samples. Returns the checkpoint's score: the higher, the better."""
+    plan = job.validation
     match STAGES[job.stage].kind:
         case "generator":
-            scores, sheet = validate_generation(run, job.validation, rank, job.config.alignment)
-            score = -scores["frechet"]
+            found = validate_generation(run, plan, rank, job.config.alignment)
         case "detector":
-            scores, sheet = validate_detection(run, job.validation, rank)
-            score = scores["f1"]
+            found = validate_detection(run, plan, rank)
         case _:
-            scores, sheet = validate_restoration(run, job.validation, rank)
-            score = scores["hole_psnr"]
-    if monitor and sheet is not None:
-        monitor.evaluated(run.steps_done, scores, sheet)
-    return score
+            found = validate_restoration(run, plan, rank)
+    if monitor and found.sheet is not None:
+        monitor.evaluated(run.steps_done, found.scores, found.sheet)
+    return found.best_by

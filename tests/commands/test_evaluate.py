@@ -17,12 +17,14 @@ from faceinpaint.encoding import png_bytes
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.compare import check_comparable
 from faceinpaint.evaluation.driver import evaluate, gpu_share
-from faceinpaint.evaluation.methods import available
+from faceinpaint.evaluation.figures import Metrics
+from faceinpaint.evaluation.methods import CLASSICAL, available
 from faceinpaint.evaluation.plan import make_plan
 from faceinpaint.evaluation.report import write_report
 from faceinpaint.evaluation.rows import write_rows
 from faceinpaint.evaluation.sweep import read_sweep, run_sweep
 from faceinpaint.evaluation.worker import Judge
+from tests.typed import faults
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +65,9 @@ def test_refused_by_name(faces, tmp_path, capsys, wrong, named):
 
 
 def test_unless_told_every_method_is_compared_whose_files_are_there(tiny_weights, tmp_path):
-    classical = ["biharmonic", "navier-stokes", "telea", "mean"]
+    classical = list(CLASSICAL)
     assert available(None) == classical
+    assert set(classical) - set(available(None, 256)) == {"fragment"}
     assert available(tiny_weights) == ["two-stage", "structure", *classical]
     shutil.copytree(tiny_weights, tmp_path / "weights")
     for name in ("variant-2", "rfr"):
@@ -93,6 +96,7 @@ def test_workers_do_not_change_a_bit_and_parts_are_reused(faces, tmp_path, monke
         write_report(plan, metrics, write_rows(plan, batches))
         results.append((Path(plan.output) / "metrics.json").read_bytes())
     assert results[0] == results[1]
+    assert faults(json.loads(results[0]), Metrics) == []
     assert metrics["n"] == 40
     assert metrics["skipped"]["first"][0][0] == "bad.png"
     rows = pq.read_table(f"{plan.output}/rows/telea.parquet")

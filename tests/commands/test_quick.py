@@ -40,6 +40,12 @@ def photos(tmp_path):
     return tmp_path
 
 
+def places(photos, weights):
+    """The flags of a restoration of ``photos``."""
+    named = {"input": photos / "in", "masks": photos / "masks", "output": photos / "out", "weights": weights}
+    return [f"--{name}={place}" for name, place in named.items()]
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -70,12 +76,12 @@ def test_an_output_inside_the_input_through_a_link_is_refused(photos, tiny_weigh
     assert "lie in each other" in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_cluster_that_does_not_answer_is_one_line(photos, tiny_weights):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
-    paths = ["--input", photos / "in", "--masks", "squares", "--output", photos / "out", "--weights", tiny_weights]
-    ended = run("restore", *paths, RAY_ADDRESS=address)
+    ended = run("restore", *places(photos, tiny_weights), RAY_ADDRESS=address)
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: Ray could not start: nothing answers")
     assert f"RAY_ADDRESS={address}" in ended.stderr
@@ -83,19 +89,10 @@ def test_a_cluster_that_does_not_answer_is_one_line(photos, tiny_weights):
     assert not (photos / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_good_run_is_quiet(photos, tiny_weights):
     os.symlink(photos, photos / "in/round")
-    paths = [
-        "--input",
-        photos / "in",
-        "--masks",
-        photos / "masks",
-        "--output",
-        photos / "out",
-        "--weights",
-        tiny_weights,
-    ]
-    ended = run("restore", *paths)
+    ended = run("restore", *places(photos, tiny_weights))
     assert ended.returncode == 0
     assert ended.stderr == ""
     lines = ended.stdout.splitlines()
@@ -105,20 +102,11 @@ def test_a_good_run_is_quiet(photos, tiny_weights):
     assert len(lines) <= 4
 
 
+@pytest.mark.slow
 def test_a_dry_run_names_what_would_fail(photos, tiny_weights):
     (photos / "masks/1.png").unlink()
     (photos / "in/note.txt").write_text("no picture")
-    paths = [
-        "--input",
-        photos / "in",
-        "--masks",
-        photos / "masks",
-        "--output",
-        photos / "out",
-        "--weights",
-        tiny_weights,
-    ]
-    ended = run("restore", *paths, "--dry-run")
+    ended = run("restore", *places(photos, tiny_weights), "--dry-run")
     assert ended.returncode == 0
     assert "would be failed: 1 x no mask (1.png)" in ended.stdout
     assert "would be skipped: 1 x not a picture of a known format and kind (note.txt)" in ended.stdout

@@ -31,7 +31,7 @@ def test_another_configuration_is_refused_for_a_begun_run(faces_parquet, tmp_pat
     assert run(faces_parquet, tmp_path, "generator", "--steps", "1").returncode == 0
     other = run(faces_parquet, tmp_path, "generator", "--steps", "2", "--set", "seed=7")
     assert other.returncode == 2
-    assert "holds a run with another config.seed: choose another --output" in other.stderr
+    assert "was made with another config.seed: choose another --output" in other.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Masks are read by the shortest way there is, to the levels of the long one."""
 
 import io
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,6 +11,8 @@ from PIL import Image
 from faceinpaint.data import mask_pictures
 from faceinpaint.data.growth import windows
 from faceinpaint.data.mask_pictures import decode_mask
+from faceinpaint.data.user_masks import user_hole
+from faceinpaint.photos import tone
 
 RNG = np.random.default_rng(8)
 SOFT = np.zeros((60, 80), np.uint8)
@@ -83,3 +87,44 @@ def test_windows_about_holes_are_those_of_the_whole_picture(place):
     }
     assert found == inside
     assert np.array_equal(sum(hole[w].sum() for w in windows(hole, 5)), hole.sum())
+
+
+@pytest.mark.parametrize("name", [*SHORT, *LONG])
+def test_a_mask_is_crisp_when_it_is_black_and_white_alone(name):
+    mask = decode_mask((SHORT | LONG)[name])
+    black_and_white = bool(np.isin(mask.levels, (0, 255)).all())
+    assert mask.crisp <= black_and_white
+    if name in ("bits", "two levels"):
+        assert mask.crisp
+
+
+@pytest.mark.parametrize("levels", [[0], [255], [0, 255], [0, 7], [7, 255], [0, 128, 255], [], range(256)])
+def test_the_levels_that_occur_are_those_of_a_count(levels):
+    mask = np.array(list(levels) * 3, np.uint8).reshape(3, -1)
+    assert mask_pictures._levels_of(mask).tolist() == np.unique(mask).tolist()
+
+
+@pytest.mark.parametrize("polarity", ["white-is-hole", "black-is-hole", "auto"])
+def test_a_crisp_mask_gives_what_any_other_does(polarity):
+    crisp = decode_mask(SHORT["bits"])
+    assert crisp.crisp
+    if polarity == "black-is-hole":
+        crisp = replace(crisp, levels=255 - crisp.levels)
+    for soft in (False, True):
+        short = user_hole(crisp, polarity, 60, 80, soft=soft)
+        assert np.array_equal(short, user_hole(replace(crisp, crisp=False), polarity, 60, 80, soft=soft))
+        assert np.array_equal(short, decode_mask(SHORT["bits"]).levels == 255)
+
+
+@pytest.mark.parametrize("shape", [(301, 257), (128, 640), (90, 60)])
+def test_the_surroundings_of_holes_are_those_of_every_pixel(shape):
+    hole = (RNG.random(shape) < 0.0003).astype(np.uint8)
+    hole[7, 9] = hole[-1, -1] = 1
+    windows = tone._surroundings(hole)
+    covered = np.zeros(shape, bool)
+    for window in windows:
+        covered[window] = True
+    near = cv2.dilate(hole, np.ones((2 * tone.AROUND + 1,) * 2, np.uint8)) > 0
+    assert covered[near].all()
+    one = tone._surroundings(hole * 0 + (np.indices(shape).sum(0) == 16).astype(np.uint8) * hole)
+    assert len(one) == 1

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
+from faceinpaint.evaluation.figures import Metrics
 from faceinpaint.evaluation.plot import line_plot
 from faceinpaint.evaluation.tables import LABELS, Cell, Table, all_tables, comparison_table, to_latex, to_markdown
+from tests.typed import faults
 
 
 def metrics(data: str = "1" * 64) -> dict[str, Any]:
@@ -30,6 +32,18 @@ def metrics(data: str = "1" * 64) -> dict[str, Any]:
         "bands": [{"hole_ratio": "(0.1, 0.2]", "n": 3, "methods": methods}],
         "paired": [{"a": "two-stage", "b": "rfr", "a_minus_b": difference}],
     }
+
+
+def test_the_type_of_metrics_finds_what_is_missing_or_wrong():
+    whole = {**metrics(), "data": "d", "crop": [0, 0, 8, 8], "skipped": {"n": 1, "first": [["a.png", "no picture"]]}}
+    names = {f"{where}: frechet" for where in ("metrics.bands[0].methods.two-stage", "metrics.bands[0].methods.rfr")}
+    found = [fault for fault in faults(whole, Metrics) if "bands" not in fault and "paired" not in fault]
+    assert found == []
+    assert names <= set(faults(whole, Metrics))
+    del whole["crop"]
+    whole["n"] = "3"
+    whole["methods"]["rfr"]["psnr"]["ci95"] = 1.0
+    assert {"metrics: crop", "metrics.n is '3'", "metrics.methods.rfr.psnr.ci95 is 1.0"} <= set(faults(whole, Metrics))
 
 
 def test_every_table_says_what_it_depends_on():

@@ -110,7 +110,7 @@ def test_parquet_keys_that_are_no_paths_cost_their_row(ray_local, scans, weights
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sensitivity": 1.5}, "--sensitivity 1.5"),
+        ({"sensitivity": 1.5}, "`sensitivity` 1.5"),
         ({"output": "inside"}, "lie in each other"),
         ({"weights": "bare"}, "no weights at"),
     ],

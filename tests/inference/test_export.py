@@ -10,7 +10,7 @@ import torch
 
 from faceinpaint.commands.export import main
 from faceinpaint.errors import InputError
-from faceinpaint.inference.export import export_onnx
+from faceinpaint.inference.export import BEYOND_ONNX, export_onnx
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.models import build
 from faceinpaint.models.weights import save_config, save_weights
@@ -82,3 +82,9 @@ def test_a_missing_package_is_named(tiny_weights, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(InputError, match=r"export needs the package onnxscript: pip install 'faceinpaint\[export\]'"):
         export_onnx(tiny_weights, str(tmp_path / "faces.onnx"))
+
+
+@pytest.mark.parametrize("method", BEYOND_ONNX)
+def test_what_a_graph_cannot_compute_is_refused_by_name(method, tmp_path):
+    with pytest.raises(InputError, match=f"method {method} .*, which an ONNX file cannot"):
+        export_onnx(str(tmp_path), str(tmp_path / "a.onnx"), method)

@@ -39,6 +39,14 @@ def test_a_photograph_gets_what_bulk_restoration_gives_it(inpainter, tiny_weight
     assert np.array_equal(marked[hole == 0], pixels[hole == 0])
 
 
+def test_in_memory_the_model_fills_every_hole(inpainter):
+    """One hole lies on a face and one on none."""
+    pixels, hole = astronaut()
+    by_model = inpainter(pixels, hole)
+    assert np.array_equal(by_model, restore_photograph(inpainter, pixels, hole, no_face="crop"))
+    assert not np.array_equal(by_model, restore_photograph(inpainter, pixels, hole))
+
+
 def test_kind_and_size_come_back(inpainter, tiny_weights):
     image, hole = Image.open(io.BytesIO(png(0, (80, 120)))), Image.open(io.BytesIO(mask(20, 30, 12, (80, 120))))
     restored = restore_photograph(inpainter, image, hole)

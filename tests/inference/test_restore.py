@@ -195,7 +195,7 @@ def test_masks_are_not_kept_beside_rows(ray_local, tmp_path, tiny_weights):
     job = Options(
         input=str(tmp_path / "in.parquet"), masks="squares", output=str(tmp_path / "out"), weights=tiny_weights
     )
-    with pytest.raises(InputError, match="--keep-masks"):
+    with pytest.raises(InputError, match="`keep_masks`"):
         restore(replace(job, keep_masks=True))
 
 

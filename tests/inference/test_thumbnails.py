@@ -1,8 +1,10 @@
 """A report's thumbnail takes the new pixels of any part of a picture of any shape."""
 
+import cv2
 import numpy as np
 import pytest
 
+from faceinpaint.inference.thumbs import hole_thumbnail
 from faceinpaint.inference.work import _with_part
 from faceinpaint.photos.photo import Part
 
@@ -11,9 +13,23 @@ from faceinpaint.photos.photo import Part
 @pytest.mark.parametrize("corner", ["all", "end"])
 def test_a_part_at_the_edge_fits(height, width, corner):
     scale = 192 / max(height, width)
-    thumbnail = np.zeros((max(1, int(height * scale)), max(1, int(width * scale)), 3), np.uint8)
+    small = np.zeros((max(1, int(height * scale)), max(1, int(width * scale)), 3), np.uint8)
     box = (0, 0, width, height) if corner == "all" else (width // 2, height // 2, width, height)
     after = np.full((box[3] - box[1], box[2] - box[0], 3), 200, np.uint8)
-    result = _with_part(thumbnail, Part(view=None, box=box, size=(height, width), orientation=1), after)
-    assert result.shape == thumbnail.shape
+    result = _with_part(small, Part(view=None, box=box, size=(height, width), orientation=1), after)
+    assert result.shape == small.shape
     assert (result[-1, -1] == 200).all()
+
+
+@pytest.mark.parametrize("shape", [(800, 1000), (1613, 997), (150, 120)])
+@pytest.mark.parametrize(
+    "box", [np.s_[40:60, 71:100], np.s_[0:1, 0:7], np.s_[100:700, 20:110], np.s_[149:150, 119:120]]
+)
+def test_a_hole_is_shrunk_by_its_box_as_with_all_of_the_picture(shape, box):
+    hole = np.zeros(shape, np.uint8)
+    hole[box] = np.random.default_rng(0).integers(0, 2, hole[box].shape)
+    hole[box][0, 0] = 1
+    small = hole_thumbnail(hole)
+    assert max(small.shape) == min(192, max(shape))
+    wanted = cv2.resize(hole * 255, small.shape[::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(small.astype(int) - wanted).max() <= 1

@@ -47,3 +47,27 @@ def test_gram_sums_in_fp32_under_autocast():
         found = baselines.gram(features)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, torch.full((1, 2, 2), 200.0))
+
+
+def test_discount_falls_with_the_steps_to_the_nearest_known_pixel():
+    """A rectangle, an L, and a picture without any known pixel; steps counted one pixel at a time."""
+    mask = torch.zeros(3, 1, 9, 9)
+    mask[0, :, 1:8, 2:7] = 1
+    mask[1, :, 0:6, 0:3] = mask[1, :, 3:6, 0:8] = 1
+    mask[2] = 1
+    expected = torch.zeros(3, 1, 9, 9)
+    for n, y, x in mask[:, 0].nonzero().tolist():
+        steps = [max(abs(y - v), abs(x - u)) for v, u in (mask[n, 0] == 0).nonzero().tolist()]
+        expected[n, 0, y, x] = 0.9 ** min(steps) if steps else 0
+    torch.testing.assert_close(baselines.discount(mask, 0.9), expected)
+    assert expected[0].amin((0, 1, 2)) < expected[0, 0, 4, 4] < 0.9**2 < 0.9 == expected[0].max()
+
+
+def test_masked_l1_is_each_pictures_own_mean():
+    a, b, weights = A[0], B[0], torch.zeros(2, 1, 4, 4)
+    weights[0, :, 1:3, 1:3] = torch.tensor([[1.0, 0.5], [0.5, 0.25]])
+    weights[1, :, :, 2] = 1
+    error = abs(a - b).numpy()
+    first = (error[0, :, 1:3, 1:3] * [[1, 0.5], [0.5, 0.25]]).sum() / 12
+    assert baselines.masked_l1(a, b, weights).item() == pytest.approx((first + error[1, :, :, 2].mean()) / 2)
+    assert baselines.masked_l1(a, b, torch.zeros(2, 1, 4, 4)).item() == 0

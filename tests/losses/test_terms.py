@@ -59,6 +59,13 @@ def test_gradient_penalty_lies_between_fake_and_real():
     torch.testing.assert_close(adversarial.gradient_penalty(judge, A, B, mix), expected)
 
 
+def test_gradient_penalty_of_a_hole_counts_its_pixels_alone():
+    mix = torch.tensor([0.25, 1.0])
+    between = (mix[:, None, None, None] * A + (1 - mix[:, None, None, None]) * B) * MASK
+    expected = (between.flatten(1).norm(dim=1) - 1).square().mean()
+    torch.testing.assert_close(adversarial.gradient_penalty(judge, A, B, mix, MASK), expected)
+
+
 def test_r1_is_half_the_squared_gradient_at_real_pictures():
     torch.testing.assert_close(adversarial.r1_penalty(judge, A), A.square().sum((1, 2, 3)).mean() / 2)
 

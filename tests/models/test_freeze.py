@@ -32,7 +32,20 @@ def test_a_folded_encoder_is_the_same_function() -> None:
     torch.testing.assert_close(folded(images), encoder(images), atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("method", ["two-stage", "pconv", "rfr"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "two-stage",
+        "pconv",
+        "rfr",
+        "context-encoder",
+        "deepfill-v1",
+        "deepfill-v2",
+        "edgeconnect",
+        "structureflow",
+        "spg-net",
+    ],
+)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 0.02)])
 @torch.no_grad()
 def test_a_frozen_network_is_the_same_function(method: str, dtype: torch.dtype, tolerance: float) -> None:

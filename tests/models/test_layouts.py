@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import get_args
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from faceinpaint.device import lay_out
 from faceinpaint.load_config import load_preset
 from faceinpaint.models import build
 from faceinpaint.models.two_stage import TwoStage
+from faceinpaint.stages import Compared
 
 IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
 MASKS = torch.zeros(2, 1, 32, 32)
@@ -19,7 +21,10 @@ MASKS[0, :, 8:20, 4:16] = 1
 MASKS[1, :, 2:12, 15:30] = 1
 
 
-@pytest.fixture(scope="module", params=["two-stage", "pconv", "rfr"])
+@pytest.fixture(
+    scope="module",
+    params=["two-stage", *sorted({*get_args(Compared)} - {"structureflow"})],
+)
 def network(request: pytest.FixtureRequest) -> nn.Module:
     torch.manual_seed(0)
     config = load_preset("tiny")

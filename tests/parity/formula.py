@@ -32,6 +32,8 @@ def formula_state(shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
 def scaled(key: str, wave: Tensor) -> Tensor:
     if key.endswith("kernel"):  # asymmetric on purpose: the flip of a convolution must show
         return (1 + 0.3 * wave) * 4 / (1 + 0.3 * wave).sum()
+    if key.endswith(("_u", "_v")):  # singular vectors of spectral norm
+        return wave / wave.norm()
     if key.endswith("running_var") or "modulation.bias" in key:
         return 1 + 0.5 * wave
     if (

@@ -33,10 +33,12 @@ def here(faces_parquet, tmp_path_factory):
     return output
 
 
+@pytest.mark.slow
 def test_a_machine_without_ray_trains(here):
     assert (here / "texture.safetensors").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "then"), [("0", "1"), ("1", "0")])
 def test_this_process_and_ray_train_take_the_same_steps(here, faces_parquet, tmp_path, first, then):
     """Each begins a run that the other ends: the bits are those of a run of this process alone."""

@@ -26,7 +26,8 @@ def batch(step):
     images = nn.functional.interpolate(torch.rand(BATCH, 3, 8, 8, generator=generator) * 2 - 1, size=SIZE)
     masks = torch.zeros(BATCH, 1, SIZE, SIZE)
     masks[:, :, 8:20, 10:24] = 1
-    return Batch([f"{step}-{i}" for i in range(BATCH)], images, masks, torch.rand(BATCH, generator=generator))
+    draws, labels = torch.rand(BATCH, generator=generator), torch.randint(19, (BATCH, SIZE, SIZE), generator=generator)
+    return Batch([f"{step}-{i}" for i in range(BATCH)], images, masks, draws, labels)
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -91,7 +91,7 @@ def test_the_texture_stage_starts_from_an_ablation(faces_parquet, tmp_path):
     assert_equal(moments, before["optimizers"]["variant-1"]["state"])
     job = {"data": faces_parquet, "validation": faces_parquet, "output": str(tmp_path / "out"), "init": str(tmp_path)}
     assert make_job(config, "texture", start=Start(stage="variant-1"), **job).trunk.stage == "variant-1"
-    with pytest.raises(InputError, match="--init-stage variant-2: --init holds neither a run nor weights of it"):
+    with pytest.raises(InputError, match="`init_stage` variant-2: `init` holds neither a run nor weights of it"):
         make_job(config, "texture", start=Start(stage="variant-2"), **job)
 
 
@@ -169,7 +169,7 @@ def test_a_trunk_of_another_configuration_is_refused(stage, changes, told, faces
         with pytest.raises(InputError, match=told) as error:
             train_here(faces_parquet, tmp_path / "o", stage, 1, *changes, init=str(tmp_path / "trunk"), start=start)
         assert "\n" not in str(error.value)
-        assert "--grow" not in str(error.value)
+        assert "`grow`" not in str(error.value)
 
 
 def test_a_trunk_whose_checkpoint_is_damaged_is_refused(faces_parquet, tmp_path):

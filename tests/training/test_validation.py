@@ -45,12 +45,13 @@ def plan_of(tmp_path, count=20):
 
 def test_the_distance_is_that_of_all_pictures_at_once(tmp_path):
     plan = plan_of(tmp_path)
-    same, sheet = validate_generation(EchoRun(0.0), plan, 0, "celeba")
-    other, _ = validate_generation(EchoRun(0.3), plan, 0, "celeba")
-    assert abs(same["frechet"]) < 1e-6 < other["frechet"]
-    assert sheet.shape == (5, 3, 32, 32)
+    same = validate_generation(EchoRun(0.0), plan, 0, "celeba")
+    other = validate_generation(EchoRun(0.3), plan, 0, "celeba")
+    assert abs(same.scores["frechet"]) < 1e-6 < other.scores["frechet"]
+    assert other.best_by == -other.scores["frechet"]
+    assert same.sheet.shape == (5, 3, 32, 32)
     true = plan.load(0, 4)["image"]
     bright = to_uint8((torch.from_numpy(true).permute(0, 3, 1, 2).float() / 127.5 - 1 + 0.3).clamp(-1, 1))
     features = load_extractor(torch.device("cpu"), "celeba")
     expected = frechet_distance(Moments.of(features(bright)), Moments.of(features(true)))
-    assert other["frechet"] == pytest.approx(expected, rel=1e-4)
+    assert other.scores["frechet"] == pytest.approx(expected, rel=1e-4)

@@ -10,7 +10,19 @@ from faceinpaint.config import Config
 from faceinpaint.errors import InputError
 from faceinpaint.models.weights import has_weights
 from faceinpaint.stages import STAGES, Stage
-from faceinpaint.training.stages import baselines, detector, generator, structure, texture
+from faceinpaint.training.stages import (
+    baselines,
+    context_encoder,
+    deepfill_v1,
+    deepfill_v2,
+    detector,
+    edgeconnect,
+    generator,
+    spgnet,
+    structure,
+    structureflow,
+    texture,
+)
 from faceinpaint.training.stages.sources import Sources
 from faceinpaint.training.start import Start
 from faceinpaint.training.trainee import Trainee
@@ -23,6 +35,12 @@ TRAINEES: dict[Stage, Callable[[Stage, Config, Sources], Trainee]] = {
     "variant-2": texture.make_trainee,
     "pconv": baselines.make_trainee,
     "rfr": baselines.make_trainee,
+    "context-encoder": context_encoder.make_trainee,
+    "deepfill-v1": deepfill_v1.make_trainee,
+    "deepfill-v2": deepfill_v2.make_trainee,
+    "edgeconnect": edgeconnect.make_trainee,
+    "structureflow": structureflow.make_trainee,
+    "spg-net": spgnet.make_trainee,
     "detector": detector.make_trainee,
 }
 
@@ -50,4 +68,4 @@ def check_sources(stage: Stage, config: Config, sources: list[str]) -> None:
         if getattr(config.pretrained, name, None) or any(has_weights(source, name) for source in sources):
             return
     where = " or ".join(sources)
-    raise InputError(f"no {earlier}.safetensors under {where}: train --stage {earlier} first, or name --init")
+    raise InputError(f"no {earlier}.safetensors under {where}: train `stage` {earlier} first, or name `init`")
