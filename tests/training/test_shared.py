@@ -1,4 +1,4 @@
-"""A first stage that does not learn is asked once per step, and nothing differs from asking it in every phase."""
+"""The first stage is asked, and the second paints, once per step: the critic judges what the painter made."""
 
 import pytest
 import torch
@@ -7,6 +7,7 @@ from torch import nn
 from faceinpaint.load_config import load_preset
 from faceinpaint.training.run import Run
 from faceinpaint.training.stages.build import build_trainee
+from faceinpaint.training.stages.texture import TextureTrainee
 from faceinpaint.training.trainee import Batch
 from tests.train_job import assert_equal
 
@@ -20,25 +21,42 @@ def batch(step):
 
 
 def train(*changes):
-    """State after three steps, and how often the first stage was asked."""
+    """State after three steps, how often the first stage was asked, and how often the second."""
     config = load_preset("tiny", ["train.texture.batch=2", *changes])
     trainee = build_trainee("texture", config, [])
-    run, asked = Run(trainee, config.train["texture"]), []
+    run, asked, painted = Run(trainee, config.train["texture"]), [], []
     trainee.model.structure.register_forward_hook(lambda *_: asked.append(1))
+    trainee.model.texture.register_forward_hook(lambda *_: painted.append(1))
     for step in range(3):
         run.step(batch(step))
-    return run.state_dict(), len(asked)
+    return run.state_dict(), len(asked), len(painted)
 
 
-def test_one_forward_per_step_and_the_same_bits(monkeypatch):
-    shared, asked = train()
-    monkeypatch.setattr(Batch, "part", lambda self, index, parts: Batch(self.keys, self.images, self.masks, self.draws))
-    apart, asked_apart = train()
-    assert (asked, asked_apart) == (3, 6)
+@pytest.mark.parametrize(
+    ("change", "times"),
+    [
+        ("train.texture.accumulate=1", 3),
+        ("train.texture.accumulate=2", 6),  # once for each part of a batch
+        ("train.texture.tune_structure=0.5", 3),
+        ("train.texture.critic_first=2", 3),  # asked by the critic in two steps, and by the painter in one
+    ],
+)
+def test_each_stage_is_asked_once_per_step(change, times):
+    _state, asked, painted = train(change)
+    assert (asked, painted) == (times, times)
+
+
+def test_the_critic_sees_the_same_pictures_as_when_they_are_painted_anew_before_the_step(monkeypatch):
+    shared, *_ = train()
+    learned = TextureTrainee._losses
+
+    def forgetful(self, batch):
+        self._fake(batch)  # painted by the critic's way first, which the painter's turn then replaces
+        before = self._painted[batch.images.data_ptr()][1]
+        losses = learned(self, batch)
+        torch.testing.assert_close(before, self._painted[batch.images.data_ptr()][1], rtol=0, atol=0)
+        return losses
+
+    monkeypatch.setattr(TextureTrainee, "_losses", forgetful)
+    apart, *_ = train()
     assert_equal(shared, apart)
-
-
-@pytest.mark.parametrize("change", ["train.texture.tune_structure=0.5", "train.texture.accumulate=2"])
-def test_a_first_stage_that_learns_and_parts_of_batches_are_asked_anew(change):
-    _, asked = train(change)
-    assert asked == {"train.texture.tune_structure=0.5": 6, "train.texture.accumulate=2": 12}[change]

@@ -47,8 +47,8 @@ class TextureTrainee:
         self.features, self.perceptual = features, perceptual
         self.adversary = _adversary(critic, self.loss.gradient_penalty)
         self.model = TwoStage(structure, texture, config.match_paste)
-        self._shared: tuple[Batch, First] | None = None
-        self._painted: tuple[Batch, Tensor] | None = None  # the pictures of a batch, without gradient
+        # Of a step: where a part's images lie -> they, held so that the place stays theirs, and what was painted.
+        self._painted: dict[int, tuple[Tensor, Tensor]] = {}
         self.modules: dict[str, nn.Module] = {stage: texture}
         self.exported: dict[str, nn.Module] = {stage: texture}
         self.frozen: tuple[nn.Module, ...] = tuple(m for m in (features, perceptual) if m is not None)
@@ -84,7 +84,7 @@ class TextureTrainee:
         return phases
 
     def before_step(self, progress: float) -> None:
-        """Nothing changes during the run."""
+        self._painted.clear()
 
     def restore(self, batch: Batch, averaged: dict[str, nn.Module]) -> Tensor:
         """Pictures restored by both stages."""
@@ -100,9 +100,10 @@ class TextureTrainee:
     @torch.no_grad()
     def _fake(self, batch: Batch) -> Tensor:
         """What the painter made in this step; made anew where the critic learns alone."""
-        if self._painted is None or self._painted[0] is not batch:
-            self._painted = batch, self._paint(self._first(batch)[0], batch)
-        return self._painted[1]
+        where = batch.images.data_ptr()
+        if where not in self._painted:
+            self._painted[where] = batch.images, self._paint(self._first(batch)[0], batch)
+        return self._painted[where][1]
 
     def _paint(self, first: First, batch: Batch) -> Tensor:
         """The second stage's pictures, of the part that it is trained on."""
@@ -121,20 +122,10 @@ class TextureTrainee:
     def _tunes_structure(self) -> bool:
         return self.model.structure is not None and bool(self.settings.tune_structure)
 
-    @torch.no_grad()
-    def _frozen_first(self, batch: Batch) -> First:
-        """The picture of a first stage that does not learn: once per batch, for all phases of a step.
-
-        Not in inference mode: what is made there cannot be kept for a backward pass.
-        """
-        if self._shared is None or self._shared[0] is not batch:
-            self._shared = batch, self.model.first(batch.images, batch.masks)
-        return self._shared[1]
-
     def _losses(self, batch: Batch) -> Losses:
         first, first_loss = self._first(batch)
         output, part = self._paint(first, batch), self._part(batch)
-        self._painted = batch, output.detach()
+        self._painted[batch.images.data_ptr()] = batch.images, output.detach()
         truth, masks, window = part.images, part.masks, self._window(part)
         seen, wanted = window.cut(output), window.cut(truth)
         terms = {
@@ -151,7 +142,8 @@ class TextureTrainee:
         """The first stage's picture; and where that stage learns too, its own weighted loss, else 0."""
         structure, truth, masks = self.model.structure, batch.images, batch.masks
         if structure is None or not self._tunes_structure:
-            return self._frozen_first(batch), truth.new_zeros(())
+            with torch.no_grad():  # not in inference mode: what is made there cannot be kept for a backward pass
+                return self.model.first(truth, masks), truth.new_zeros(())
         side = structure.image_size
         picture = structure(*shrunk(truth, masks, side)).float()
         if not self.loss.structure:  # a term of weight 0 costs nothing
