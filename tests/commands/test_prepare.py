@@ -96,7 +96,7 @@ def test_a_cut_off_job_goes_on_to_the_same_bytes(ray_local, tmp_path, shards_of_
     assert len(contents(output)) == 1
     assert prepare(tree, output) == prepare(tree, output)  # the second finds nothing to do
     assert contents(output) == contents(str(tmp_path / "whole"))
-    with pytest.raises(InputError, match="another job"):
+    with pytest.raises(InputError, match="another size"):
         prepare(tree, output, size=16)
 
 
