@@ -12,7 +12,7 @@ from skimage.feature import canny
 
 from faceinpaint.errors import InputError
 from faceinpaint.models.baselines.canny import canny_edges, grey_of
-from faceinpaint.models.baselines.critics import PatchCritic
+from faceinpaint.models.baselines.critics import FeatureCritic
 from faceinpaint.models.baselines.edgeconnect import EdgeConnect, joined
 from faceinpaint.models.baselines.public_names import renamed
 from faceinpaint.tensors import to_float
@@ -38,7 +38,7 @@ def test_names_and_shapes_are_those_of_the_authors_files(file, part):
 
 def test_paper_sizes():
     with torch.device("meta"):
-        model, critic = EdgeConnect(), PatchCritic(3)
+        model, critic = EdgeConnect(), FeatureCritic(3)
     counts = [sum(p.numel() for p in part.parameters()) for part in (model.edges, model.completion, critic)]
     assert counts == [10_761_089, 10_774_595, 2_763_776]  # counted on the authors' modules
 
@@ -64,7 +64,7 @@ def test_the_authors_files_are_read(tmp_path):
 def test_spectral_norm_is_the_largest_singular_value():
     """Miyato 2018: in training each forward pass takes one more step of power iteration."""
     torch.manual_seed(0)
-    critic = PatchCritic(1, width=4).train()
+    critic = FeatureCritic(1, width=4).train()
     for _ in range(100):
         critic(torch.zeros(1, 1, 32, 32))
     for layer in critic.children():

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from faceinpaint.models.baselines.critics import ScaledPatchCritic
+from faceinpaint.models.baselines.critics import ScaledFeatureCritic
 from faceinpaint.models.baselines.spgnet import SPGNet, one_hot
 
 IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
@@ -81,6 +81,6 @@ def test_every_parameter_learns(network):
 
 
 def test_critics_look_at_each_scale():
-    logits, features = ScaledPatchCritic(5, 4, 2)(torch.rand(1, 5, 64, 64))
+    logits, features = ScaledFeatureCritic(5, 4, 2)(torch.rand(1, 5, 64, 64))
     assert [tuple(each.shape[2:]) for each in logits] == [(6, 6), (2, 2)]
     assert len(features) == 10

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 
-class PatchCritic(nn.Module):
+class FeatureCritic(nn.Module):
     """PatchGAN of 70 px with spectral norm (Isola 2017; Miyato 2018; Nazeri 2019, section 3).
 
     (N, channels, S, S), S >= 24, -> logits (N, 1, s, s), and the features of all five convolutions, which feature
@@ -29,12 +29,12 @@ class PatchCritic(nn.Module):
         return x, features
 
 
-class ScaledPatchCritic(nn.Module):
-    """A :class:`PatchCritic` for each of ``scales`` halvings of the picture (Wang 2018, section 3.2)."""
+class ScaledFeatureCritic(nn.Module):
+    """A :class:`FeatureCritic` for each of ``scales`` halvings of the picture (Wang 2018, section 3.2)."""
 
     def __init__(self, channels: int, width: int, scales: int):
         super().__init__()
-        self.critics = nn.ModuleList(PatchCritic(channels, width) for _ in range(scales))
+        self.critics = nn.ModuleList(FeatureCritic(channels, width) for _ in range(scales))
 
     def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """(N, channels, S, S) -> logits of each scale, and all features."""

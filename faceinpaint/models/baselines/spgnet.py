@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from faceinpaint.tensors import composite
 
 CLASSES = 19  # of CelebAMask-HQ
-DILATIONS = (1, 1, 1, 2, 2, 4, 4, 8, 8)  # of the residual blocks (section 3.1)
+DILATIONS = (1, 1, 1, 2, 2, 4, 4, 8, 8)  # of the residual blocks (section 3.1); not yet checked against the paper
 
 
 class SPGNet(nn.Module):

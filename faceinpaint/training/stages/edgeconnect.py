@@ -9,7 +9,7 @@ from faceinpaint.config import Config
 from faceinpaint.losses import adversarial, baselines
 from faceinpaint.losses.perceptual import FeatureLoss, load_features
 from faceinpaint.models.baselines.canny import canny_edges, grey_of
-from faceinpaint.models.baselines.critics import PatchCritic
+from faceinpaint.models.baselines.critics import FeatureCritic
 from faceinpaint.models.baselines.edgeconnect import EdgeConnect, joined
 from faceinpaint.models.build import build_network
 from faceinpaint.stages import Stage
@@ -28,7 +28,7 @@ class EdgeConnectTrainee(GuidedTrainee):
 
     def __init__(self, config: Config, model: EdgeConnect, features: FeatureLoss):
         recipe = config.edgeconnect
-        self.edge_critic, self.critic = PatchCritic(2, recipe.critic_width), PatchCritic(3, recipe.critic_width)
+        self.edge_critic, self.critic = FeatureCritic(2, recipe.critic_width), FeatureCritic(3, recipe.critic_width)
         critics: dict[str, nn.Module] = {"edge_critic": self.edge_critic, "critic": self.critic}
         super().__init__(config, "edgeconnect", recipe, critics, model)
         self.model, self.features, self.sigma = model, features, recipe.sigma

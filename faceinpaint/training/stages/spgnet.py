@@ -10,7 +10,7 @@ from faceinpaint.config import Config
 from faceinpaint.losses import adversarial, baselines
 from faceinpaint.losses.perceptual import FeatureLoss, load_features
 from faceinpaint.losses.reconstruction import hole_l1
-from faceinpaint.models.baselines.critics import ScaledPatchCritic
+from faceinpaint.models.baselines.critics import ScaledFeatureCritic
 from faceinpaint.models.baselines.spgnet import SPGNet, one_hot
 from faceinpaint.models.build import build_network
 from faceinpaint.stages import Stage
@@ -29,7 +29,7 @@ class SPGNetTrainee(GuidedTrainee):
 
     def __init__(self, config: Config, model: SPGNet, features: FeatureLoss):
         recipe = config.spg_net
-        critic = lambda channels: ScaledPatchCritic(channels, recipe.critic_width, recipe.critic_scales)  # noqa: E731
+        critic = lambda channels: ScaledFeatureCritic(channels, recipe.critic_width, recipe.critic_scales)  # noqa: E731
         self.label_critic, self.critic = critic(model.classes), critic(3)
         critics: dict[str, nn.Module] = {"label_critic": self.label_critic, "critic": self.critic}
         super().__init__(config, "spg-net", recipe, critics, model)

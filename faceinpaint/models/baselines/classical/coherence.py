@@ -20,7 +20,8 @@ def coherence(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Fill uint8 (H, W, 3) where mask (H, W) is 1; the result equals the image elsewhere.
 
     Hole pixels become u(x) = sum_d K_x(d) u(x + d) / sum_d K_x(d), again and again, with the elliptical kernel
-    K_x(d) = exp(-(d.t)^2 / 2 s_t^2 - (d.n)^2 / 2 s_n^2) (Li 2012, section II). n and t are the eigenvectors of the
+    K_x(d) = exp(-(d.t)^2 / 2 s_t^2 - (d.n)^2 / 2 s_n^2) (after Li 2012,
+    with constants of ours). n and t are the eigenvectors of the
     structure tensor J = G * (grad u grad u^T): across and along the line through x. Its eigenvalues a >= b shape the
     ellipse: with c = ((a - b) / (a + b))^2 the axes are s_t = s (1 + c (S - 1))^(1/2) and s_n = s^2 / s_t, so a
     circle of deviation s becomes an ellipse of the same area, S times as long as wide. A kernel sees its neighbourhood
