@@ -72,16 +72,6 @@ def test_spectral_norm_is_the_largest_singular_value():
 
 
 @torch.no_grad()
-def test_outside_the_hole_the_output_is_the_input_and_inside_nothing_is_seen(network):
-    network.eval()
-    result = network(IMAGES, MASKS)
-    outside = (MASKS == 0).expand_as(IMAGES)
-    assert torch.equal(result[outside], IMAGES[outside])
-    other = torch.where(outside, IMAGES, torch.ones_like(IMAGES))
-    assert torch.equal(network(other, MASKS)[~outside], result[~outside])
-
-
-@torch.no_grad()
 def test_colours_follow_the_edges(network):
     network.eval()
     known = canny_edges(IMAGES, 1.0)

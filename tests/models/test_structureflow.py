@@ -64,16 +64,6 @@ def test_the_authors_files_are_read(tmp_path):
 
 
 @torch.no_grad()
-def test_outside_the_hole_the_output_is_the_input_and_inside_nothing_is_seen(network):
-    network.eval()
-    result = network(IMAGES, MASKS)
-    outside = (MASKS == 0).expand_as(IMAGES)
-    assert torch.equal(result[outside], IMAGES[outside])
-    other = torch.where(outside, IMAGES, torch.ones_like(IMAGES))
-    assert torch.equal(network(other, MASKS)[~outside], result[~outside])
-
-
-@torch.no_grad()
 def test_shapes_and_the_flow_at_a_quarter(network):
     smooth = relative_total_variation(IMAGES, scale=1.0)
     structure = network.reconstruct(IMAGES, MASKS, smooth)
