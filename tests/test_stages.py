@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -9,9 +10,12 @@ import yaml
 from faceinpaint.config import Config, StageTraining
 from faceinpaint.config_part import StagePart
 from faceinpaint.evaluation.tables import NAMES
+from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.load_config import load_preset, parse_yaml
 from faceinpaint.models.build import NETWORKS, build_network
+from faceinpaint.models.weights import save_config, save_weights
 from faceinpaint.stages import METHODS, STAGES, Compared, Method, Stage, stage_after, stages_up_to
+from faceinpaint.tensors import mask_to_float, to_float, to_uint8
 from faceinpaint.training.driver import _without_other_methods
 from faceinpaint.training.stages.build import TRAINEES
 
@@ -55,6 +59,25 @@ def test_a_compared_method_changes_the_hole_alone(stage):
     assert torch.equal(restored * (1 - masks), images * (1 - masks))
     assert torch.equal(restored, again)
     assert (restored - images).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("stage", get_args(Compared))
+def test_a_compared_method_is_loaded_as_it_was_saved(stage, tmp_path):
+    config = load_preset("tiny")
+    torch.manual_seed(0)
+    network = build_network(config, stage).eval()
+    save_config(str(tmp_path), config)
+    save_weights(str(tmp_path), stage, network)
+    inpainter = Inpainter.load(str(tmp_path), STAGES[stage].method, "cpu")
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    masks = np.zeros((2, 32, 32), np.uint8)
+    masks[:, 8:20, 10:24] = 1
+    with torch.no_grad():
+        expected = to_uint8(network(to_float(images), mask_to_float(masks)))
+    restored = inpainter.restore_batch(images, masks)
+    inside = masks > 0
+    assert np.abs(restored[inside].astype(int) - expected[inside]).max() <= 8  # weights are kept in fp16
+    assert np.array_equal(restored[~inside], images[~inside])
 
 
 def test_a_configuration_from_before_a_stage_gets_its_usual_settings():
