@@ -15,5 +15,10 @@ def held(value: Any) -> Any:
 
 def ray_is_there() -> bool:
     """Whether this process is connected to Ray, or is to join a cluster: then few pictures go there too."""
+    return bool(os.environ.get("RAY_ADDRESS")) or ray_is_connected()
+
+
+def ray_is_connected() -> bool:
+    """Whether this process is connected to Ray. Imports no Ray."""
     ray = sys.modules.get("ray")
-    return bool(os.environ.get("RAY_ADDRESS")) or (ray is not None and ray.is_initialized())
+    return ray is not None and ray.is_initialized()

@@ -44,7 +44,12 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
         help="side of the judged pictures; default: the one that the weights work on",
     )
     parser.add_argument("--split", metavar="NAME|FILE", help="judge only the pictures of this split")
-    parser.add_argument("--workers", type=at_least(1), default=2, metavar="N", help="judging processes (default 2)")
+    parser.add_argument(
+        "--workers",
+        type=at_least(0),
+        metavar="N",
+        help="judging processes; 0: in this process, without Ray; default: 2, or 0 for few pictures",
+    )
     parser.add_argument(
         "--gpus-per-worker", type=float, metavar="G", help="default: an equal share of the cluster's GPUs"
     )
@@ -86,7 +91,6 @@ def main(arguments: list[str]) -> int:
     from faceinpaint.evaluation.sweep import read_sweep, run_sweep
     from faceinpaint.evaluation.tables import print_summary
     from faceinpaint.models.find_weights import VARIABLE, find_weights
-    from faceinpaint.ray_session import connect
 
     weights = find_weights(args.weights) if args.weights or os.environ.get(VARIABLE) else None
     other = read_other(args.compare) if args.compare else None
@@ -109,12 +113,9 @@ def main(arguments: list[str]) -> int:
         "gpus_per_worker": args.gpus_per_worker,
     }
     if args.sweep:
-        entries = read_sweep(args.sweep, common)
-        connect()
-        print("\n".join(run_sweep(entries, args.output)))
+        print("\n".join(run_sweep(read_sweep(args.sweep, common), args.output)))
         return 0
     plan = make_plan(**common)
-    connect()
     metrics, batches = evaluate(plan)
     examples = write_rows(plan, batches)
     write_report(plan, metrics, examples, other, args.force)

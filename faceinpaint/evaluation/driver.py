@@ -1,4 +1,4 @@
-"""The driver of an evaluation: streams pictures to the workers and merges what they return, in the order of keys."""
+"""The driver of an evaluation: judges pictures here or on Ray, and merges what comes back, in the order of keys."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from itertools import pairwise
 from typing import Any, TypeVar, cast
 
 import numpy as np
-import ray
 
+from faceinpaint.data.places import needs_no_ray
+from faceinpaint.device import settle
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.figures import Band, Estimates, Frechet, Header, MethodFigures, Metrics, Pair
 from faceinpaint.evaluation.parts import read_table
+from faceinpaint.evaluation.pictures import BATCH, batches_here
 from faceinpaint.evaluation.plan import Plan
 from faceinpaint.evaluation.statistics import BAND_EDGES, METRICS, Statistics, band_name, estimate, paired
-from faceinpaint.evaluation.stream import BATCH, picture_batches
 from faceinpaint.evaluation.worker import ORIGINAL, BatchRecord, Judge
+from faceinpaint.held import ray_is_connected
 from faceinpaint.losses.frechet import Moments, frechet_distance, rank_note
-from faceinpaint.ray_session import connect
 from faceinpaint.storage import write_bytes
 
+WORKERS = 2  # judging processes, unless told
 CHUNK = 64  # batches summed by one task
 IN_FLIGHT = 4  # tasks whose results may wait to be merged: bounds memory
 SKIPPED_SHOWN = 20
@@ -37,7 +39,6 @@ def evaluate(plan: Plan) -> tuple[Metrics, list[BatchRecord]]:
     Writes ``OUTPUT/parts/METHOD/*.parquet`` (finished batches, reused by the next run) and ``OUTPUT/metrics.json``.
     Raises :class:`InputError` when there is nothing to judge, or keys are double or missing.
     """
-    connect()
     batches = _judge_all(plan)
     n = sum(batch.n for batch in batches)
     used = [batch for batch in batches if batch.n]
@@ -55,28 +56,55 @@ def evaluate(plan: Plan) -> tuple[Metrics, list[BatchRecord]]:
 
 
 def _judge_all(plan: Plan) -> list[BatchRecord]:
-    """Run the workers over the stream; the batches in the order of keys."""
-    share = plan.gpus_per_worker
-    if share is None:
-        share = gpu_share(plan.workers, int(ray.cluster_resources().get("GPU", 0)))
-    stream = picture_batches(plan).map_batches(
-        Judge,
-        fn_constructor_args=(plan, share > 0),
-        batch_size=BATCH,  # a block; Ray Data wants it said where GPUs are
-        compute=ray.data.ActorPoolStrategy(size=plan.workers),
-        num_cpus=1,
-        num_gpus=share or None,
-    )
+    """The batches in the order of keys, each judged in this process or by a worker."""
     batches: list[BatchRecord] = []
     said = time.monotonic()
-    for row in stream.iter_rows():
-        batches.append(BatchRecord.from_json(row["record"]))
+    for record in _judged_here(plan) if works_here(plan) else _judged_on_ray(plan):
+        batches.append(BatchRecord.from_json(record))
         if time.monotonic() - said > 10:
             said = time.monotonic()
             print(f"{sum(batch.n for batch in batches)} pictures judged", flush=True)
     batches.sort(key=lambda batch: batch.first_key)
     _check(plan, batches)
     return batches
+
+
+def works_here(plan: Plan) -> bool:
+    """Whether this process judges: if told so, or few pictures where no Ray is there or asked for."""
+    if plan.workers is not None or plan.gpus_per_worker:
+        return plan.workers == 0
+    return needs_no_ray(plan.data)
+
+
+def _judged_here(plan: Plan) -> Iterator[str]:
+    """A :class:`BatchRecord` as JSON for each batch, by this process, with one thread as Ray's workers have."""
+    settle(threads=1)
+    judge = Judge(plan, gpu=bool(plan.gpus_per_worker))
+    for batch in batches_here(plan):
+        yield from judge(batch)["record"]
+
+
+def _judged_on_ray(plan: Plan) -> Iterator[str]:
+    """As :func:`_judged_here`, by workers over a stream of Ray Data."""
+    import ray
+
+    from faceinpaint.evaluation.stream import picture_batches
+    from faceinpaint.ray_session import connect
+
+    connect()
+    workers, share = plan.workers or WORKERS, plan.gpus_per_worker
+    if share is None:
+        share = gpu_share(workers, int(ray.cluster_resources().get("GPU", 0)))
+    stream = picture_batches(plan).map_batches(
+        Judge,
+        fn_constructor_args=(plan, share > 0),
+        batch_size=BATCH,  # a block; Ray Data wants it said where GPUs are
+        compute=ray.data.ActorPoolStrategy(size=workers),
+        num_cpus=1,
+        num_gpus=share or None,
+    )
+    for row in stream.iter_rows():
+        yield row["record"]
 
 
 def gpu_share(workers: int, gpus: int) -> float:
@@ -131,13 +159,16 @@ def _distances(plan: Plan, chunks: list[list[str]]) -> dict[str, float]:
 
 
 def _tasks(function: Callable[..., Result], arguments: list[tuple]) -> Iterator[Result]:
-    """Results of ``function`` in the order of its arguments, a few in flight at a time; of a single one without Ray.
+    """Results of ``function`` in the order of its arguments, by Ray, few at a time; of one alone, or without Ray, here.
 
     A process of Ray's takes seconds to import what this one has.
     """
-    if len(arguments) == 1:
-        yield function(*arguments[0])
+    if len(arguments) == 1 or not ray_is_connected():
+        for argument in arguments:
+            yield function(*argument)
         return
+    import ray
+
     task = ray.remote(num_cpus=1)(function)
     pending: deque = deque()
     for argument in arguments:

@@ -44,7 +44,7 @@ class Plan:
     arcface: str | None = None
     alignment: Alignment = "ffhq"  # how faces lie in the pictures, for identity
     precision: FixedPrecision = "fp32"  # of the restoring networks, never of the judging ones
-    workers: int = 2
+    workers: int | None = None  # 0: this process; None: it judges few pictures, others two workers
     gpus_per_worker: float | None = None  # None: an equal share of those there are
     weights_sha256: dict[str, str | None]  # by method
     perceptual: str  # names of the networks behind the figures

@@ -1,7 +1,10 @@
 """faceinpaint evaluate: refusals before any work, and one result for any number of workers."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,7 +85,7 @@ def test_unless_told_every_method_is_compared_whose_files_are_there(tiny_weights
 @pytest.mark.usefixtures("ray_local")
 def test_workers_do_not_change_a_bit_and_parts_are_reused(faces, tmp_path, monkeypatch):
     results = []
-    for workers, batches_a_task in ((1, 64), (2, 1)):  # summed by the driver; by tasks
+    for workers, batches_a_task in ((0, 1), (1, 64), (2, 1)):  # all here; summed by the driver; by tasks
         monkeypatch.setattr("faceinpaint.evaluation.driver.CHUNK", batches_a_task)
         plan = make_plan(
             data=str(faces),
@@ -95,7 +98,7 @@ def test_workers_do_not_change_a_bit_and_parts_are_reused(faces, tmp_path, monke
         metrics, batches = evaluate(plan)
         write_report(plan, metrics, write_rows(plan, batches))
         results.append((Path(plan.output) / "metrics.json").read_bytes())
-    assert results[0] == results[1]
+    assert results[0] == results[1] == results[2]
     assert faults(json.loads(results[0]), Metrics) == []
     assert metrics["n"] == 40
     assert metrics["skipped"]["first"][0][0] == "bad.png"
@@ -111,6 +114,25 @@ def test_workers_do_not_change_a_bit_and_parts_are_reused(faces, tmp_path, monke
     assert json.dumps(again, indent=1).encode() == results[1]
     assert all(batch.reused for batch in batches)
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_few_pictures_are_judged_without_ray(faces, tmp_path):
+    """In a process of its own: this one may be connected to Ray by other tests."""
+    few = tmp_path / "few.parquet"
+    pq.write_table(pq.read_table(faces).slice(0, 5), few)
+    (tmp_path / "sweep.yaml").write_text("small: {masks: 'squares:8'}\nlarge: {masks: 'squares:16'}\n")
+    words = ["--data", str(few), "--methods", "telea,mean", "--size", "40", "--masks", "squares:12", "--output"]
+    code = f"""
+import sys
+from faceinpaint.commands.evaluate import main
+main({[*words, str(tmp_path / "out")]})
+main({[*words, str(tmp_path / "swept"), "--sweep", str(tmp_path / "sweep.yaml")]})
+sys.exit("ray" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "RAY_ADDRESS": ""})
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["n"] == 5
+    assert (tmp_path / "out" / "report.html").exists()
+    assert (tmp_path / "swept" / "large" / "metrics.json").exists()
 
 
 @pytest.mark.usefixtures("ray_local")
