@@ -20,6 +20,7 @@ ALIGNMENTS: dict[Alignment, np.ndarray] = {
     "ffhq": np.array([[0.377, 0.469], [0.623, 0.469], [0.501, 0.613], [0.393, 0.725], [0.611, 0.725]]),
 }
 LEAST_SCORE = 0.6
+LOOK = 128  # pixels: side of a crop as the detector sees it
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Face:
     def height(self) -> float:
         """Distance from the eyes to the mouth, pixels."""
         return float(np.linalg.norm(self.landmarks[:2].mean(0) - self.landmarks[3:].mean(0)))
+
+    @property
+    def apart(self) -> float:
+        """Distance between the eyes, pixels."""
+        return float(np.linalg.norm(self.landmarks[1] - self.landmarks[0]))
 
 
 def alignment_of(size: int) -> Alignment:
@@ -63,6 +69,15 @@ def detect(picture: np.ndarray) -> list[Face]:
     detector.setInputSize(picture.shape[1::-1])
     _, rows = detector.detect(np.ascontiguousarray(picture[..., ::-1]))  # BGR
     return [Face(row[4:14].reshape(5, 2).astype(float), float(row[14])) for row in (() if rows is None else rows)]
+
+
+def detect_in_crop(crop: np.ndarray) -> list[Face]:
+    """Faces of a model's crop, uint8 RGB (S, S, 3), that a face fills: shown to the detector small, with a border."""
+    size = len(crop)
+    shown = cv2.resize(crop, (LOOK, LOOK), interpolation=cv2.INTER_AREA if size > LOOK else cv2.INTER_CUBIC)
+    border = LOOK // 4
+    shown = cv2.copyMakeBorder(shown, border, border, border, border, cv2.BORDER_REPLICATE)
+    return [Face((face.landmarks - border) * size / LOOK, face.score) for face in detect(shown)]
 
 
 @functools.cache

@@ -10,15 +10,18 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
+from faceinpaint.data.faces import Alignment
 from faceinpaint.data.routing import Patch, Routes, cut
 from faceinpaint.inference.detail import carry_detail
 from faceinpaint.inference.edges import from_edges
 from faceinpaint.inference.grain import carry_grain
 from faceinpaint.inference.guide import Guide, guide_from_pixels
 from faceinpaint.inference.paste import paste
+from faceinpaint.inference.symmetry import Twin, find_twins, mirror_eyes
 
 PART_MARGIN = 128  # pixels of surroundings that filling any hole sees beyond its patch, at most
 FILL_MARGIN = 16  # pixels of surroundings a classical fill sees
+EYED = ("aligned", "face")  # kinds of patches with eyes where the alignment has them
 CELLS = 16  # on a side of a patch, to look for likenesses in
 
 
@@ -27,7 +30,8 @@ class Plan:
     """How the holes of a picture are filled.
 
     patches: parts for the model, with ``crops`` uint8 (P, S, S, 3) and ``holes`` uint8 (P, S, S), 1 in the hole; fills:
-    parts without a face, filled by Telea's method; routes: what was found, thin holes among it.
+    parts without a face, filled by Telea's method; routes: what was found, thin holes among it; twins: by patch, its
+    eyes that are taken from their twins, once the model has painted.
     """
 
     patches: list[Patch] = field(default_factory=list)
@@ -35,6 +39,7 @@ class Plan:
     routes: Routes = field(default_factory=Routes)
     crops: np.ndarray | None = None
     holes: np.ndarray | None = None
+    twins: list[list[Twin]] = field(default_factory=list)
 
     @property
     def without_face(self) -> int:
@@ -44,6 +49,7 @@ class Plan:
     def described(self) -> str:
         """The routes and how many holes took each, such as ``edges 12, face 1``."""
         counts = Counter(telea=len(self.fills), edges=self.routes.thin + self.routes.thin_apart)
+        counts["mirrored-eye"] = sum(map(len, self.twins))
         for patch in self.patches:
             holes, slender = patch.slender()
             counts["both"] += int(slender.sum())
@@ -71,6 +77,16 @@ class Plan:
         routes = replace(self.routes, thin_y=self.routes.thin_y - top, thin_x=self.routes.thin_x - left)
         patches, fills = ([patch.moved(left, top) for patch in kind] for kind in (self.patches, self.fills))
         return replace(self, patches=patches, fills=fills, routes=routes)
+
+    def with_twins(self, painted: np.ndarray, alignment: Alignment) -> Plan:
+        """The plan with the eyes that are mirrored; ``painted``: what the model made of ``crops``."""
+        if self.crops is None or self.holes is None:
+            return self
+        twins: list[list[Twin]] = [[] for _ in self.patches]
+        for i, patch in enumerate(self.patches):
+            if patch.kind in EYED:
+                twins[i] = find_twins(self.crops[i], self.holes[i], painted[i], alignment)
+        return replace(self, twins=twins)
 
     def mask(self, shape: tuple[int, ...]) -> np.ndarray:
         """The holes of a picture of ``shape``: uint8 (H, W), 1 in the hole."""
@@ -122,6 +138,8 @@ def compose(
             carry_detail(after, patch, hole, guide or guide_from_pixels(painted[i], plan.holes[i], CELLS))
     for patch in plan.fills:
         carry_detail(after, patch, hole, guide_from_pixels(*cut(after, hole, patch), CELLS))
+    for patch, twins in zip(plan.patches, plan.twins, strict=False):  # none before the model has painted
+        mirror_eyes(after, patch, twins, before, hole)
     thin = plan.routes
     carry_grain(after, thin.thin_y, thin.thin_x, thin.thin_radius, hole)
     return after

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
-from faceinpaint.data.faces import ALIGNMENTS, Alignment, detect
+from faceinpaint.data.faces import ALIGNMENTS, Alignment, detect_in_crop
 from faceinpaint.data.routing import Patch
 from faceinpaint.inference.compose import Plan
 from faceinpaint.inference.own_error import face_of
 
 THIN = 0.95  # holes filled from their edges
-LOOK = 128  # pixels: a painted face is shown to the detector at this size, with a border
 # What is measured -> the confidence it leaves; between the points it is interpolated.
 SCORE = ([0.70, 0.80, 0.88, 0.92], [0.05, 0.2, 0.5, 1.0])  # of the detector, before: false faces have 0.79 to 0.91
 AFTER = ([0.60, 0.80, 0.90], [0.2, 0.6, 1.0])  # of the detector, on the painted face
@@ -69,13 +67,9 @@ def face_confidence(
 
 def _looks_right(painted: np.ndarray, marks: np.ndarray, height: float) -> float:
     """Whether the detector finds the painted face, and its landmarks where they should be."""
-    size = len(painted)
-    shown = cv2.resize(painted, (LOOK, LOOK), interpolation=cv2.INTER_AREA if size > LOOK else cv2.INTER_CUBIC)
-    border = LOOK // 4
-    shown = cv2.copyMakeBorder(shown, border, border, border, border, cv2.BORDER_REPLICATE)
     best = 0.0
-    for face in detect(shown):
-        offset = np.linalg.norm((face.landmarks - border) * size / LOOK - marks, axis=1).mean() / height
+    for face in detect_in_crop(painted):
+        offset = np.linalg.norm(face.landmarks - marks, axis=1).mean() / height
         best = max(best, _between(face.score, AFTER) * _between(float(offset), ASTRAY))
     return max(best, AFTER[1][0] * ASTRAY[1][1])
 

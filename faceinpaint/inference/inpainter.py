@@ -168,7 +168,7 @@ class Inpainter:
             return compose(pixels, hole, plan)
         painted, sources, _ = self.restore_and_tell(plan.crops, plan.holes, SOURCES)
         guides = sources and [guide_from_attention(*each, self.image_size) for each in zip(*sources, strict=True)]
-        return compose(pixels, hole, plan, painted, guides)
+        return compose(pixels, hole, plan.with_twins(painted, self.config.alignment), painted, guides)
 
 
 def _load_model(weights: str, method: Method, config: Config) -> tuple[nn.Module, str]:

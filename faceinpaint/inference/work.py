@@ -223,7 +223,11 @@ def _complete(painted: Painted, settings: Settings) -> Finished:
         photo = read_photo(examined.data)
         hole = examined.plan.mask(file.upright_size)
         file, decoded, part = photo.file, photo.decoded, photo.whole(photo.view(hole))
-    plan = examined.plan.moved(*part.box[:2])
+    plan = examined.plan
+    if painted.patches is not None:
+        plan = plan.with_twins(painted.patches, settings.alignment)
+    row.route = plan.described()
+    plan = plan.moved(*part.box[:2])
     before = part.rgb
     hole = plan.mask(before.shape)
     after = compose(before, hole, plan, painted.patches, painted.guides)
@@ -284,7 +288,7 @@ def _describe(
 ) -> None:
     """What the row says of the restored ``part``, which is now ``after``."""
     plan = painted.examined.plan
-    row.seam_error, row.route = seam_error(after, hole), plan.described()
+    row.seam_error = seam_error(after, hole)
     pixels = part.size[0] * part.size[1]
     row.confidence = confidence(plan, painted.patches, pixels, settings.alignment, painted.errors)
     row.status, row.reason = planned(painted.examined)
