@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from faceinpaint.claim import claim
+from faceinpaint.claim import check_apart, claim
 from faceinpaint.data.labels import decode_labels
 from faceinpaint.data.places import REJECTED, check_source, has_labels, needs_no_ray
 from faceinpaint.data.source import picture_tables
@@ -93,6 +93,7 @@ def prepare(
     entries = read_split(split) if split else None
     digest = hashlib.sha256("\n".join(sorted(entries)).encode()).hexdigest() if entries else None
     check_source(source)
+    check_apart(output, source)
     job = Job(source=source, crop=crop, size=size, split_sha256=digest, labels=has_labels(source))
     check_writable(output)
     claim(output, NOTE, job.note())

@@ -83,9 +83,9 @@ def read_files(uri: str, names: pa.Table) -> Iterator[pa.Table]:
 
 def single_row(uri: str) -> Iterator[pa.Table]:
     filesystem, path = open_uri(uri)
-    folder, _, name = uri.rpartition("/")
+    folder, slash, name = uri.rpartition("/")
     size = filesystem.get_file_info(path).size
-    yield from read_files(folder or ".", _listing_table([(name, size, stamp_of(uri))]))
+    yield from read_files(folder + slash or ".", _listing_table([(name, size, stamp_of(uri))]))
 
 
 def archive_rows(uri: str) -> Iterator[pa.Table]:

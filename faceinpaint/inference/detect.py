@@ -21,7 +21,7 @@ from ray.data import ActorPoolStrategy
 from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
-from faceinpaint.claim import claim
+from faceinpaint.claim import check_apart, claim
 from faceinpaint.data.dataset import counting, read_pictures
 from faceinpaint.data.places import check_source, is_small
 from faceinpaint.errors import InputError
@@ -85,9 +85,7 @@ def detect(options: DetectOptions | None = None, /, **fields: Any) -> dict[str, 
 
 def _check(options: DetectOptions) -> str:
     """What decides the results, and nothing wrong with it; raises :class:`InputError` before anything is written."""
-    inside, outside = options.output.rstrip("/") + "/", options.input.rstrip("/") + "/"
-    if inside.startswith(outside) or outside.startswith(inside):
-        raise InputError(f"`output` {options.output} and `input` {options.input} lie in each other: keep them apart")
+    check_apart(options.output, options.input)
     return check_detector(options)
 
 

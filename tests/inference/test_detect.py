@@ -112,13 +112,15 @@ def test_parquet_keys_that_are_no_paths_cost_their_row(ray_local, scans, weights
     [
         ({"sensitivity": 1.5}, "`sensitivity` 1.5"),
         ({"output": "inside"}, "lie in each other"),
+        ({"output": "linked"}, "lie in each other"),
         ({"weights": "bare"}, "no weights at"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_written(
     ray_local, scans, weights, tiny_weights, tmp_path, change, message
 ):
-    places = {"inside": f"{scans}/out", "bare": tiny_weights}
+    (tmp_path / "link").symlink_to(scans)
+    places = {"inside": f"{scans}/out", "linked": str(tmp_path / "link/out"), "bare": tiny_weights}
     wanted = {"input": str(scans), "output": str(tmp_path / "p"), "weights": weights, **change}
     with pytest.raises(InputError, match=message):
         detect(**{name: places.get(value, value) for name, value in wanted.items()})
