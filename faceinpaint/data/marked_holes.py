@@ -120,7 +120,7 @@ def find_hole(
             raise AssertionError("each picture's hole comes as Proposed")
         case Proposed():
             if not spec.png:
-                raise NoPhotographError(spec.reason)
+                raise (InputError if spec.failed else NoPhotographError)(spec.reason)
             return _marked(decode_mask(spec.png), subject, Reading(frame="upright", grow=reading.grow))
         case _:
             brought = brought or bring_mask(spec, subject.key)

@@ -76,10 +76,12 @@ class Detected:
 
 @dataclass(frozen=True)
 class Proposed:
-    """What it found in one picture: the hole as a PNG, white; empty: none, and ``reason`` says why."""
+    """What it found in one picture: the hole as a PNG, white; empty: none, and ``reason`` says why; failed: it could
+    not look."""
 
     png: bytes = field(repr=False)
     reason: str
+    failed: bool = False
 
 
 MaskSpec = Squares | Freeform | Alpha | Colour | MaskFolder | MaskParquet | MaskFile | Detected | Proposed

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import ray
@@ -24,7 +24,6 @@ from ray.util.annotations import RayDeprecationWarning
 from faceinpaint.claim import check_apart, claim
 from faceinpaint.data.dataset import counting, read_pictures
 from faceinpaint.data.places import check_source, is_small
-from faceinpaint.errors import InputError
 from faceinpaint.inference.lock import NOTE, run_lock
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.proposals import ProposalRow, ProposalTable
@@ -36,15 +35,6 @@ from faceinpaint.storage import absolute, check_writable, join, write_bytes
 
 PICTURES = 8  # that travel together: a large one takes seconds
 PASSES = 3
-
-
-class FinderOptions(Protocol):
-    """What detection and restoration both say of the detector."""
-
-    @property
-    def weights(self) -> str | None: ...
-    @property
-    def sensitivity(self) -> float: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,20 +76,9 @@ def detect(options: DetectOptions | None = None, /, **fields: Any) -> dict[str, 
 def _check(options: DetectOptions) -> str:
     """What decides the results, and nothing wrong with it; raises :class:`InputError` before anything is written."""
     check_apart(options.output, options.input)
-    return check_detector(options)
+    from faceinpaint.inference.detector import check_detector  # torch takes seconds
 
-
-def check_detector(options: FinderOptions) -> str:
-    """What the detector's proposals depend on, as text: the hash of its weights, and the sensitivity.
-
-    Raises :class:`InputError` for a wrong sensitivity, and for weights that are missing or damaged.
-    """
-    from faceinpaint.inference.detector import Detector  # torch takes seconds
-
-    assert options.weights is not None, "they have been found"
-    if not 0 <= options.sensitivity <= 1:
-        raise InputError(f"`sensitivity` {options.sensitivity}: give a number from 0 (marks least) to 1 (marks most)")
-    return f"{Detector.load(options.weights, device='cpu').model_sha256} at {options.sensitivity:g}"
+    return check_detector(options.weights, options.sensitivity)
 
 
 def _run(options: DetectOptions) -> dict[str, int]:
