@@ -11,7 +11,8 @@ import tifffile
 
 from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.inference.document import Document, examine, finish
-from faceinpaint.inference.work import Painted, Settings
+from faceinpaint.inference.steps import plan_batch
+from faceinpaint.inference.work import Painted, Settings, pack, unpack
 
 FACE = np.ascontiguousarray(skimage.data.astronaut()[:320, 60:380])
 MARKER = (255, 0, 255)
@@ -74,6 +75,24 @@ def test_one_page_s_trouble_is_the_file_s(settings, tmp_path):
     assert row.status == "failed"
     assert row.reason.startswith("page 2: total mask")
     assert not os.listdir(tmp_path)
+
+
+def test_a_file_that_cannot_be_written_costs_its_row(settings, tmp_path):
+    (tmp_path / "a").touch()
+    row = restored(tiff(marked(FACE), LETTER), settings, "a/scan.tif").row
+    assert (row.status, row.output, row.output_sha256) == ("failed", None, None)
+    assert row.reason.startswith(("FileExistsError", "NotADirectoryError"))
+
+
+def test_a_dry_run_says_what_a_run_will(settings):
+    """A page without a face is filled from its edges, and one without a hole stays."""
+    data = tiff(FACE, marked(LETTER, np.s_[40:80, 40:90]), marked(FACE))
+    plan = plan_batch({"work": pack([examine("scan.tif", data, None, settings)])}, settings)
+    (planned,), row = unpack(plan["work"]), restored(data, settings).row
+    assert row.status == "restored-fallback"
+    assert row.reason == "page 2: no face at 1 hole(s): filled from the edges"
+    for name in ("status", "reason", "hole_ratio", "hole_grown", "mask_sha256", "faces"):
+        assert getattr(planned.row, name) == getattr(row, name)
 
 
 def test_no_hole_on_any_page_is_said_as_of_one_picture(settings):

@@ -166,6 +166,15 @@ def test_what_the_detector_could_not_look_at_has_failed(tiny_weights, tmp_path, 
     assert ledger(job.output)["a.png"]["reason"] == "RuntimeError: out of memory"
 
 
+def test_where_a_mask_cannot_be_kept_no_picture_stands(tiny_weights, tmp_path):
+    name = "n" * 248 + ".png"  # the mask's would be longer than file systems have
+    write(tmp_path / "in", {name: png(0)})
+    job = Options(input=str(tmp_path / "in"), masks="squares", output=str(tmp_path / "out"), weights=tiny_weights)
+    assert restore(job, workers=0, keep_masks=True) == {"failed": 1}
+    assert ledger(job.output)[name]["output"] is None
+    assert not (tmp_path / "out" / name).exists()
+
+
 def test_a_dry_run_outlives_a_worker_too(tiny_weights, tmp_path, monkeypatch):
     class CrashError(Exception):
         pass
