@@ -23,7 +23,8 @@ from ray.util.annotations import RayDeprecationWarning
 
 from faceinpaint.claim import check_apart, claim
 from faceinpaint.data.dataset import counting, read_pictures
-from faceinpaint.data.places import check_source, is_small
+from faceinpaint.data.places import check_source, is_small, list_keys
+from faceinpaint.inference.ledger import contains
 from faceinpaint.inference.lock import NOTE, run_lock
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.proposals import ProposalRow, ProposalTable
@@ -111,8 +112,18 @@ def _run(options: DetectOptions) -> dict[str, int]:
     sheet.write_page(table.counts)
     progress.close(table)
     if table.rows != total:
-        raise RuntimeError(f"{total} inputs, but {table.rows} rows: did the input change meanwhile? Run again")
+        _check_complete(options.input, table)
     return dict(table.counts)
+
+
+def _check_complete(source: str, table: ProposalTable) -> None:
+    """Raises ``RuntimeError`` when an input has no row; rows without an input are told."""
+    known = table.open()
+    keys = [key for key, _ in list_keys(source)]
+    lacking = len(keys) - int(contains(known, keys).sum())
+    if lacking:
+        raise RuntimeError(f"{lacking} of {len(keys)} inputs have no row: did the input change meanwhile? Run again")
+    print(f"{table.rows - len(keys)} rows are of inputs that are gone", flush=True)
 
 
 def _stream(options: DetectOptions, done: ray.ObjectRef, apart: bool) -> Iterator[list[Any]]:

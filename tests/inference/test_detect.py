@@ -12,8 +12,8 @@ from PIL import Image
 
 from faceinpaint.commands import detect as command
 from faceinpaint.errors import InputError
-from faceinpaint.inference.detect import detect
-from faceinpaint.inference.proposals import ProposalTable, read_proposals
+from faceinpaint.inference.detect import _check_complete, detect
+from faceinpaint.inference.proposals import ProposalRow, ProposalTable, read_proposals
 from faceinpaint.inference.restore import restore
 from tests.green import GREEN, with_green_detector
 
@@ -71,6 +71,8 @@ def test_masks_rows_and_page(ray_local, scans, weights, tmp_path):
     again = detect(input=str(scans), output=str(out), weights=weights)
     assert again["proposed"] == 2
     assert [path.name for path in (out / "masks").rglob("*.png")] == ["late.png.png"]  # what is done is done
+    (scans / "late.png").unlink()
+    assert detect(input=str(scans), output=str(out), weights=weights) == again  # its row stays
     with pytest.raises(InputError, match="another detector"):
         detect(input=str(scans), output=str(out), weights=weights, sensitivity=0.7)
 
@@ -132,6 +134,18 @@ def test_the_command_says_what_to_do_next(ray_local, scans, weights, tmp_path, c
     out = str(tmp_path / "p")
     assert command.main(["--input", str(scans), "--output", out, "--weights", weights]) == 0
     assert f"faceinpaint serve --weights {weights} --input {scans} --masks {out}" in capsys.readouterr().out
+
+
+def test_an_input_without_a_row_is_a_failure_and_a_row_without_an_input_is_none(scans, tmp_path, capsys):
+    table = ProposalTable(str(tmp_path))
+    table.add([ProposalRow(key=key) for key in ("box/torn.png", "broken.png", "gone.png", "notes.txt")])
+    table.flush()
+    with pytest.raises(RuntimeError, match="1 of 4 inputs have no row"):
+        _check_complete(str(scans), table)
+    table.add([ProposalRow(key="clean.png")])
+    table.flush()
+    _check_complete(str(scans), table)
+    assert "1 rows are of inputs that are gone" in capsys.readouterr().out
 
 
 def test_tables_of_proposals_turn_over_and_go_on(tmp_path, monkeypatch):
