@@ -89,8 +89,12 @@ MaskSpec = Squares | Freeform | Alpha | Colour | MaskFolder | MaskParquet | Mask
 
 
 def absolute_masks(spec: str) -> str:
-    """A SPEC that means the same in every process: a local path from the root, anything else as it is."""
-    return absolute(spec) if "/" in spec or exists(spec) else spec
+    """A SPEC that means the same in every process: a local path from the root, anything else as it is.
+
+    Raises :class:`InputError` as :func:`parse_masks` does.
+    """
+    is_path = _named(spec) is None and ("/" in spec or exists(spec))
+    return absolute(spec) if is_path else spec
 
 
 def parse_masks(spec: str) -> MaskSpec:
@@ -98,18 +102,9 @@ def parse_masks(spec: str) -> MaskSpec:
 
     Raises :class:`InputError` for a SPEC that is none of the above, and for a single file that is not a usable mask.
     """
-    generated = parse_generated(spec)
-    if generated is not None:
-        return generated
-    if spec == "alpha":
-        return Alpha()
-    if spec == "detect":
-        return Detected()
-    if spec.startswith("color:"):
-        digits = re.fullmatch(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", spec.removeprefix("color:"))
-        if digits is None:
-            raise InputError(f"masks {spec!r}: write color:#RRGGBB, such as color:#00FF00")
-        return Colour((int(digits[1], 16), int(digits[2], 16), int(digits[3], 16)))
+    named = _named(spec)
+    if named is not None:
+        return named
     what = kind(spec)
     if what == pafs.FileType.NotFound:
         known = "squares, squares:SIDE, freeform:LOW-HIGH, alpha, color:#RRGGBB, a folder, a Parquet or a picture"
@@ -121,6 +116,20 @@ def parse_masks(spec: str) -> MaskSpec:
     if what == pafs.FileType.Directory:
         return MaskFolder(spec, proposed=exists(join(spec.rstrip("/").rpartition("/")[0] or ".", "proposals")))
     return _single(spec)
+
+
+def _named(spec: str) -> MaskSpec | None:
+    """A SPEC that is no path, whatever lies in the working folder under its name; None for any other."""
+    if spec == "alpha":
+        return Alpha()
+    if spec == "detect":
+        return Detected()
+    if spec.startswith("color:"):
+        digits = re.fullmatch(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", spec.removeprefix("color:"))
+        if digits is None:
+            raise InputError(f"masks {spec!r}: write color:#RRGGBB, such as color:#00FF00")
+        return Colour((int(digits[1], 16), int(digits[2], 16), int(digits[3], 16)))
+    return parse_generated(spec)
 
 
 def _single(uri: str) -> MaskFile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import os
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from faceinpaint import telemetry
+from faceinpaint.errors import JobError
 from faceinpaint.held import held
 from faceinpaint.inference.document import examine
 from faceinpaint.inference.given import Given, inputs
@@ -41,8 +43,16 @@ def examine_apart(batch: dict[str, np.ndarray], settings: Any) -> dict[str, Any]
 
 
 def spawned_pool() -> ProcessPoolExecutor:
-    """One process that may die."""
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    """One process that may die. Raises :class:`JobError` where none can be started: no picture is to blame for that."""
+    pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        pool.submit(os.getpid).result()
+    except BrokenProcessPool:
+        raise JobError(
+            "no process can be started to examine pictures apart: is there memory? A script of yours that calls "
+            'faceinpaint must do so below `if __name__ == "__main__":`'
+        ) from None
+    return pool
 
 
 def _given_up(given: Given) -> Examined:

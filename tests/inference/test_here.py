@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+import faceinpaint
 from faceinpaint import Options, restore
 from faceinpaint.data.mask_spec import Alpha
 from faceinpaint.data.places import FEW
@@ -132,6 +134,17 @@ def test_a_quarantined_row_knows_its_input(monkeypatch):
     batch |= {name: np.array([None], object) for name in ("error", "stamp")}
     (examined,) = unpack(quarantine.examine_apart(batch, settings)["work"])
     assert (examined.row.status, examined.row.input_sha256) == ("failed", hashlib.sha256(b"data").hexdigest())
+
+
+def test_a_script_that_starts_anew_in_its_processes_is_told_so_and_no_picture_is_blamed(tmp_path):
+    """Each process runs the script first, which starts one more: all of them die."""
+    call = "from faceinpaint.inference.quarantine import spawned_pool\nspawned_pool()\n"
+    write(tmp_path, {"script.py": call.encode()})
+    places = {**os.environ, "PYTHONPATH": str(Path(faceinpaint.__file__).parents[1])}
+    command = [sys.executable, str(tmp_path / "script.py")]
+    done = subprocess.run(command, capture_output=True, text=True, env=places, timeout=240)
+    assert done.returncode == 1
+    assert "JobError: no process can be started" in done.stderr
 
 
 @pytest.mark.parametrize("what", ["comes", "goes"])
