@@ -131,7 +131,7 @@ def _write(
 ) -> Prepared:
     """Shards after the ``finished`` ones, then the table of rejected rows."""
     pending, rejected, count = schema.empty_table(), [], len(finished)
-    pictures = sum(map(_rows, finished))
+    pictures = before = sum(map(_rows, finished))
     found = {matching_entry(key, entries) for uri in finished for key in _column(uri, "key")} if entries else set()
     began = time.monotonic()
     for batch in batches:
@@ -144,7 +144,7 @@ def _write(
         while pending.num_rows >= SHARD_ROWS:
             _write_table(_shard(output, count), pending.slice(0, SHARD_ROWS))
             pending, count = pending.slice(SHARD_ROWS), count + 1
-            rate = pictures / (time.monotonic() - began)
+            rate = (pictures - before) / (time.monotonic() - began)
             print(f"{pictures} pictures, {len(rejected)} rejected, {rate:.0f} pictures/s", flush=True)
     if pending.num_rows:
         _write_table(_shard(output, count), pending)

@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 
+from faceinpaint.data.mask_spec import Proposed
 from faceinpaint.inference import work
 from faceinpaint.inference.compose import Plan
 from faceinpaint.inference.row import LedgerRow, Status
@@ -40,7 +41,7 @@ def examine(key: str, data: bytes | None, error: str | None, settings: Settings,
         pages, dropped = pages_of(data) if data is not None else ([], [])
     except Exception:  # the single step says what is wrong, in a row
         pages, dropped = [], []
-    if len(pages) < 2:
+    if len(pages) < 2 or isinstance(settings.masks, Proposed):  # the detector looks at single pictures
         return work.examine(key, data, error, settings, stamp)
     row = LedgerRow(key=key, model_sha256=settings.model_sha256, input_stamp=stamp)
     row.input_sha256 = hashlib.sha256(data or b"").hexdigest()

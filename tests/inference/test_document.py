@@ -2,6 +2,7 @@
 
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 import skimage.data
 import tifffile
 
-from faceinpaint.data.mask_spec import parse_masks
+from faceinpaint.data.mask_spec import Proposed, parse_masks
+from faceinpaint.encoding import mask_png
 from faceinpaint.inference.document import Document, examine, finish
 from faceinpaint.inference.steps import plan_batch
 from faceinpaint.inference.work import Painted, Settings, pack, unpack
@@ -106,6 +108,13 @@ def test_a_broken_page_is_named(settings):
     row = restored(data, settings).row
     assert row.status == "skipped"
     assert row.reason.startswith("page 2: TIFF of numbers with a sign")
+
+
+def test_pages_wait_for_masks_of_a_person(settings):
+    """A detector proposes for single pictures: its hole is no other page's."""
+    proposal = Proposed(mask_png(np.ones((200, 300), np.uint8)), "")
+    row = restored(tiff(LETTER, LETTER), replace(settings, masks=proposal)).row
+    assert (row.status, row.reason) == ("skipped", "TIFF of several pictures: split it into single ones first")
 
 
 def test_single_pages_go_the_usual_way(settings):
