@@ -20,8 +20,10 @@ from faceinpaint.data.marked_holes import bring_mask, mask_row_stamp, mask_stamp
 from faceinpaint.data.mask_spec import MaskFile, MaskFolder, MaskParquet, MaskSpec, every_mask
 from faceinpaint.data.places import list_keys
 from faceinpaint.errors import InputError
-from faceinpaint.inference.ledger import DIGESTS, GONE_NOTE, ROW, Ledger, contains, digests
+from faceinpaint.inference.ledger import GONE_NOTE, Ledger
 from faceinpaint.inference.outputs import delete_outputs, without_rows
+from faceinpaint.inference.row import ROW
+from faceinpaint.inference.table import DIGESTS, contains, digests
 from faceinpaint.inference.way import Way
 from faceinpaint.storage import as_text, folder_links, list_stamped
 

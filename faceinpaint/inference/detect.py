@@ -24,12 +24,12 @@ from ray.util.annotations import RayDeprecationWarning
 from faceinpaint.claim import check_apart, claim
 from faceinpaint.data.dataset import counting, read_pictures
 from faceinpaint.data.places import check_source, is_small, list_keys
-from faceinpaint.inference.ledger import contains
 from faceinpaint.inference.lock import NOTE, run_lock
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.proposals import ProposalRow, ProposalTable
 from faceinpaint.inference.review_sheet import ReviewSheet
 from faceinpaint.inference.steps import missing
+from faceinpaint.inference.table import contains
 from faceinpaint.models.find_weights import find_weights
 from faceinpaint.ray_session import connect
 from faceinpaint.storage import absolute, check_writable, join, write_bytes

@@ -20,12 +20,13 @@ from faceinpaint.data.mask_spec import Detected, MaskSpec
 from faceinpaint.data.places import FEW, is_parquet, is_small, needs_no_ray
 from faceinpaint.inference.audit import bring_up_to_date
 from faceinpaint.inference.gallery import Gallery
-from faceinpaint.inference.ledger import DIGESTS, Ledger
+from faceinpaint.inference.ledger import Ledger
 from faceinpaint.inference.lock import NOTE, run_lock
 from faceinpaint.inference.options import Options, check_options, note_links
 from faceinpaint.inference.outputs import drop_orphans
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.report import told, write_report
+from faceinpaint.inference.table import DIGESTS
 from faceinpaint.inference.way import Source, Way
 from faceinpaint.inference.work import Settings
 from faceinpaint.storage import check_writable, delete_parts

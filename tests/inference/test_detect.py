@@ -149,17 +149,15 @@ def test_an_input_without_a_row_is_a_failure_and_a_row_without_an_input_is_none(
 
 
 def test_tables_of_proposals_turn_over_and_go_on(tmp_path, monkeypatch):
-    from faceinpaint.inference import proposals
-
-    monkeypatch.setattr(proposals, "ROWS_PER_FILE", 3)
+    monkeypatch.setattr("faceinpaint.inference.table.ROWS_A_FILE", 3)
     table = ProposalTable(str(tmp_path))
     table.open()
     for i in range(7):
-        table.add([proposals.ProposalRow(key=str(i), status="clean")])
+        table.add([ProposalRow(key=str(i), status="clean")])
     table.flush()
     again = ProposalTable(str(tmp_path))
     assert len(again.open()) == 7
-    again.add([proposals.ProposalRow(key="7", status="proposed")])
+    again.add([ProposalRow(key="7", status="proposed")])
     again.flush()
     assert [row.key for row in read_proposals(str(tmp_path))] == [str(i) for i in range(8)]
     assert again.counts == {"clean": 7, "proposed": 1}
