@@ -2,7 +2,7 @@
 
 A SPEC is ``squares``, ``squares:SIDE``, ``freeform:LOW-HIGH`` (generated), ``alpha`` (transparent pixels),
 ``color:#RRGGBB`` (a marker colour), a folder (:mod:`~faceinpaint.data.mask_names` says which file is whose), a Parquet
-with ``key`` and ``mask``, or one picture for all. :mod:`~faceinpaint.data.holes` takes the hole from it.
+with ``key`` and ``mask``, or one picture for all. :mod:`~faceinpaint.data.marked_holes` takes the hole from it.
 """
 
 from __future__ import annotations

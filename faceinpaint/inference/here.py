@@ -25,7 +25,7 @@ COLUMNS = ("key", "image", "error", "stamp")
 
 
 class Here:
-    """A :class:`..way.Way` through this process alone, by the very steps that Ray's workers take.
+    """A :class:`.way.Way` through this process alone, by the very steps that Ray's workers take.
 
     A picture that kills the process leaves a mark; the next run examines each picture in a process of its own.
     """
