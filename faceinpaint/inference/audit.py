@@ -143,7 +143,7 @@ def _with_other_masks(masks: MaskSpec, known: np.ndarray | None, rows: list[dict
     other = [row for row, same in zip(stamped, there, strict=True) if not same]
     if not isinstance(masks, MaskFolder):
         return {row["key"] for row in other}
-    if other and next(folder_links(masks.uri), None):  # listings do not follow them, a picture's mask is found there
+    if other and any(folder_links(masks.uri)):  # listings do not follow them, a picture's mask is found there
         other = [row for row in other if _mask_stamp_now(masks, row["key"]) != row["mask_stamp"]]
     left = (
         [row["key"] for row in rows if row["status"] == "skipped" and not row["mask_stamp"]] if masks.proposed else []
