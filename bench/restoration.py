@@ -21,7 +21,8 @@ from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.ledger import Ledger
 from faceinpaint.inference.painter import MODEL_BATCH, paint
-from faceinpaint.inference.row import LedgerRow, to_table
+from faceinpaint.inference.row import ROW, LedgerRow
+from faceinpaint.inference.table import table_of
 from faceinpaint.inference.work import Settings, examine
 from faceinpaint.photos.photo import encode_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
@@ -102,7 +103,7 @@ def step_costs(size: int) -> dict[str, float]:
                     photo.file, photo.whole().change(photo.rgb, hole), xmp, decoded=photo.decoded
                 ),
                 "write": lambda: write_bytes(f"{folder}/a.png", picture),
-                "ledger": lambda: pq.write_table(to_table(row), io.BytesIO()),
+                "ledger": lambda: pq.write_table(table_of(row, ROW), io.BytesIO()),
             },
             rounds=50,
         )

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench import costs, scale
 from bench.markdown import table
-from faceinpaint.inference.ledger import DIGEST_BYTES, ROWS_A_FILE
+from faceinpaint.inference.table import DIGEST_BYTES, ROWS_A_FILE
 
 PAGE = Path(__file__).parents[1] / "docs" / "scaling.md"
 BEGIN, END = "<!-- by python -m bench.sizing --write -->\n", "<!-- end -->\n"

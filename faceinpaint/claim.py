@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection
 from typing import Any
 
 from faceinpaint.errors import InputError
-from faceinpaint.storage import delete_parts, exists, join, read_bytes, top_names, write_bytes
+from faceinpaint.storage import delete_parts, exists, is_s3, join, read_bytes, top_names, write_bytes
 
 
 def claim(output: str, note: str, job: dict[str, Any], harmless: Collection[str] = ()) -> None:
@@ -26,6 +27,13 @@ def claim(output: str, note: str, job: dict[str, Any], harmless: Collection[str]
     if strange:
         raise InputError(f"{output} is not empty ({strange[0]}): choose an empty `output`")
     write_bytes(path, json.dumps(job, indent=1).encode())
+
+
+def check_apart(output: str, source: str) -> None:
+    """Raises :class:`InputError` where an output lies in the folder that is read, or that in it, links followed."""
+    inside, outside = ((uri if is_s3(uri) else os.path.realpath(uri)).rstrip("/") + "/" for uri in (output, source))
+    if inside.startswith(outside) or outside.startswith(inside):
+        raise InputError(f"`output` {output} and the input {source} lie in each other: keep them apart")
 
 
 def check_same(folder: str, before: dict[str, Any], now: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import posixpath
 import tarfile
 import zipfile
@@ -24,7 +25,9 @@ ROTTEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
+    lzma.LZMAError,
     EOFError,
+    UnicodeError,  # of a name beside the member that says it is UTF-8
     NotImplementedError,
     RuntimeError,
 )

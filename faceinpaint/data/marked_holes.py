@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from dataclasses import dataclass
 
 import cv2
@@ -74,6 +75,11 @@ def mask_stamp(path: str, stamp: str) -> str:
     return hashlib.sha256(f"{path}\0{stamp}".encode()).hexdigest()[:32]
 
 
+def mask_row_stamp(key: str, mask: bytes) -> str:
+    """:func:`mask_stamp` of a row of Parquet: the same for both Unicode forms of a key, as either finds the row."""
+    return mask_stamp(unicodedata.normalize("NFC", key), hashlib.sha256(mask).hexdigest())
+
+
 def bring_mask(spec: MaskSpec, key: str) -> Brought | None:
     """The mask of a picture, where masks are pictures; None where holes come from elsewhere.
 
@@ -91,8 +97,8 @@ def bring_mask(spec: MaskSpec, key: str) -> Brought | None:
                 raise
             return Brought(data, mask_stamp(path, stamp))
         case MaskParquet():
-            data = mask_of_key(spec.uri, key)
-            return Brought(data, mask_stamp(key, hashlib.sha256(data).hexdigest()))
+            data = mask_of_key(spec, key)
+            return Brought(data, mask_row_stamp(key, data))
     return None
 
 
@@ -120,7 +126,7 @@ def find_hole(
             raise AssertionError("each picture's hole comes as Proposed")
         case Proposed():
             if not spec.png:
-                raise NoPhotographError(spec.reason)
+                raise (InputError if spec.failed else NoPhotographError)(spec.reason)
             return _marked(decode_mask(spec.png), subject, Reading(frame="upright", grow=reading.grow))
         case _:
             brought = brought or bring_mask(spec, subject.key)

@@ -60,10 +60,11 @@ def decode_mask(data: bytes) -> MaskPicture:
 def mask_of(mask: Image.Image | np.ndarray) -> MaskPicture:
     """A mask of the Python API: PIL of any mode, or bool, integers or floats (H, W) or (H, W, 1, 3 or 4).
 
-    Raises :class:`InputError` for other shapes.
+    It lies as its picture in memory does, whose tag of orientation turns nothing either. Raises :class:`InputError` for
+    other shapes.
     """
     if isinstance(mask, Image.Image):
-        return _of_image(mask)
+        return replace(_of_image(mask), orientation=1)
     array = np.asarray(mask)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]

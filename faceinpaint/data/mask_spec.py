@@ -2,7 +2,7 @@
 
 A SPEC is ``squares``, ``squares:SIDE``, ``freeform:LOW-HIGH`` (generated), ``alpha`` (transparent pixels),
 ``color:#RRGGBB`` (a marker colour), a folder (:mod:`~faceinpaint.data.mask_names` says which file is whose), a Parquet
-with ``key`` and ``mask``, or one picture for all. :mod:`~faceinpaint.data.holes` takes the hole from it.
+with ``key`` and ``mask``, or one picture for all. :mod:`~faceinpaint.data.marked_holes` takes the hole from it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from faceinpaint.data.masks import Freeform, Squares, parse_generated
 from faceinpaint.data.places import parquet_files
 from faceinpaint.data.user_masks import WHITE, check_hole
 from faceinpaint.errors import InputError
-from faceinpaint.storage import absolute, exists, first_line, join, kind, open_uri, read_bytes
+from faceinpaint.storage import absolute, exists, first_line, join, kind, list_stamped, open_uri, read_bytes, stamp_of
 
 MASKS_TOGETHER = 256  # rows of a Parquet
 
@@ -56,9 +56,10 @@ class MaskFolder:
 
 @dataclass(frozen=True)
 class MaskParquet:
-    """Rows of ``key`` and ``mask`` (encoded)."""
+    """Rows of ``key`` and ``mask`` (encoded). stamp: changes when the files do, so that no process keeps old masks."""
 
     uri: str
+    stamp: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,18 +77,24 @@ class Detected:
 
 @dataclass(frozen=True)
 class Proposed:
-    """What it found in one picture: the hole as a PNG, white; empty: none, and ``reason`` says why."""
+    """What it found in one picture: the hole as a PNG, white; empty: none, and ``reason`` says why; failed: it could
+    not look."""
 
     png: bytes = field(repr=False)
     reason: str
+    failed: bool = False
 
 
 MaskSpec = Squares | Freeform | Alpha | Colour | MaskFolder | MaskParquet | MaskFile | Detected | Proposed
 
 
 def absolute_masks(spec: str) -> str:
-    """A SPEC that means the same in every process: a local path from the root, anything else as it is."""
-    return absolute(spec) if "/" in spec or exists(spec) else spec
+    """A SPEC that means the same in every process: a local path from the root, anything else as it is.
+
+    Raises :class:`InputError` as :func:`parse_masks` does.
+    """
+    is_path = _named(spec) is None and ("/" in spec or exists(spec))
+    return absolute(spec) if is_path else spec
 
 
 def parse_masks(spec: str) -> MaskSpec:
@@ -95,9 +102,24 @@ def parse_masks(spec: str) -> MaskSpec:
 
     Raises :class:`InputError` for a SPEC that is none of the above, and for a single file that is not a usable mask.
     """
-    generated = parse_generated(spec)
-    if generated is not None:
-        return generated
+    named = _named(spec)
+    if named is not None:
+        return named
+    what = kind(spec)
+    if what == pafs.FileType.NotFound:
+        known = "squares, squares:SIDE, freeform:LOW-HIGH, alpha, color:#RRGGBB, a folder, a Parquet or a picture"
+        raise InputError(f"masks {spec!r}: no such file or folder; give {known}")
+    if spec.rstrip("/").endswith(".parquet"):
+        masks = MaskParquet(spec, _stamp_of(spec, what))
+        _mask_index(masks)
+        return masks
+    if what == pafs.FileType.Directory:
+        return MaskFolder(spec, proposed=exists(join(spec.rstrip("/").rpartition("/")[0] or ".", "proposals")))
+    return _single(spec)
+
+
+def _named(spec: str) -> MaskSpec | None:
+    """A SPEC that is no path, whatever lies in the working folder under its name; None for any other."""
     if spec == "alpha":
         return Alpha()
     if spec == "detect":
@@ -107,16 +129,7 @@ def parse_masks(spec: str) -> MaskSpec:
         if digits is None:
             raise InputError(f"masks {spec!r}: write color:#RRGGBB, such as color:#00FF00")
         return Colour((int(digits[1], 16), int(digits[2], 16), int(digits[3], 16)))
-    what = kind(spec)
-    if what == pafs.FileType.NotFound:
-        known = "squares, squares:SIDE, freeform:LOW-HIGH, alpha, color:#RRGGBB, a folder, a Parquet or a picture"
-        raise InputError(f"masks {spec!r}: no such file or folder; give {known}")
-    if spec.rstrip("/").endswith(".parquet"):
-        _mask_index(spec)
-        return MaskParquet(spec)
-    if what == pafs.FileType.Directory:
-        return MaskFolder(spec, proposed=exists(join(spec.rstrip("/").rpartition("/")[0] or ".", "proposals")))
-    return _single(spec)
+    return parse_generated(spec)
 
 
 def _single(uri: str) -> MaskFile:
@@ -129,16 +142,21 @@ def _single(uri: str) -> MaskFile:
     return MaskFile(mask, hashlib.sha256(data).hexdigest()[:32])
 
 
-def mask_of_key(uri: str, key: str) -> bytes:
+def _stamp_of(uri: str, what: pafs.FileType) -> str:
+    stamps = [stamp_of(uri)] if what == pafs.FileType.File else list(list_stamped(uri))
+    return hashlib.sha256(repr(stamps).encode()).hexdigest()
+
+
+def mask_of_key(masks: MaskParquet, key: str) -> bytes:
     """The encoded mask of ``key`` in a Parquet. Raises :class:`InputError` where there is none."""
-    index = _mask_index(uri)
+    index = _mask_index(masks)
     place = index.get(key) or index.get(unicodedata.normalize("NFC", key))
     if place is None:
-        raise InputError(f"no mask: no row for this key in {uri}")
+        raise InputError(f"no mask: no row for this key in {masks.uri}")
     path, group, row = place
-    mask = _mask_column(uri, path, group)[row].as_py()
+    mask = _mask_column(masks, path, group)[row].as_py()
     if mask is None:
-        raise InputError(f"no mask: an empty row for this key in {uri}")
+        raise InputError(f"no mask: an empty row for this key in {masks.uri}")
     return mask
 
 
@@ -153,8 +171,9 @@ def every_mask(uri: str) -> Iterator[tuple[str, bytes]]:
 
 
 @functools.lru_cache(maxsize=2)
-def _mask_index(uri: str) -> dict[str, tuple[str, int, int]]:
+def _mask_index(masks: MaskParquet) -> dict[str, tuple[str, int, int]]:
     """Where each key's mask lies: file, row group, row. Keys alone are held, masks are read as they are needed."""
+    uri = masks.uri
     index: dict[str, tuple[str, int, int]] = {}
     try:
         for path in parquet_files(uri):
@@ -164,13 +183,14 @@ def _mask_index(uri: str) -> dict[str, tuple[str, int, int]]:
                 raise InputError(f"masks {path}: no column {', '.join(sorted(missing))}")
             for group in range(file.num_row_groups):
                 keys = file.read_row_group(group, columns=["key"])["key"].to_pylist()
-                places = {str(key): (path, group, row) for row, key in enumerate(keys)}
-                index = {unicodedata.normalize("NFC", key): place for key, place in places.items()} | index | places
+                index.update({str(key): (path, group, row) for row, key in enumerate(keys)})
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"masks {uri}: no readable Parquet: {first_line(error)}") from None
+    for key in list(index):
+        index.setdefault(unicodedata.normalize("NFC", key), index[key])
     return index
 
 
 @functools.lru_cache(maxsize=4)
-def _mask_column(uri: str, path: str, group: int) -> pa.ChunkedArray:
-    return pq.ParquetFile(path, filesystem=open_uri(uri)[0]).read_row_group(group, columns=["mask"])["mask"]
+def _mask_column(masks: MaskParquet, path: str, group: int) -> pa.ChunkedArray:
+    return pq.ParquetFile(path, filesystem=open_uri(masks.uri)[0]).read_row_group(group, columns=["mask"])["mask"]

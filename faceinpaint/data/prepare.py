@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from faceinpaint.claim import claim
+from faceinpaint.claim import check_apart, claim
 from faceinpaint.data.labels import decode_labels
 from faceinpaint.data.places import REJECTED, check_source, has_labels, needs_no_ray
 from faceinpaint.data.source import picture_tables
@@ -93,6 +93,7 @@ def prepare(
     entries = read_split(split) if split else None
     digest = hashlib.sha256("\n".join(sorted(entries)).encode()).hexdigest() if entries else None
     check_source(source)
+    check_apart(output, source)
     job = Job(source=source, crop=crop, size=size, split_sha256=digest, labels=has_labels(source))
     check_writable(output)
     claim(output, NOTE, job.note())
@@ -130,7 +131,7 @@ def _write(
 ) -> Prepared:
     """Shards after the ``finished`` ones, then the table of rejected rows."""
     pending, rejected, count = schema.empty_table(), [], len(finished)
-    pictures = sum(map(_rows, finished))
+    pictures = before = sum(map(_rows, finished))
     found = {matching_entry(key, entries) for uri in finished for key in _column(uri, "key")} if entries else set()
     began = time.monotonic()
     for batch in batches:
@@ -143,7 +144,7 @@ def _write(
         while pending.num_rows >= SHARD_ROWS:
             _write_table(_shard(output, count), pending.slice(0, SHARD_ROWS))
             pending, count = pending.slice(SHARD_ROWS), count + 1
-            rate = pictures / (time.monotonic() - began)
+            rate = (pictures - before) / (time.monotonic() - began)
             print(f"{pictures} pictures, {len(rejected)} rejected, {rate:.0f} pictures/s", flush=True)
     if pending.num_rows:
         _write_table(_shard(output, count), pending)

@@ -1,7 +1,7 @@
 """Encoded pictures out of a folder tree, zip, tar, Parquet or single file, local or on S3.
 
 One idea: a source is a few generators of small tables, each streamed, here or by one Ray read task
-(:mod:`..dataset`), so neither the driver nor any worker ever holds a listing or an archive.
+(:mod:`.dataset`), so neither the driver nor any worker ever holds a listing or an archive.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Wanted = Callable[[list[str]], np.ndarray]  # keys -> bool array
 
 
 def picture_tables(uri: str, wanted: Wanted | None = None, labels: bool = False) -> Iterator[pa.Table]:
-    """Pictures of any source, in this process: tables of a few rows, as :func:`..dataset.read_pictures` has them."""
+    """Pictures of any source, in this process: tables of a few rows, as :func:`.dataset.read_pictures` has them."""
     check_source(uri)
     if is_parquet(uri):
         for path in parquet_files(uri):
@@ -83,9 +83,9 @@ def read_files(uri: str, names: pa.Table) -> Iterator[pa.Table]:
 
 def single_row(uri: str) -> Iterator[pa.Table]:
     filesystem, path = open_uri(uri)
-    folder, _, name = uri.rpartition("/")
+    folder, slash, name = uri.rpartition("/")
     size = filesystem.get_file_info(path).size
-    yield from read_files(folder or ".", _listing_table([(name, size, stamp_of(uri))]))
+    yield from read_files(folder + slash or ".", _listing_table([(name, size, stamp_of(uri))]))
 
 
 def archive_rows(uri: str) -> Iterator[pa.Table]:

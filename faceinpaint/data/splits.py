@@ -80,7 +80,7 @@ def official_split(mapping: str, partition: str) -> dict[str, list[str]]:
 
     Raises :class:`InputError` where the two do not fit together.
     """
-    part_of = dict(line.split()[:2] for line in partition.splitlines() if line.strip())
+    part_of = {fields[0]: fields[1] for line in partition.splitlines() if len(fields := line.split()) > 1}
     lists: dict[str, list[str]] = {part: [] for part in PARTS}
     for line in mapping.splitlines():
         fields = line.split()

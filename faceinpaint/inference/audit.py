@@ -16,16 +16,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from faceinpaint.data.marked_holes import mask_stamp
+from faceinpaint.data.marked_holes import bring_mask, mask_row_stamp, mask_stamp
 from faceinpaint.data.mask_spec import MaskFile, MaskFolder, MaskParquet, MaskSpec, every_mask
 from faceinpaint.data.places import list_keys
-from faceinpaint.inference.ledger import DIGESTS, GONE_NOTE, ROW, Ledger, contains, digests
+from faceinpaint.errors import InputError
+from faceinpaint.inference.ledger import GONE_NOTE, Ledger
 from faceinpaint.inference.outputs import delete_outputs, without_rows
+from faceinpaint.inference.row import ROW
+from faceinpaint.inference.table import DIGESTS, contains, digests
 from faceinpaint.inference.way import Way
-from faceinpaint.storage import as_text, list_stamped
+from faceinpaint.storage import as_text, folder_links, list_stamped
 
 READ_TOGETHER = 16  # pictures whose bytes are compared
-KEYS_TOGETHER = 4096
 
 
 @dataclass(frozen=True)
@@ -72,16 +74,11 @@ def bring_up_to_date(output: str, source: str, masks: MaskSpec, ledger: Ledger, 
 
 def _compare_names(source: str, masks: MaskSpec, ledger: Ledger) -> tuple[set[str], set[str], dict[str, Any]]:
     """Keys that are gone; those whose mask is another; (row, stamp) by key of inputs whose bytes must be compared."""
-    rows = {}
-    mask_changed: set[str] = set()
-    known_masks = _mask_stamps(masks)
-    for _, table in ledger.tables(["key", "input_stamp", "mask_stamp", "input_sha256", "gone"]):
-        for row in table.to_pylist():
-            rows[row["key"]] = row
-        if known_masks is not None:
-            stamped = [row for row in table.to_pylist() if row["mask_stamp"]]
-            there = contains(known_masks, [row["mask_stamp"] for row in stamped])
-            mask_changed.update(row["key"] for row, same in zip(stamped, there, strict=True) if not same)
+    rows: dict[str, Any] = {}
+    known_masks = _known_masks(masks)
+    for _, table in ledger.tables(["key", "status", "input_stamp", "mask_stamp", "input_sha256", "gone"]):
+        rows |= {row["key"]: row for row in table.to_pylist()}
+    mask_changed = _with_other_masks(masks, known_masks, list(rows.values()))
     unsure: dict[str, Any] = {}
     for key, stamp in list_keys(source):
         row = rows.pop(key, None)
@@ -120,18 +117,47 @@ def _hash_batch(batch: dict[str, np.ndarray]) -> dict[str, Any]:
     return {"key": batch["key"], "sha256": np.array(hashes, object)}
 
 
-def _mask_stamps(masks: MaskSpec) -> np.ndarray | None:
-    """Sorted digests of the stamps of every mask there is; None where masks are no files."""
+def _known_masks(masks: MaskSpec) -> np.ndarray | None:
+    """Sorted digests of the stamp of every mask there is, and of a detection's masks by path; None where masks are no
+    files."""
     match masks:
         case MaskFolder():
-            stamps = [mask_stamp(as_text(path), stamp) for path, _, stamp in list_stamped(masks.uri)]
+            listed = [(as_text(path), stamp) for path, _, stamp in list_stamped(masks.uri)]
+            known = [mask_stamp(path, stamp) for path, stamp in listed]
+            known += [path for path, _ in listed] if masks.proposed else []
         case MaskFile():
-            stamps = [masks.stamp]
+            known = [masks.stamp]
         case MaskParquet():
-            stamps = [mask_stamp(key, hashlib.sha256(data).hexdigest()) for key, data in every_mask(masks.uri)]
+            known = [mask_row_stamp(key, data) for key, data in every_mask(masks.uri)]
         case _:
             return None
-    return np.sort(digests(stamps)) if stamps else np.empty(0, DIGESTS)
+    return np.sort(digests(known)) if known else np.empty(0, DIGESTS)
+
+
+def _with_other_masks(masks: MaskSpec, known: np.ndarray | None, rows: list[dict[str, Any]]) -> set[str]:
+    """Keys of the rows whose mask is another now, or gone, or of a picture that was left alone for want of one."""
+    if known is None:
+        return set()
+    stamped = [row for row in rows if row["mask_stamp"]]
+    there = contains(known, [row["mask_stamp"] for row in stamped])
+    other = [row for row, same in zip(stamped, there, strict=True) if not same]
+    if not isinstance(masks, MaskFolder):
+        return {row["key"] for row in other}
+    if other and any(folder_links(masks.uri)):  # listings do not follow them, a picture's mask is found there
+        other = [row for row in other if _mask_stamp_now(masks, row["key"]) != row["mask_stamp"]]
+    left = (
+        [row["key"] for row in rows if row["status"] == "skipped" and not row["mask_stamp"]] if masks.proposed else []
+    )
+    marked = contains(known, [as_text(f"{key}.png") for key in left])
+    return {row["key"] for row in other} | {key for key, now in zip(left, marked, strict=True) if now}
+
+
+def _mask_stamp_now(masks: MaskSpec, key: str) -> str | None:
+    try:
+        brought = bring_mask(masks, key)
+    except (InputError, OSError):
+        return None
+    return brought.stamp if brought else None
 
 
 def _among(keys: pa.ChunkedArray, wanted: frozenset[str]) -> pa.ChunkedArray:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import ray
@@ -21,30 +21,21 @@ from ray.data import ActorPoolStrategy
 from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
-from faceinpaint.claim import claim
+from faceinpaint.claim import check_apart, claim
 from faceinpaint.data.dataset import counting, read_pictures
-from faceinpaint.data.places import check_source, is_small
-from faceinpaint.errors import InputError
+from faceinpaint.data.places import check_source, is_small, list_keys
 from faceinpaint.inference.lock import NOTE, run_lock
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.proposals import ProposalRow, ProposalTable
 from faceinpaint.inference.review_sheet import ReviewSheet
 from faceinpaint.inference.steps import missing
+from faceinpaint.inference.table import contains
 from faceinpaint.models.find_weights import find_weights
 from faceinpaint.ray_session import connect
 from faceinpaint.storage import absolute, check_writable, join, write_bytes
 
 PICTURES = 8  # that travel together: a large one takes seconds
 PASSES = 3
-
-
-class FinderOptions(Protocol):
-    """What detection and restoration both say of the detector."""
-
-    @property
-    def weights(self) -> str | None: ...
-    @property
-    def sensitivity(self) -> float: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,23 +76,10 @@ def detect(options: DetectOptions | None = None, /, **fields: Any) -> dict[str, 
 
 def _check(options: DetectOptions) -> str:
     """What decides the results, and nothing wrong with it; raises :class:`InputError` before anything is written."""
-    inside, outside = options.output.rstrip("/") + "/", options.input.rstrip("/") + "/"
-    if inside.startswith(outside) or outside.startswith(inside):
-        raise InputError(f"`output` {options.output} and `input` {options.input} lie in each other: keep them apart")
-    return check_detector(options)
+    check_apart(options.output, options.input)
+    from faceinpaint.inference.detector import check_detector  # torch takes seconds
 
-
-def check_detector(options: FinderOptions) -> str:
-    """What the detector's proposals depend on, as text: the hash of its weights, and the sensitivity.
-
-    Raises :class:`InputError` for a wrong sensitivity, and for weights that are missing or damaged.
-    """
-    from faceinpaint.inference.detector import Detector  # torch takes seconds
-
-    assert options.weights is not None, "they have been found"
-    if not 0 <= options.sensitivity <= 1:
-        raise InputError(f"`sensitivity` {options.sensitivity}: give a number from 0 (marks least) to 1 (marks most)")
-    return f"{Detector.load(options.weights, device='cpu').model_sha256} at {options.sensitivity:g}"
+    return check_detector(options.weights, options.sensitivity)
 
 
 def _run(options: DetectOptions) -> dict[str, int]:
@@ -134,8 +112,18 @@ def _run(options: DetectOptions) -> dict[str, int]:
     sheet.write_page(table.counts)
     progress.close(table)
     if table.rows != total:
-        raise RuntimeError(f"{total} inputs, but {table.rows} rows: did the input change meanwhile? Run again")
+        _check_complete(options.input, table)
     return dict(table.counts)
+
+
+def _check_complete(source: str, table: ProposalTable) -> None:
+    """Raises ``RuntimeError`` when an input has no row; rows without an input are told."""
+    known = table.open()
+    keys = [key for key, _ in list_keys(source)]
+    lacking = len(keys) - int(contains(known, keys).sum())
+    if lacking:
+        raise RuntimeError(f"{lacking} of {len(keys)} inputs have no row: did the input change meanwhile? Run again")
+    print(f"{table.rows - len(keys)} rows are of inputs that are gone", flush=True)
 
 
 def _stream(options: DetectOptions, done: ray.ObjectRef, apart: bool) -> Iterator[list[Any]]:

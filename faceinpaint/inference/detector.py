@@ -11,6 +11,7 @@ import torch
 
 from faceinpaint.config import Precision
 from faceinpaint.device import DTYPES, choose_device, lay_out, resolve_precision
+from faceinpaint.errors import InputError
 from faceinpaint.inference.proposal import Proposal, Rules, propose
 from faceinpaint.models import build
 from faceinpaint.models.detector import STRIDE, DamageDetector
@@ -73,6 +74,17 @@ class Detector:
         )
         odds = (plain + mirrored.flip(1)) / 2
         return torch.sigmoid(odds[:height, :width]).cpu().numpy()
+
+
+def check_detector(weights: str | None, sensitivity: float) -> str:
+    """What the detector's proposals depend on, as text: the hash of its weights, and the sensitivity.
+
+    Raises :class:`InputError` for a wrong sensitivity, and for weights that are missing or damaged.
+    """
+    assert weights is not None, "they have been found"
+    if not 0 <= sensitivity <= 1:
+        raise InputError(f"`sensitivity` {sensitivity}: give a number from 0 (marks least) to 1 (marks most)")
+    return f"{Detector.load(weights, device='cpu').model_sha256} at {sensitivity:g}"
 
 
 def tiles(height: int, width: int) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:

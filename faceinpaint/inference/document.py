@@ -9,17 +9,18 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
-from faceinpaint.errors import InputError, NoPhotographError
+from faceinpaint.data.mask_spec import Proposed
 from faceinpaint.inference import work
 from faceinpaint.inference.compose import Plan
-from faceinpaint.inference.row import LedgerRow
+from faceinpaint.inference.row import LedgerRow, Status
 from faceinpaint.inference.work import Examined, Finished, Painted, Settings
 from faceinpaint.photos.pages import bound, pages_of
 from faceinpaint.photos.stale import joined
-from faceinpaint.storage import first_line, join, write_bytes
+from faceinpaint.storage import join, write_bytes
 
 NO_HOLE = ("empty mask", "no transparency")  # starts of reasons that leave a page as it is
 
@@ -38,9 +39,9 @@ def examine(key: str, data: bytes | None, error: str | None, settings: Settings,
     began = time.perf_counter()
     try:
         pages, dropped = pages_of(data) if data is not None else ([], [])
-    except NoPhotographError:  # the single step says the same, in a row
+    except Exception:  # the single step says what is wrong, in a row
         pages, dropped = [], []
-    if len(pages) < 2:
+    if len(pages) < 2 or isinstance(settings.masks, Proposed):  # the detector looks at single pictures
         return work.examine(key, data, error, settings, stamp)
     row = LedgerRow(key=key, model_sha256=settings.model_sha256, input_stamp=stamp)
     row.input_sha256 = hashlib.sha256(data or b"").hexdigest()
@@ -67,14 +68,23 @@ def finish(painted: Painted, settings: Settings) -> Finished:
         finished.append(_page(Painted(examined=page, patches=patches, guides=guides, errors=errors), settings))
     row = document.row
     _fill_in(row, [page.row for page in finished], document.dropped)
+    whole = Finished(row=row)
+    if row.status not in ("failed", "skipped"):
+        whole = work.guarded(row, partial(_one_file, row, finished, settings), whole)
     row.seconds += time.perf_counter() - began
-    if row.status in ("failed", "skipped"):
-        return Finished(row=row)
-    try:
-        data = bound([page.picture for page in finished])
-    except InputError as error:
-        row.status, row.reason = "failed", first_line(error)
-        return Finished(row=row)
+    return whole
+
+
+def planned(examined: Examined) -> tuple[Status, str | None]:
+    """:func:`faceinpaint.inference.work.planned`, for files of one page or several."""
+    if not isinstance(examined, Document):
+        return work.planned(examined)
+    return _result([(None, None) if _has_no_hole(page) else work.planned(page) for page in examined.pages])
+
+
+def _one_file(row: LedgerRow, finished: list[Finished], settings: Settings) -> Finished:
+    """The pages' pictures as one file, written where outputs are files."""
+    data = bound([page.picture for page in finished])
     if settings.credentials is not None:
         work.add_reasons(row, ["not signed: content credentials are not written to files of several pages"])
     row.output_sha256 = hashlib.sha256(data).hexdigest()
@@ -102,6 +112,10 @@ def _together(row: LedgerRow, pages: list[Examined], dropped: list[str]) -> Docu
         holes=_joined([each.holes for each in plans]),
     )
     row.faces = sum(each.routes.faces for each in plans)
+    rows = [page.row for page in pages]
+    row.mask_sha256 = hashlib.sha256("".join(str(each.mask_sha256) for each in rows).encode()).hexdigest()
+    row.hole_ratio = sum(each.hole_ratio or 0.0 for each in rows) / len(rows)
+    row.hole_grown = sum(each.hole_grown or 0 for each in rows)
     thumbnails = next(page.thumbnails for page in pages if page.thumbnails)
     return Document(row=row, plan=plan, thumbnails=thumbnails, pages=pages, dropped=dropped)
 
@@ -130,18 +144,19 @@ def _fill_in(row: LedgerRow, pages: list[LedgerRow], dropped: list[str]) -> None
         if page.status in ("failed", "skipped") and not str(page.reason).startswith(NO_HOLE):
             row.status, row.reason = page.status, f"page {number}: {page.reason}"
             return
-    fallback = any(page.status == "restored-fallback" for page in restored)
-    row.status = "restored-fallback" if fallback else "restored"
-    reasons = [f"page {n}: {page.reason}" for n, page in enumerate(pages, 1) if page in restored and page.reason]
-    row.reason = "; ".join(reasons) or None
-    row.mask_sha256 = hashlib.sha256("".join(str(page.mask_sha256) for page in pages).encode()).hexdigest()
-    row.hole_ratio = sum(page.hole_ratio or 0.0 for page in pages) / len(pages)
-    row.hole_grown = sum(page.hole_grown or 0 for page in pages)
+    row.status, row.reason = _result([(page.status, page.reason if page in restored else None) for page in pages])
     row.confidence = min(page.confidence or 0.0 for page in restored)
     row.route = "; ".join(f"page {n}: {page.route}" for n, page in enumerate(pages, 1) if page in restored)
     row.seam_error = max(page.seam_error or 0.0 for page in restored)
     row.fidelity = max((str(page.fidelity) for page in restored), key=_doubt_of)
     row.dropped = joined(dropped + [note for page in restored for note in (page.dropped or "").split("; ") if note])
+
+
+def _result(pages: list[tuple[Status | None, str | None]]) -> tuple[Status, str | None]:
+    """A document's status and reason from those of its pages, of which none is in trouble."""
+    reasons = [f"page {n}: {reason}" for n, (_, reason) in enumerate(pages, 1) if reason]
+    fallback = any(status == "restored-fallback" for status, _ in pages)
+    return "restored-fallback" if fallback else "restored", "; ".join(reasons) or None
 
 
 def _doubt_of(fidelity: str) -> int:

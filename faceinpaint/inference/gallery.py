@@ -48,8 +48,7 @@ class Gallery:
 
     def save(self) -> None:
         """Make the gallery durable."""
-        if self.entries:
-            write_bytes(join(self.output, SHEETS), _pack(self.entries))
+        write_bytes(join(self.output, SHEETS), _pack(self.entries))
 
 
 def _pack(entries: list[Entry]) -> bytes:

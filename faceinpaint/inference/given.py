@@ -25,13 +25,14 @@ def inputs(batch: dict[str, np.ndarray], settings: Settings) -> Iterator[Given]:
         own = settings
         if "found" in batch:
             found: Found = pickle.loads(batch["found"][i])
-            own = replace(settings, masks=Proposed(found.png, why_not(found)))
+            own = replace(settings, masks=proposed(found))
         yield str(key), data, error, own, stamp
 
 
-def why_not(found: Found) -> str:
-    """Why a picture without a proposed hole is left alone."""
+def proposed(found: Found) -> Proposed:
+    """What the detector found, as the mask of its picture."""
     row = found.row
-    if row.status == "clean":
-        return "no damage found"
-    return f"no damage surely found: {row.reason}" if row.status == "unsure" else row.reason or "no damage found"
+    why_not = row.reason or "no damage found"
+    if row.status == "unsure":
+        why_not = f"no damage surely found: {row.reason}"
+    return Proposed(found.png, why_not, failed=row.status == "failed")

@@ -25,7 +25,7 @@ COLUMNS = ("key", "image", "error", "stamp")
 
 
 class Here:
-    """A :class:`..way.Way` through this process alone, by the very steps that Ray's workers take.
+    """A :class:`.way.Way` through this process alone, by the very steps that Ray's workers take.
 
     A picture that kills the process leaves a mark; the next run examines each picture in a process of its own.
     """
@@ -35,9 +35,6 @@ class Here:
     def __init__(self, source: Source, settings: Settings, inpainter: Inpainter):
         self.source, self.settings = source, settings
         self.painter = Painter(inpainter, threads=round(source.cpus))
-        self.finder: Finder | None = None
-        if source.sensitivity is not None:
-            self.finder = Finder(source.weights, source.sensitivity, threads=round(source.cpus))
         self.mark = join(settings.output, "_job", "working-here")
 
     def share(self, value: Any) -> Any:
@@ -67,13 +64,20 @@ class Here:
 
     def _files(self, done: np.ndarray, apart: bool, group: int) -> Iterator[list[Any]]:
         look = examine_apart if apart else examine_batch
+        finder = self._finder(apart)
         for batch in _batches(picture_tables(self.source.input, partial(missing, done)), group):
-            works = look(self.finder(batch) if self.finder else batch, self.settings)
+            works = look(finder(batch) if finder else batch, self.settings)
             if self.source.dry_run:
                 works = plan_batch(works, self.settings)
             else:
                 works = finish_batch(self.painter(works), self.settings)
             yield unpack(works["work"])
+
+    def _finder(self, apart: bool) -> Finder | None:
+        source = self.source
+        if source.sensitivity is None:
+            return None
+        return Finder(source.weights, source.sensitivity, threads=round(source.cpus), apart=apart)
 
     def _rows(self, done: np.ndarray, apart: bool) -> Iterator[list[Any]]:
         """As :meth:`_files`, in Parquet files of as many rows as Ray's."""

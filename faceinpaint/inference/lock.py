@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -67,23 +68,22 @@ class _S3Lock:
 
     def take(self) -> None:
         """Make the object, or take it over from a dead run."""
+        holder = "starting"
         try:
-            self._put(IfNoneMatch="*")
-            return
-        except BotoCoreError as error:
+            if self._made(IfNoneMatch="*"):
+                return
+            seen = self._seen()
+            if seen:
+                holder, patience = seen["holder"], HEARTBEAT * BEATS_TO_DEATH
+                print(f"{self.output} is locked by {holder}: waiting {patience:.0f} s for a sign of life", flush=True)
+                time.sleep(patience)
+                if self._made(IfMatch=seen["tag"]):
+                    return
+            if self._made(IfNoneMatch="*"):  # its run has ended meanwhile
+                return
+        except (BotoCoreError, ClientError) as error:
             raise InputError(f"{self.output}: cannot be locked: {first_line(error)}") from None
-        except ClientError as error:
-            if not _is_conflict(error):
-                raise InputError(f"{self.output}: cannot be locked: {first_line(error)}") from None
-        seen = s3_client().get_object(**self.place)
-        holder, self.tag = json.loads(seen["Body"].read())["holder"], seen["ETag"]
-        patience = HEARTBEAT * BEATS_TO_DEATH
-        print(f"{self.output} is locked by {holder}: waiting {patience:.0f} s for a sign of life", flush=True)
-        time.sleep(patience)
-        try:
-            self._put(IfMatch=self.tag)
-        except ClientError:
-            raise InputError(f"{self.output}: another run works on it ({holder}); wait for it") from None
+        raise InputError(f"{self.output}: another run works on it ({holder}); wait for it")
 
     @contextmanager
     def kept_alive(self) -> Iterator[None]:
@@ -113,13 +113,33 @@ class _S3Lock:
     def _is_mine(self) -> bool:
         """Whether the object bears our mark; then its ETag is noted: the answer to a PUT of ours may be lost."""
         try:
-            seen = s3_client().get_object(**self.place)
+            seen = self._seen()
         except (BotoCoreError, ClientError):
             return False
-        mine = json.loads(seen["Body"].read())["mark"] == self.mark
-        if mine:
-            self.tag = seen["ETag"]
-        return mine
+        if seen is None or seen["mark"] != self.mark:
+            return False
+        self.tag = seen["tag"]
+        return True
+
+    def _seen(self) -> dict[str, Any] | None:
+        """What the object says, and its ``tag``; None where there is none."""
+        try:
+            seen = s3_client().get_object(**self.place)
+            return json.loads(seen["Body"].read()) | {"tag": seen["ETag"]}
+        except ClientError as error:
+            if not _is_missing(error):
+                raise
+            return None
+
+    def _made(self, **condition: str) -> bool:
+        """Whether the object could be written; not, where ``condition`` does not hold."""
+        try:
+            self._put(**condition)
+            return True
+        except ClientError as error:
+            if not (_is_conflict(error) or _is_missing(error)):
+                raise
+            return False
 
     def _put(self, **condition: str) -> None:
         """Write the object if ``condition`` holds. What it says changes each time, and so does its ETag."""
@@ -130,3 +150,7 @@ class _S3Lock:
 
 def _is_conflict(error: ClientError) -> bool:
     return error.response["Error"]["Code"] in ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
+
+
+def _is_missing(error: ClientError) -> bool:
+    return error.response["Error"]["Code"] in ("NoSuchKey", "404")

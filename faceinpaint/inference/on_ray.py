@@ -23,7 +23,7 @@ CRASHES = 3  # of workers that a pass outlives; then pictures are examined apart
 
 
 class OnRay:
-    """A :class:`..way.Way` on the cluster that this process is connected to, with ``processes`` of the model."""
+    """A :class:`.way.Way` on the cluster that this process is connected to, with ``processes`` of the model."""
 
     crashes: tuple[type[Exception], ...] = (WorkerCrashedError, RayActorError, OutOfMemoryError)
 

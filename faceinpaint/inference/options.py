@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from faceinpaint.claim import check_apart
 from faceinpaint.data.growth import Grow
 from faceinpaint.data.mask_spec import MaskSpec, absolute_masks, parse_masks
 from faceinpaint.data.places import check_source, is_parquet
@@ -14,7 +15,7 @@ from faceinpaint.data.user_masks import Frame, Polarity
 from faceinpaint.errors import InputError
 from faceinpaint.models.find_weights import fetched, find_weights
 from faceinpaint.names import FixedPrecision
-from faceinpaint.storage import absolute, exists, folder_links, is_s3, join
+from faceinpaint.storage import absolute, exists, folder_links, join
 
 if TYPE_CHECKING:
     from faceinpaint.photos.credentials import Credentials
@@ -78,9 +79,7 @@ def check_options(options: Options) -> MaskSpec:
     if is_parquet(options.input) and options.keep_masks:
         raise InputError("`keep_masks` writes files beside files: with Parquet, keep the masks you gave")
     _check_credentials(options)
-    inside, outside = (_real(uri).rstrip("/") + "/" for uri in (options.output, options.input))
-    if inside.startswith(outside) or outside.startswith(inside):
-        raise InputError(f"`output` {options.output} and `input` {options.input} lie in each other: keep them apart")
+    check_apart(options.output, options.input)
     return masks
 
 
@@ -92,11 +91,6 @@ def _check_credentials(options: Options) -> None:
     if importlib.util.find_spec("c2pa") is None:
         raise InputError("signing needs c2pa-python: pip install 'faceinpaint[credentials]'")
     options.credentials.check()
-
-
-def _real(uri: str) -> str:
-    """A path without links in it; S3 has none."""
-    return uri if is_s3(uri) else os.path.realpath(uri)
 
 
 def note_links(uri: str) -> str | None:

@@ -5,20 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Protocol
 
 from faceinpaint import telemetry
+from faceinpaint.inference.table import Table
 
 EVERY = 5.0  # seconds
-
-
-class Counted(Protocol):
-    """A table with a row per input: the ledger, or the proposals."""
-
-    counts: Counter[str]  # rows by status
-
-    @property
-    def rows(self) -> int: ...
 
 
 class Progress:
@@ -36,7 +27,7 @@ class Progress:
         self._total: int | None = None
         self._told: Counter[str] | None = None  # rows by status that the metrics know of; None: they are not told
 
-    def begin(self, ledger: Counted) -> None:
+    def begin(self, ledger: Table) -> None:
         """Count from here on: what is in the ledger by now was done before. Rows go to the metrics, too."""
         self.already, self._told = ledger.rows, Counter(ledger.counts)
 
@@ -51,11 +42,11 @@ class Progress:
         self._count = self._counting()
         return self.total()
 
-    def rate(self, ledger: Counted) -> float:
+    def rate(self, ledger: Table) -> float:
         """Pictures/s of this run."""
         return (ledger.rows - self.already) / max(time.monotonic() - self.began, 1e-9)
 
-    def show(self, ledger: Counted) -> bool:
+    def show(self, ledger: Table) -> bool:
         """Print a line if it is time to; returns whether it was."""
         now = time.monotonic()
         if now - self._shown < EVERY:
@@ -69,13 +60,13 @@ class Progress:
         print(f"{ledger.rows}/{self._total or '?'}  {rate:.1f} pictures/s  {failed} failed{left}", flush=True)
         return True
 
-    def close(self, ledger: Counted) -> None:
+    def close(self, ledger: Table) -> None:
         """Print the last line: every status with its number."""
         self._tell(ledger)
         counts = ", ".join(f"{count} {status}" for status, count in sorted(ledger.counts.items()))
         print(f"{ledger.rows} inputs: {counts or 'none'}; {time.monotonic() - self.began:.0f} s", flush=True)
 
-    def _tell(self, ledger: Counted) -> None:
+    def _tell(self, ledger: Table) -> None:
         if self._told is None:
             return
         for status, rows in ledger.counts.items():

@@ -20,12 +20,13 @@ from faceinpaint.data.mask_spec import Detected, MaskSpec
 from faceinpaint.data.places import FEW, is_parquet, is_small, needs_no_ray
 from faceinpaint.inference.audit import bring_up_to_date
 from faceinpaint.inference.gallery import Gallery
-from faceinpaint.inference.ledger import DIGESTS, Ledger
+from faceinpaint.inference.ledger import Ledger
 from faceinpaint.inference.lock import NOTE, run_lock
 from faceinpaint.inference.options import Options, check_options, note_links
 from faceinpaint.inference.outputs import drop_orphans
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.report import told, write_report
+from faceinpaint.inference.table import DIGESTS
 from faceinpaint.inference.way import Source, Way
 from faceinpaint.inference.work import Settings
 from faceinpaint.storage import check_writable, delete_parts
@@ -122,9 +123,9 @@ def _identity(options: Options, settings: Settings) -> dict[str, Any]:
     )  # fmt: skip
     found_by = {}
     if isinstance(settings.masks, Detected):
-        from faceinpaint.inference.detect import check_detector  # it imports Ray
+        from faceinpaint.inference.detector import check_detector  # torch takes seconds
 
-        found_by["detector"] = check_detector(options)
+        found_by["detector"] = check_detector(options.weights, options.sensitivity)
     signed_by = {"credentials_certificate": options.credentials_certificate} if options.credentials else {}
     known = {name: getattr(options, name) for name in names} | {"model_sha256": settings.model_sha256}
     return known | found_by | signed_by
@@ -143,11 +144,11 @@ def _run(options: Options, settings: Settings, way: Way) -> dict[str, int]:
         except way.crashes as error:
             if attempt == PASSES - 1:
                 raise
-            print(f"workers died ({type(error).__name__}): going on with one picture at a time", flush=True)
+            _tell_of(error)
             ledger.flush()
             apart = True
             continue
-        if ledger.rows in (progress.total(), progress.count_again()):
+        if ledger.rows == progress.total() or ledger.rows == progress.count_again():
             break
         print("inputs came or went meanwhile: looking again", flush=True)
     delete_parts(options.output)  # of workers that died
@@ -189,15 +190,25 @@ def _pass(way: Way, ledger: Ledger, gallery: Gallery, progress: Progress, done: 
         gallery.save()
 
 
+def _tell_of(crash: Exception) -> None:
+    print(f"workers died ({type(crash).__name__}): going on with one picture at a time", flush=True)
+
+
 def _dry_run(options: Options, settings: Settings, way: Way) -> dict[str, int]:
     """Examine everything, say what would happen, restore nothing."""
     gallery, progress = Gallery(options.output, dry=True), Progress(way.counting)
     ledger = Ledger(options.output, DRY_LEDGER)
-    ledger.open()
-    ledger.clear()
-    for plans in way.stream(way.share(np.empty(0, DIGESTS))):
-        ledger.add([plan.row for plan in plans])
-        progress.show(ledger)
+    for apart in (False, True):
+        ledger.clear()
+        try:
+            for plans in way.stream(way.share(np.empty(0, DIGESTS)), apart):
+                ledger.add([plan.row for plan in plans])
+                progress.show(ledger)
+            break
+        except way.crashes as error:
+            if apart:
+                raise
+            _tell_of(error)
     ledger.flush()
     groups = write_report(options.output, ledger, gallery, progress.rate(ledger), settings.alignment)
     for line in told(groups, dry=True):

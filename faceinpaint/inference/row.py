@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Literal, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import Literal
 
-import pyarrow as pa
+from faceinpaint.inference.table import columns_of
 
 SCHEMA_VERSION = 2
 Status = Literal["restored", "restored-fallback", "skipped", "failed"]
-ARROW = {str: pa.string(), Status: pa.string(), float: pa.float64(), int: pa.int32(), bool: pa.bool_()}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,14 +41,4 @@ class LedgerRow:
     gone: bool = False  # the input is no longer there: the row tells what became of it
 
 
-def _arrow_type(hint: object) -> pa.DataType:
-    """The column type of a field of type ``hint`` or ``hint | None``."""
-    return ARROW[get_args(hint)[0] if type(None) in get_args(hint) else hint]
-
-
-ROW = pa.schema([(name, _arrow_type(hint)) for name, hint in get_type_hints(LedgerRow).items()])
-
-
-def to_table(rows: Iterable[LedgerRow]) -> pa.Table:
-    """Rows as a table of schema ROW."""
-    return pa.Table.from_pylist([asdict(row) for row in rows], ROW)
+ROW = columns_of(LedgerRow)

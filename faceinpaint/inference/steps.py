@@ -13,12 +13,12 @@ import pyarrow as pa
 
 from faceinpaint import telemetry
 from faceinpaint.held import held
-from faceinpaint.inference.document import examine, finish
+from faceinpaint.inference.document import examine, finish, planned
 from faceinpaint.inference.given import inputs
-from faceinpaint.inference.ledger import contains
 from faceinpaint.inference.outputs import write_pictures
+from faceinpaint.inference.table import contains
 from faceinpaint.inference.thumbs import DRY_THUMBS, THUMBS, shaded, write_thumb
-from faceinpaint.inference.work import Finished, doubt, pack, planned, unpack
+from faceinpaint.inference.work import Finished, doubt, pack, unpack
 from faceinpaint.memory import keep_freed
 
 SHEETS = 2  # of a batch's pictures, the most doubtful ones, bring their faces to the report

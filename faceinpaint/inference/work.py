@@ -130,7 +130,7 @@ def examine(key: str, data: bytes | None, error: str | None, settings: Settings,
         row.status, row.reason = "failed", error or "no picture"
     else:
         row.input_sha256 = hashlib.sha256(data).hexdigest()
-        examined = _guarded(row, partial(_plan, row, data, settings), examined)
+        examined = guarded(row, partial(_plan, row, data, settings), examined)
     row.seconds = time.perf_counter() - began
     return examined
 
@@ -141,12 +141,12 @@ def finish(painted: Painted, settings: Settings) -> Finished:
     row = painted.examined.row
     finished = Finished(row=row)
     if row.status is None:
-        finished = _guarded(row, partial(_complete, painted, settings), finished)
+        finished = guarded(row, partial(_complete, painted, settings), finished)
     row.seconds += time.perf_counter() - began
     return finished
 
 
-def _guarded(row: LedgerRow, step: Callable[[], Step], otherwise: Step) -> Step:
+def guarded(row: LedgerRow, step: Callable[[], Step], otherwise: Step) -> Step:
     """The one boundary around a single picture: whatever is wrong with it costs its row, never the job."""
     try:
         return step()
@@ -245,11 +245,11 @@ def _complete(painted: Painted, settings: Settings) -> Finished:
     if settings.as_rows or settings.apart:
         return Finished(row=row, picture=data, sheet=sheet)
     row.output = f"{row.key}.png" if settings.as_png else row.key
-    write_bytes(join(settings.output, row.output), data)
-    if not (file.holds_xmp or as_png):
-        write_bytes(join(settings.output, f"{row.output}.xmp"), xmp)
     if settings.keep_masks:
         write_bytes(join(settings.output, "masks", f"{row.key}.png"), mask_png(examined.plan.mask(part.size)))
+    if not (file.holds_xmp or as_png):
+        write_bytes(join(settings.output, f"{row.output}.xmp"), xmp)
+    write_bytes(join(settings.output, row.output), data)  # last: where one of them cannot be written, it is not there
     return Finished(row=row, sheet=sheet)
 
 

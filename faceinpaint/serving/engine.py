@@ -19,7 +19,7 @@ from faceinpaint.device import settle
 from faceinpaint.errors import InputError
 from faceinpaint.inference.document import examine, finish
 from faceinpaint.inference.finder import Finder
-from faceinpaint.inference.given import why_not
+from faceinpaint.inference.given import proposed
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.painter import paint_together
 from faceinpaint.inference.proposal import Rules
@@ -76,7 +76,7 @@ class Engine:
                 masks: MaskFile | Proposed = MaskFile(await self._aside(decode_mask, request.mask))
             else:
                 found = await self._find(request.key, request.picture, request.sensitivity)
-                masks = Proposed(found.png, why_not(found))
+                masks = proposed(found)
                 if found.row.status in ("clean", "unsure"):
                     return Reply(row=asdict(self._row(request, "skipped", masks.reason)), file=request.picture)
         except InputError as error:  # the mask is no mask, or there is no detector

@@ -110,6 +110,15 @@ def test_a_split_keeps_its_keys_and_lists_the_absent(ray_local, tmp_path):
     assert pq.read_table(tmp_path / "out/rejected.parquet")["key"].to_pylist() == ["999"]
 
 
+def test_an_output_among_the_pictures_is_refused(tmp_path):
+    tree = write_tree(str(tmp_path / "tree"))
+    (tmp_path / "link").symlink_to(tree)
+    for output in (join(tree, "shards"), str(tmp_path / "link/shards")):
+        with pytest.raises(InputError, match="lie in each other"):
+            prepare(tree, output)
+    assert not (tmp_path / "tree/shards").exists()
+
+
 def test_an_output_in_use_is_refused(ray_local, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/letter.txt").write_text("mine")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from faceinpaint import storage
 from faceinpaint.data.marked_holes import Reading, Subject, find_hole
-from faceinpaint.data.mask_spec import parse_masks
+from faceinpaint.data.mask_spec import MaskFolder, absolute_masks, parse_masks
 from faceinpaint.errors import InputError
 
 PICTURE = np.full((20, 30, 3), 90, np.uint8)
@@ -75,6 +75,16 @@ def test_alpha_and_colour():
 
 def test_generated_holes_have_the_pictures_size():
     assert hole("squares").shape == hole("freeform:0.1-0.2").shape == (20, 30)
+
+
+@pytest.mark.parametrize("spec", ["detect", "alpha", "squares", "squares:8", "freeform:0.1-0.2", "color:#00FF00"])
+def test_a_folder_of_a_specs_name_does_not_hide_it(tmp_path, monkeypatch, spec):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / spec).mkdir()
+    assert absolute_masks(spec) == spec
+    assert not isinstance(parse_masks(spec), MaskFolder)
+    assert absolute_masks(f"./{spec}") == str(tmp_path / spec)
+    assert isinstance(parse_masks(f"./{spec}"), MaskFolder)
 
 
 @pytest.mark.parametrize("spec", ["nowhere", "color:green", "squares:0", "text.png", "empty.png", "nothing.parquet"])

@@ -4,13 +4,14 @@ import io
 import os
 import tarfile
 import zipfile
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from faceinpaint import storage
-from faceinpaint.data import dataset, places, source
+from faceinpaint.data import archives, dataset, places, source
 from faceinpaint.errors import InputError
 
 FILES = {"a.png": b"first", "deep/b c.jpg": b"second", "deep/er/d.txt": b"third", ".hidden": b""}
@@ -93,6 +94,36 @@ def test_damaged_and_repeated_members_are_rows(ray_local, tmp_path):
         archive.writestr("a/../../b.png", b"5")
     wanted = {"x.png": b"1", "x.png#2": b"2", "x.png#3": b"3", "x.png#2#2": b"4", "../b.png": b"5"}
     assert rows(str(tmp_path / "b.zip")) == wanted
+
+
+def test_a_member_that_cannot_be_unpacked_costs_its_row_alone(tmp_path):
+    """Spoilt in the packed data of LZMA, and in the name that stands beside the data."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_LZMA) as archive:
+        for name in ("packed.png", "n\u00e4med.png", "good.png"):
+            archive.writestr(name, b"some picture" * 9)
+        first, second, _ = (member.header_offset + 30 for member in archive.infolist())
+    data = bytearray(sink.getvalue())
+    data[first + len("packed.png") + 12] ^= 0xFF
+    data[second + 1] = 0xFF
+    (tmp_path / "a.zip").write_bytes(data)
+    found = {member[0]: archives.content(member) for member in archives.members(str(tmp_path / "a.zip"))}
+    assert found.pop("good.png") == (b"some picture" * 9, None)
+    assert list(found) == ["packed.png", "n\u00e4med.png"]
+    for image, error in found.values():
+        assert image is None
+        assert error.startswith("cannot be read: ")
+
+
+def test_a_picture_directly_below_the_root_is_read_there(monkeypatch):
+    asked = []
+    disk = SimpleNamespace(get_file_info=lambda path: SimpleNamespace(size=7))
+    monkeypatch.setattr(source, "open_uri", lambda uri: (disk, uri))
+    monkeypatch.setattr(source, "stamp_of", lambda uri: "stamp")
+    monkeypatch.setattr(source, "read_bytes", lambda uri: asked.append(uri) or b"picture")
+    (table,) = source.single_row("/no such picture.png")
+    assert table.to_pylist()[0]["key"] == "no such picture.png"
+    assert asked == ["/no such picture.png"]
 
 
 def test_links_in_a_tar_are_not_lost(ray_local, tmp_path):

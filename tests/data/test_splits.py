@@ -32,7 +32,14 @@ def test_official_lists_follow_the_mapping():
     assert official_split(MAPPING, PARTITION) == {"train": ["0"], "val": ["1"], "test": ["2"]}
 
 
-@pytest.mark.parametrize(("mapping", "partition"), [("", PARTITION), (MAPPING, PARTITION.replace("099095", "099096"))])
+@pytest.mark.parametrize(
+    ("mapping", "partition"),
+    [
+        ("", PARTITION),
+        (MAPPING, PARTITION.replace("099095", "099096")),
+        (MAPPING, PARTITION.replace("099095.jpg 1", "099095.jpg")),
+    ],
+)
 def test_files_that_do_not_fit_are_refused(mapping, partition):
     with pytest.raises(InputError, match=r"CelebA-HQ"):
         official_split(mapping, partition)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage.data import astronaut
 
+from faceinpaint.data.marked_holes import Reading, hole_of_mask
 from faceinpaint.data.mask_pictures import decode_mask, mask_of
 from faceinpaint.data.user_masks import check_hole, user_hole
 from faceinpaint.errors import InputError
@@ -180,6 +181,13 @@ def test_a_mask_with_a_tag_of_its_own_lies_as_it_says():
     exif[0x0112] = 6
     Image.fromarray(np.ascontiguousarray(stored(HOLE, 6)) * 255).save(sink, "PNG", exif=exif)
     assert np.array_equal(user_hole(decode_mask(sink.getvalue()), "white-is-hole", 20, 30, orientation=3), HOLE)
+
+
+def test_a_mask_in_memory_lies_as_its_picture_does():
+    sink, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(HOLE * 255).save(sink, "PNG", exif=exif)
+    assert np.array_equal(hole_of_mask(Image.open(sink), np.zeros((20, 30, 3), np.uint8), Reading()).pixels, HOLE)
 
 
 @pytest.mark.parametrize("polarity", ["white-is-hole", "black-is-hole", "auto"])

@@ -2,6 +2,8 @@
 
 import io
 import os
+import unicodedata
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -129,6 +131,62 @@ def test_pictures_of_parquet_are_replaced_in_their_files(ray_local, tmp_path, ti
     after = {row["key"]: row["image"] for row in rows}
     assert (after["a"] == before["a"], after["b"] == before["b"], after["c"] == before["c"]) == (True, False, True)
     assert {row["output"] for row in ledger(str(output)).values()} == {path.name for path in output.glob("restored-*")}
+
+
+@pytest.fixture
+def here(tmp_path, tiny_weights):
+    """A job of this process, of one picture in a folder."""
+    write_bytes(str(tmp_path / "in/sub/\u00e9.png"), png(0))
+    places = {name: str(tmp_path / name) for name in ("masks", "out")}
+    return Options(
+        input=str(tmp_path / "in"), masks=places["masks"], output=places["out"], weights=tiny_weights, workers=0
+    )
+
+
+def filled(job, key="sub/\u00e9.png"):
+    """Rows and columns that a restoration changed: top, bottom, left, right."""
+    changed = (pixels(read_bytes(join(job.output, key))) != pixels(read_bytes(join(job.input, key)))).any(-1)
+    y, x = np.nonzero(changed)
+    return y.min(), y.max(), x.min(), x.max()
+
+
+def test_a_rewritten_parquet_of_masks_is_read_anew(here, tmp_path):
+    """In one process too, as in a notebook; its key is in the other Unicode form than the picture's."""
+    job = replace(here, masks=str(tmp_path / "masks.parquet"), grow_holes=0)
+    key = unicodedata.normalize("NFD", "sub/\u00e9.png")
+    for top, done_again in ((2, True), (15, True), (15, False)):
+        pq.write_table(pa.table({"key": [key], "mask": [mask(top, 4, 9)]}), tmp_path / "masks.parquet")
+        before = ledger(job.output)["sub/\u00e9.png"]["seconds"] if (tmp_path / "out").exists() else None
+        assert restore(job) == {"restored": 1}
+        assert filled(job) == (top, top + 8, 4, 12)
+        assert (ledger(job.output)["sub/\u00e9.png"]["seconds"] != before) == done_again
+
+
+def test_a_mask_behind_a_link_is_another_only_when_it_changes(here, tmp_path):
+    write_bytes(str(tmp_path / "elsewhere/\u00e9.png"), mask(2, 4, 9))
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks/sub").symlink_to(tmp_path / "elsewhere")
+    job = replace(here, grow_holes=0)
+    restore(job)
+    before = ledger(job.output)
+    restore(job)
+    assert ledger(job.output) == before
+    write_bytes(str(tmp_path / "elsewhere/\u00e9.png"), mask(15, 4, 9))
+    restore(job)
+    assert filled(job) == (15, 23, 4, 12)
+
+
+def test_a_picture_left_alone_is_restored_once_a_person_marks_it(here, tmp_path):
+    """``masks`` of a detection: it had proposed nothing."""
+    write_bytes(str(tmp_path / "proposed/proposals/part-000000.parquet"), b"its table")
+    write_bytes(str(tmp_path / "proposed/masks/other.png.png"), mask())
+    job = replace(here, masks=str(tmp_path / "proposed/masks"), grow_holes=0)
+    assert restore(job) == restore(job) == {"skipped": 1}
+    write_bytes(str(tmp_path / "proposed/masks/sub/\u00e9.png.png"), mask(2, 4, 9))
+    assert restore(job) == {"restored": 1}
+    assert filled(job) == (2, 10, 4, 12)
+    delete(str(tmp_path / "proposed/masks/sub/\u00e9.png.png"))
+    assert restore(job) == {"skipped": 1}
 
 
 def test_a_ledger_of_an_older_version_is_read(job):

@@ -12,8 +12,8 @@ from PIL import Image
 
 from faceinpaint.commands import detect as command
 from faceinpaint.errors import InputError
-from faceinpaint.inference.detect import detect
-from faceinpaint.inference.proposals import ProposalTable, read_proposals
+from faceinpaint.inference.detect import _check_complete, detect
+from faceinpaint.inference.proposals import ProposalRow, ProposalTable, read_proposals
 from faceinpaint.inference.restore import restore
 from tests.green import GREEN, with_green_detector
 
@@ -71,6 +71,8 @@ def test_masks_rows_and_page(ray_local, scans, weights, tmp_path):
     again = detect(input=str(scans), output=str(out), weights=weights)
     assert again["proposed"] == 2
     assert [path.name for path in (out / "masks").rglob("*.png")] == ["late.png.png"]  # what is done is done
+    (scans / "late.png").unlink()
+    assert detect(input=str(scans), output=str(out), weights=weights) == again  # its row stays
     with pytest.raises(InputError, match="another detector"):
         detect(input=str(scans), output=str(out), weights=weights, sensitivity=0.7)
 
@@ -112,13 +114,15 @@ def test_parquet_keys_that_are_no_paths_cost_their_row(ray_local, scans, weights
     [
         ({"sensitivity": 1.5}, "`sensitivity` 1.5"),
         ({"output": "inside"}, "lie in each other"),
+        ({"output": "linked"}, "lie in each other"),
         ({"weights": "bare"}, "no weights at"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_written(
     ray_local, scans, weights, tiny_weights, tmp_path, change, message
 ):
-    places = {"inside": f"{scans}/out", "bare": tiny_weights}
+    (tmp_path / "link").symlink_to(scans)
+    places = {"inside": f"{scans}/out", "linked": str(tmp_path / "link/out"), "bare": tiny_weights}
     wanted = {"input": str(scans), "output": str(tmp_path / "p"), "weights": weights, **change}
     with pytest.raises(InputError, match=message):
         detect(**{name: places.get(value, value) for name, value in wanted.items()})
@@ -132,18 +136,28 @@ def test_the_command_says_what_to_do_next(ray_local, scans, weights, tmp_path, c
     assert f"faceinpaint serve --weights {weights} --input {scans} --masks {out}" in capsys.readouterr().out
 
 
-def test_tables_of_proposals_turn_over_and_go_on(tmp_path, monkeypatch):
-    from faceinpaint.inference import proposals
+def test_an_input_without_a_row_is_a_failure_and_a_row_without_an_input_is_none(scans, tmp_path, capsys):
+    table = ProposalTable(str(tmp_path))
+    table.add([ProposalRow(key=key) for key in ("box/torn.png", "broken.png", "gone.png", "notes.txt")])
+    table.flush()
+    with pytest.raises(RuntimeError, match="1 of 4 inputs have no row"):
+        _check_complete(str(scans), table)
+    table.add([ProposalRow(key="clean.png")])
+    table.flush()
+    _check_complete(str(scans), table)
+    assert "1 rows are of inputs that are gone" in capsys.readouterr().out
 
-    monkeypatch.setattr(proposals, "ROWS_PER_FILE", 3)
+
+def test_tables_of_proposals_turn_over_and_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("faceinpaint.inference.table.ROWS_A_FILE", 3)
     table = ProposalTable(str(tmp_path))
     table.open()
     for i in range(7):
-        table.add([proposals.ProposalRow(key=str(i), status="clean")])
+        table.add([ProposalRow(key=str(i), status="clean")])
     table.flush()
     again = ProposalTable(str(tmp_path))
     assert len(again.open()) == 7
-    again.add([proposals.ProposalRow(key="7", status="proposed")])
+    again.add([ProposalRow(key="7", status="proposed")])
     again.flush()
     assert [row.key for row in read_proposals(str(tmp_path))] == [str(i) for i in range(8)]
     assert again.counts == {"clean": 7, "proposed": 1}

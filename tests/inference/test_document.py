@@ -2,6 +2,7 @@
 
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 import skimage.data
 import tifffile
 
-from faceinpaint.data.mask_spec import parse_masks
+from faceinpaint.data.mask_spec import Proposed, parse_masks
+from faceinpaint.encoding import mask_png
 from faceinpaint.inference.document import Document, examine, finish
-from faceinpaint.inference.work import Painted, Settings
+from faceinpaint.inference.steps import plan_batch
+from faceinpaint.inference.work import Painted, Settings, pack, unpack
 
 FACE = np.ascontiguousarray(skimage.data.astronaut()[:320, 60:380])
 MARKER = (255, 0, 255)
@@ -76,6 +79,24 @@ def test_one_page_s_trouble_is_the_file_s(settings, tmp_path):
     assert not os.listdir(tmp_path)
 
 
+def test_a_file_that_cannot_be_written_costs_its_row(settings, tmp_path):
+    (tmp_path / "a").touch()
+    row = restored(tiff(marked(FACE), LETTER), settings, "a/scan.tif").row
+    assert (row.status, row.output, row.output_sha256) == ("failed", None, None)
+    assert row.reason.startswith(("FileExistsError", "NotADirectoryError"))
+
+
+def test_a_dry_run_says_what_a_run_will(settings):
+    """A page without a face is filled from its edges, and one without a hole stays."""
+    data = tiff(FACE, marked(LETTER, np.s_[40:80, 40:90]), marked(FACE))
+    plan = plan_batch({"work": pack([examine("scan.tif", data, None, settings)])}, settings)
+    (planned,), row = unpack(plan["work"]), restored(data, settings).row
+    assert row.status == "restored-fallback"
+    assert row.reason == "page 2: no face at 1 hole(s): filled from the edges"
+    for name in ("status", "reason", "hole_ratio", "hole_grown", "mask_sha256", "faces"):
+        assert getattr(planned.row, name) == getattr(row, name)
+
+
 def test_no_hole_on_any_page_is_said_as_of_one_picture(settings):
     row = restored(tiff(FACE, LETTER), settings).row
     assert row.status == "failed"
@@ -87,6 +108,13 @@ def test_a_broken_page_is_named(settings):
     row = restored(data, settings).row
     assert row.status == "skipped"
     assert row.reason.startswith("page 2: TIFF of numbers with a sign")
+
+
+def test_pages_wait_for_masks_of_a_person(settings):
+    """A detector proposes for single pictures: its hole is no other page's."""
+    proposal = Proposed(mask_png(np.ones((200, 300), np.uint8)), "")
+    row = restored(tiff(LETTER, LETTER), replace(settings, masks=proposal)).row
+    assert (row.status, row.reason) == ("skipped", "TIFF of several pictures: split it into single ones first")
 
 
 def test_single_pages_go_the_usual_way(settings):

@@ -1,21 +1,32 @@
 """Few pictures in this process, without Ray: the same rows and bytes as on Ray."""
 
+import hashlib
 import io
 import os
 import subprocess
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+import faceinpaint
 from faceinpaint import Options, restore
+from faceinpaint.data.mask_spec import Alpha
 from faceinpaint.data.places import FEW
+from faceinpaint.inference import quarantine
+from faceinpaint.inference.here import Here
 from faceinpaint.inference.restore import _works_here
+from faceinpaint.inference.work import Settings, unpack
 from faceinpaint.storage import join, list_files, read_bytes
 from tests.fault.test_restoration import CRASHING_DECODER
+from tests.green import with_green_detector
 from tests.inference.test_restore import ledger, mask, png
 
 WITHOUT_RAY = """
@@ -92,14 +103,16 @@ def test_a_machine_without_ray_restores_and_goes_on(few, tiny_weights, tmp_path)
     assert ledger(output) == before
 
 
-def test_a_picture_that_kills_the_process_costs_its_row_in_the_next_run(tiny_weights, tmp_path):
+@pytest.mark.parametrize("masks", ["squares", "detect"])
+def test_a_picture_that_kills_the_process_costs_its_row_in_the_next_run(masks, tiny_weights, tmp_path):
     for i in range(3):
         write(tmp_path / "in", {f"{i}.png": png(i)})
     write(tmp_path / "in", {"1x.png": png(7) + b"deadly"})
     write(tmp_path / "python", {"sitecustomize.py": CRASHING_DECODER.encode()})
     paths = os.pathsep.join([str(tmp_path / "python"), os.environ.get("PYTHONPATH", "")])
     output = str(tmp_path / "out")
-    options = {"input": str(tmp_path / "in"), "masks": "squares", "weights": tiny_weights, "output": output}
+    weights = tiny_weights if masks == "squares" else with_green_detector(tiny_weights, tmp_path / "weights")
+    options = {"input": str(tmp_path / "in"), "masks": masks, "weights": weights, "output": output}
     assert run_without_ray(options, PYTHONPATH=paths).returncode < 0
     done = run_without_ray(options, PYTHONPATH=paths)
     assert done.returncode == 0, done.stderr
@@ -107,6 +120,90 @@ def test_a_picture_that_kills_the_process_costs_its_row_in_the_next_run(tiny_wei
     assert rows["1x.png"]["status"] == "failed"
     assert "quarantined" in rows["1x.png"]["reason"]
     assert [rows[f"{i}.png"]["status"] != "failed" for i in range(3)] == [True] * 3
+
+
+def test_a_quarantined_row_knows_its_input(monkeypatch):
+    """Else a Parquet, whose rows have no stamp, would bring the picture back in every run that goes on."""
+
+    def dies(*given):
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(quarantine, "spawned_pool", lambda: SimpleNamespace(submit=dies, shutdown=lambda: None))
+    settings = Settings(output="", masks=Alpha(), image_size=32, alignment="celeba")
+    batch = {name: np.array([value], object) for name, value in (("key", "a"), ("image", b"data"))}
+    batch |= {name: np.array([None], object) for name in ("error", "stamp")}
+    (examined,) = unpack(quarantine.examine_apart(batch, settings)["work"])
+    assert (examined.row.status, examined.row.input_sha256) == ("failed", hashlib.sha256(b"data").hexdigest())
+
+
+def test_a_script_that_starts_anew_in_its_processes_is_told_so_and_no_picture_is_blamed(tmp_path):
+    """Each process runs the script first, which starts one more: all of them die."""
+    call = "from faceinpaint.inference.quarantine import spawned_pool\nspawned_pool()\n"
+    write(tmp_path, {"script.py": call.encode()})
+    places = {**os.environ, "PYTHONPATH": str(Path(faceinpaint.__file__).parents[1])}
+    command = [sys.executable, str(tmp_path / "script.py")]
+    done = subprocess.run(command, capture_output=True, text=True, env=places, timeout=240)
+    assert done.returncode == 1
+    assert "JobError: no process can be started" in done.stderr
+
+
+@pytest.mark.parametrize("what", ["comes", "goes"])
+def test_inputs_that_come_or_go_meanwhile_are_the_next_run_s(what, tiny_weights, tmp_path, monkeypatch):
+    write(tmp_path / "in", {f"{i}.png": png(i) for i in range(3)})
+    job = Options(input=str(tmp_path / "in"), masks="squares", output=str(tmp_path / "out"), weights=tiny_weights)
+    stream = Here.stream
+
+    def disturbed(self, done, apart=False):
+        for finished in stream(self, done, apart):
+            if what == "comes":
+                write(tmp_path / "in", {"late.png": png(9)})
+            else:
+                (tmp_path / "in/1.png").unlink()
+            yield finished
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Here, "stream", disturbed)
+        assert restore(job, workers=0) == {"restored": 3}
+    assert restore(job, workers=0) == ({"restored": 4} if what == "comes" else {"restored": 2, "gone": 1})
+
+
+def test_what_the_detector_could_not_look_at_has_failed(tiny_weights, tmp_path, monkeypatch):
+    def broken(*found):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("faceinpaint.inference.finder.found_in", broken)
+    write(tmp_path / "in", {"a.png": png(0)})
+    weights = with_green_detector(tiny_weights, tmp_path / "weights")
+    job = Options(input=str(tmp_path / "in"), masks="detect", output=str(tmp_path / "out"), weights=weights)
+    assert restore(job, workers=0) == {"failed": 1}
+    assert ledger(job.output)["a.png"]["reason"] == "RuntimeError: out of memory"
+
+
+def test_where_a_mask_cannot_be_kept_no_picture_stands(tiny_weights, tmp_path):
+    name = "n" * 248 + ".png"  # the mask's would be longer than file systems have
+    write(tmp_path / "in", {name: png(0)})
+    job = Options(input=str(tmp_path / "in"), masks="squares", output=str(tmp_path / "out"), weights=tiny_weights)
+    assert restore(job, workers=0, keep_masks=True) == {"failed": 1}
+    assert ledger(job.output)[name]["output"] is None
+    assert not (tmp_path / "out" / name).exists()
+
+
+def test_a_dry_run_outlives_a_worker_too(tiny_weights, tmp_path, monkeypatch):
+    class CrashError(Exception):
+        pass
+
+    stream = Here.stream
+
+    def dies_once(self, done, apart=False):
+        yield from stream(self, done, apart)
+        if not apart:
+            raise CrashError
+
+    monkeypatch.setattr(Here, "stream", dies_once)
+    monkeypatch.setattr(Here, "crashes", (CrashError,))
+    write(tmp_path / "in", {"a.png": png(0)})
+    job = Options(input=str(tmp_path / "in"), masks="squares", output=str(tmp_path / "out"), weights=tiny_weights)
+    assert restore(job, workers=0, dry_run=True) == {"restored": 1}
 
 
 def test_ray_is_used_where_it_is_or_is_asked_for(tmp_path, monkeypatch):

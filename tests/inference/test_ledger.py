@@ -4,9 +4,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from faceinpaint.inference import ledger as module
-from faceinpaint.inference.ledger import Ledger, contains
-from faceinpaint.inference.row import ROW, LedgerRow, to_table
+from faceinpaint.inference import table as module
+from faceinpaint.inference.ledger import Ledger
+from faceinpaint.inference.row import ROW, LedgerRow
+from faceinpaint.inference.table import contains, table_of
 
 
 def rows(keys, status="restored"):
@@ -81,7 +82,7 @@ def test_columns_follow_from_the_fields_of_a_row():
     assert columns["status"] == columns["reason"] == "string"
     assert columns["hole_ratio"] == columns["seconds"] == "double"
     assert columns["faces"] == columns["schema"] == "int32"
-    table = to_table([LedgerRow(key="a", status="skipped", hole_ratio=0.25)])
+    table = table_of([LedgerRow(key="a", status="skipped", hole_ratio=0.25)], ROW)
     assert table.schema == ROW
     assert table.select(["key", "status", "hole_ratio", "faces"]).to_pylist() == [
         {"key": "a", "status": "skipped", "hole_ratio": 0.25, "faces": None}

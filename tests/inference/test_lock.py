@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from faceinpaint.errors import InputError
 from faceinpaint.inference import lock as module
 from faceinpaint.inference.lock import LOCK, run_lock
-from faceinpaint.storage import exists, join
+from faceinpaint.storage import exists, join, s3_client
 
 
 @pytest.fixture(autouse=True)
@@ -64,3 +65,19 @@ def test_a_run_that_lost_its_lock_is_interrupted(bucket, monkeypatch):
             assert time.monotonic() < deadline
             time.sleep(0.05)
     assert thief._is_mine()  # and it leaves the other's lock alone
+
+
+@pytest.mark.parametrize("moment", ["before the look", "during the wait"])
+def test_a_lock_that_is_given_back_meanwhile_is_taken(bucket, monkeypatch, moment):
+    output = join(bucket, "out")
+    first, second = module._S3Lock(output), module._S3Lock(output)
+    first.take()
+    release = lambda *_: s3_client().delete_object(**first.place)  # noqa: E731
+    with monkeypatch.context() as patch:
+        if moment == "during the wait":
+            patch.setattr(module, "time", SimpleNamespace(sleep=release, time=time.time))
+        else:
+            seen = second._seen
+            patch.setattr(second, "_seen", lambda: release() and seen())
+        second.take()
+    assert second._is_mine()

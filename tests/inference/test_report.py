@@ -155,6 +155,9 @@ def test_a_gallery_that_goes_on_keeps_the_most_doubtful(tmp_path):
     assert [entry.row.key for entry in resumed.entries] == [f"{i:02d}" for i in range(59, 59 - SHOWN, -1)]
     resumed.forget({"59"})
     assert "59" not in {entry.row.key for entry in resumed.entries}
+    resumed.forget({f"{i:02d}" for i in range(60)})
+    resumed.save()
+    assert not Gallery(str(tmp_path)).entries
 
 
 def test_an_earlier_reports_rows_go(tmp_path):
