@@ -54,6 +54,8 @@ def train_worker(job: Job, seat: Seat) -> None:
     )
     try:
         plan = replace(job.plan, rank=rank, workers=seat.workers, first_sample=run.pictures_before)
+        if rank == 0 and run.steps_done >= job.settings.steps:
+            _export(job, run)  # the last step was taken, but its weights are gone
         for rows in seat.stream(plan, run.steps_done, job.settings.steps):
             measured = run.step(to_batch(rows))
             if monitor:
@@ -102,14 +104,19 @@ def _at_intervals(job: Job, run: Run, monitor: Monitor | None, measured: Measure
     score = None
     if last or step % job.evaluate_every == 0:
         score = _validate(job, run, monitor, seat.rank)
+    if last and monitor:
+        _export(job, run)  # before the checkpoint that says the run is finished: it may be killed between the two
     if last or step % job.checkpoint_every == 0:
         if monitor:
             job.checkpoints.save(step, run.state_dict(), score)
             monitor.publish()
         seat.report({"step": step, **measured})
-    if last and monitor:
-        for name, module in run.averages.items():
-            save_weights(job.output, name, module)
+
+
+def _export(job: Job, run: Run) -> None:
+    """Write the averaged weights into the weights folder."""
+    for name, module in run.averages.items():
+        save_weights(job.output, name, module)
 
 
 def _validate(job: Job, run: Run, monitor: Monitor | None, rank: int) -> float:
