@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from faceinpaint.config import Config
+from faceinpaint.losses.identity import IdentityNetwork, load_identity
 from faceinpaint.losses.perceptual import FeatureLoss, PerceptualDistance, load_features, load_perceptual
 from faceinpaint.losses.reconstruction import hole_l1, l1
 from faceinpaint.models.build import build_critic, build_texture
@@ -29,7 +30,8 @@ class TextureTrainee:
     """L_T = 10 L_t-perc + L_adv + 100 L1 (section 4.4), with the paper's WGAN-GP critic or another.
 
     stage: "texture", "variant-1" or "variant-2". structure: the trained first stage, None for variant 1; it is frozen
-    unless ``tune_structure`` is set. features, perceptual: needed where their weights are not 0.
+    unless ``tune_structure`` is set. features, perceptual, identity: needed where a weight asks for them, in
+    ``texture_loss`` or in the first stage's own.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class TextureTrainee:
         critic: Critic | PatchCritic | Discriminator,
         features: FeatureLoss | None,
         perceptual: PerceptualDistance | None,
+        identity: IdentityNetwork | None,
     ):
         self.settings = config.train[stage]
         self.stage, self.loss, self.gan = stage, config.texture_loss, config.gan
@@ -51,8 +54,8 @@ class TextureTrainee:
         self._painted: dict[int, tuple[Tensor, Tensor]] = {}
         self.modules: dict[str, nn.Module] = {stage: texture}
         self.exported: dict[str, nn.Module] = {stage: texture}
-        self.frozen: tuple[nn.Module, ...] = tuple(m for m in (features, perceptual) if m is not None)
-        self.first_terms = StructureTerms(config.structure_loss, perceptual, None)
+        self.frozen: tuple[nn.Module, ...] = tuple(m for m in (features, perceptual, identity) if m is not None)
+        self.first_terms = StructureTerms(config.structure_loss, perceptual, identity)
         names = ("perceptual", "l1", "hole", "lpips", "adversarial")
         self.weights = {name: weight for name in names if (weight := getattr(self.loss, name))}
         painter = adam(texture.parameters(), self.settings)
@@ -183,7 +186,9 @@ def make_trainee(stage: Stage, config: Config, sources: Sources) -> TextureTrain
     structure = sources.structure(config) if recipe.structure else None
     texture, critic = build_texture(recipe), build_critic(config)
     sources.fill(sources.begin, texture)
-    terms = config.texture_loss
+    terms, of_first = config.texture_loss, config.structure_loss
+    learns = structure is not None and bool(config.train[stage].tune_structure and terms.structure)
     features = load_features(config.feature_backbone) if terms.perceptual else None
-    lpips = load_perceptual(config.lpips_backbone) if terms.lpips or terms.structure else None
-    return TextureTrainee(config, stage, structure, texture, critic, features, lpips)
+    lpips = load_perceptual(config.lpips_backbone) if terms.lpips or (learns and of_first.lpips) else None
+    identity = load_identity(config.pretrained.arcface, config.alignment) if learns and of_first.identity else None
+    return TextureTrainee(config, stage, structure, texture, critic, features, lpips, identity)
