@@ -12,12 +12,13 @@ import torch
 from faceinpaint.claim import check_same
 from faceinpaint.config import Config
 from faceinpaint.errors import InputError
-from faceinpaint.models.weights import copy_weights, has_weights, save_config
+from faceinpaint.models.weights import copy_weights, has_weights, save_config, save_weights
 from faceinpaint.stages import STAGES, Stage
 from faceinpaint.storage import delete, exists, join, read_bytes, write_bytes
 from faceinpaint.training.local import train_here
 from faceinpaint.training.plan import Job, Resources
 from faceinpaint.training.run import DivergedError
+from faceinpaint.training.stages.sources import Sources
 from faceinpaint.version import code_version
 
 
@@ -66,13 +67,15 @@ def is_finished(job: Job) -> bool:
 
 
 def _bring_earlier_stage(job: Job) -> None:
-    """Copy the first stage that a second one is trained on beside it: they restore together."""
+    """Put the first stage that a second one is trained on beside it: they restore together."""
     facts = STAGES[job.stage]
     earlier = facts.builds_on
-    if earlier is None or facts.holds_earlier:
+    if earlier is None or facts.holds_earlier or job.settings.tune_structure:  # tuned, it is exported at the end
         return
-    source = next((source for source in job.sources if has_weights(source, earlier)), job.output)
-    if source != job.output:
+    source = next((source for source in job.sources if has_weights(source, earlier)), None)
+    if source is None and job.config.pretrained.structure:
+        save_weights(job.output, earlier, Sources(folders=(), begin=earlier).structure(job.config))
+    elif source is not None and source != job.output:
         copy_weights(source, earlier, job.output)
 
 
