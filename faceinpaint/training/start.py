@@ -12,6 +12,7 @@ from faceinpaint.claim import differences
 from faceinpaint.config import Config
 from faceinpaint.errors import InputError
 from faceinpaint.models import build
+from faceinpaint.models.find_weights import fetched
 from faceinpaint.models.grow import grow
 from faceinpaint.models.weights import has_weights, load_config
 from faceinpaint.stages import STAGES, Stage
@@ -65,7 +66,7 @@ def _check_weights(uri: str, source: Stage, name: Stage, config: Config, may_gro
 
     A folder without config.yaml is not judged: its keys are, when they are read.
     """
-    if has_weights(uri, source) and exists(join(uri, "config.yaml")):
+    if has_weights(uri, source) and exists(join(fetched(uri), "config.yaml")):
         _check_fit(source, load_config(uri), name, config, may_grow, f"{uri}: its {source}")
 
 

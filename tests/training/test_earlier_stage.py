@@ -1,11 +1,14 @@
 """The first stage that a second one is trained on: where it comes from, and that both restore together afterwards."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from faceinpaint import Inpainter
 from faceinpaint.errors import InputError
 from faceinpaint.load_config import load_preset
+from faceinpaint.models import find_weights
 from faceinpaint.models.build import build_generator, build_structure
 from faceinpaint.models.structure import StructureReconstructor
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
@@ -48,6 +51,12 @@ def rounded(state, inside):
     return {key: value.half().float() if value.is_floating_point() else value for key, value in part.items()}
 
 
+def test_weights_of_the_hub_start_a_run(faces_parquet, tiny_weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(find_weights, "_from_hub", lambda uri: tiny_weights)
+    texture(faces_parquet, tmp_path, init="hf://owner/name")
+    assert (tmp_path / "structure.safetensors").read_bytes() == Path(tiny_weights, "structure.safetensors").read_bytes()
+
+
 def test_a_public_first_stage_is_written_beside_the_second(faces_parquet, tmp_path, monkeypatch):
     public = public_structure(monkeypatch)
     texture(faces_parquet, tmp_path, *PUBLIC)
@@ -76,7 +85,9 @@ def test_a_public_generator_brings_its_own_mean(monkeypatch):
     public.latent_avg = torch.full((16,), 0.25)
     torch.testing.assert_close(find().latent_avg, torch.full((8, 16), 0.25))
     monkeypatch.setattr(
-        StyleGAN2Generator, "from_checkpoint", lambda path: build_generator(load_preset("tiny", ["generator.mapping_layers=3"]))
+        StyleGAN2Generator,
+        "from_checkpoint",
+        lambda path: build_generator(load_preset("tiny", ["generator.mapping_layers=3"])),
     )
     with pytest.raises(InputError, match=r"stylegan2\.pt does not fit StyleGAN2Generator: extra: style\.3\.weight"):
         find()
