@@ -102,7 +102,11 @@ class Trainee(Protocol):
 def adam(
     parameters: Iterable[nn.Parameter], settings: StageTraining, lr: float | None = None, lazy: int = 1
 ) -> torch.optim.Adam:
-    """Adam as the stage's settings say; ``lazy`` corrects lr and betas for a phase taken every ``lazy + 1`` steps."""
+    """Adam as the stage's settings say.
+
+    ``lazy``: a regulariser has a turn of its own in every ``lazy``-th step, so that Adam moves ``lazy + 1`` times where
+    it moved ``lazy`` times without; lr and betas are lowered to match (Karras 2020, appendix B).
+    """
     ratio = lazy / (lazy + 1) if lazy > 1 else 1.0
     beta1, beta2 = settings.betas
     return torch.optim.Adam(

@@ -76,6 +76,15 @@ def test_a_critic_may_learn_alone_first():
     assert {"hole", "logistic_d"} <= run.step(batch(1)).keys()
 
 
+@pytest.mark.parametrize(("r1", "rate"), [(1, 2 / 3), (0, 1)])
+def test_a_critics_rate_is_lowered_for_the_turns_of_a_lazy_term_alone(r1, rate):
+    config = lean(*TOGETHER, f"gan.r1={r1}")
+    for stage, name in (("texture", "critic"), ("generator", "discriminator")):
+        trainee = build_trainee(stage, config, [])
+        (critic,) = (phase for phase in trainee.phases if phase.name == name)
+        assert critic.optimizer.param_groups[0]["lr"] == pytest.approx(config.train[stage].lr * rate)
+
+
 def test_a_patch_critic_sees_only_the_window_at_the_hole():
     config = lean(*TOGETHER, "train.texture.batch=2", "texture.critic=patch", "texture.critic_widths=[4, 8]")
     trainee = build_trainee("texture", config, [])

@@ -36,7 +36,7 @@ class GeneratorTrainee:
         self.batch = settings.batch
 
         r1_every, path_every = self.gan.r1_every, self.gan.path_every
-        judge = adam(self.discriminator.parameters(), settings, settings.critic_lr, lazy=r1_every)
+        judge = adam(self.discriminator.parameters(), settings, settings.critic_lr, r1_every if self.gan.r1 else 1)
         paint = adam(self.generator.parameters(), settings, lazy=path_every if self.gan.path_length else 1)
         d, g = (self.discriminator,), (self.generator,)
         self.phases = [

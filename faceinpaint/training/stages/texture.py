@@ -78,10 +78,10 @@ class TextureTrainee:
         """The critic's turns in a step, after the painter's: it judges the pictures that were just painted."""
         adversary, settings, every = self.adversary, self.settings, self.gan.r1_every
         critic = self.modules["critic"] = adversary.critic
-        lazy = every if isinstance(adversary, Logistic) else 1
-        judge = adam(critic.parameters(), settings, settings.critic_lr, lazy)
+        lazy = isinstance(adversary, Logistic) and bool(self.gan.r1)
+        judge = adam(critic.parameters(), settings, settings.critic_lr, every if lazy else 1)
         phases = [Phase("critic", (critic,), judge, self._critic_losses, adversary.terms)]
-        if isinstance(adversary, Logistic) and self.gan.r1:
+        if isinstance(adversary, Logistic) and lazy:
             # Weighted up by its interval: a lazy term must count as much as one at every step.
             phases.append(Phase("r1", (critic,), judge, adversary.r1, {"r1": self.gan.r1 * every}, every))
         return phases
