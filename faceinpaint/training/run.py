@@ -15,7 +15,13 @@ from faceinpaint.config import StageTraining
 from faceinpaint.device import DTYPES, lay_out, resolve_precision
 from faceinpaint.names import Precision
 from faceinpaint.training import ema
-from faceinpaint.training.distributed import average_gradients, mean_over_workers, synchronise_batch_norm, workers
+from faceinpaint.training.distributed import (
+    average_gradients,
+    average_statistics,
+    mean_over_workers,
+    synchronise_batch_norm,
+    workers,
+)
 from faceinpaint.training.jitter import jittered, labels_jittered
 from faceinpaint.training.trainee import Batch, Measured, Phase, Trainee
 
@@ -100,6 +106,7 @@ class Run:
                 for group in phase.optimizer.param_groups:
                     group["lr"] = group["initial_lr"] * factor
                 measured |= self._take(phase, batch)
+        average_statistics(self.trainee.modules.values())
         self.steps_done += 1
         self._average()
         return measured
