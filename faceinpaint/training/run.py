@@ -95,13 +95,11 @@ class Run:
             labels = labels_jittered(labels, batch.draws, self.settings.jitter)
         batch = replace(batch, images=jittered(batch.images, batch.draws, self.settings.jitter), labels=labels)
         torch.manual_seed(_seed_of(self.seed, self.steps_before + self.steps_done, self.rank))
-        progress = self.steps_done / self.settings.steps
-        self.trainee.before_step(progress)
+        self.trainee.before_step(self.steps_done / self.settings.steps)
         factor = lr_factor(self.settings, self.steps_done, self.warm_before)
         measured: Measured = {"lr": factor * self.settings.lr}
         for phase in self.trainee.phases:
-            late_enough = self.warm_before + self.steps_done >= phase.after
-            due = late_enough and phase.during[0] <= progress < phase.during[1]
+            due = self.warm_before + self.steps_done >= phase.after
             if due and (self.steps_before + self.steps_done) % phase.every == 0:
                 for group in phase.optimizer.param_groups:
                     group["lr"] = group["initial_lr"] * factor

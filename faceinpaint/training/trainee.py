@@ -57,8 +57,7 @@ class Batch:
 class Phase:
     """One optimiser's turn within a step: minimise the weighted sum of named losses over some modules.
 
-    ``every``: the phase takes part in every N-th step (lazy regularisation), from step ``after`` on. ``during``: the
-    shares of the run between which it takes part, [first, last), where networks are trained one after the other.
+    ``every``: the phase takes part in every N-th step (lazy regularisation), from step ``after`` on.
     """
 
     name: str
@@ -68,7 +67,6 @@ class Phase:
     weights: dict[str, float]
     every: int = 1
     after: int = 0
-    during: tuple[float, float] = (0.0, 1.0)
 
     def parameters(self) -> list[nn.Parameter]:
         return [p for group in self.optimizer.param_groups for p in group["params"]]

@@ -21,6 +21,7 @@ from faceinpaint.models.two_stage import First, TwoStage
 from faceinpaint.models.window import Windows
 from faceinpaint.stages import Stage
 from faceinpaint.training.stages.adversary import Hinge, Logistic, Wasserstein
+from faceinpaint.training.stages.once import Once
 from faceinpaint.training.stages.sources import Sources
 from faceinpaint.training.stages.structure import StructureTerms
 from faceinpaint.training.trainee import Batch, Losses, Phase, adam
@@ -50,8 +51,7 @@ class TextureTrainee:
         self.features, self.perceptual = features, perceptual
         self.adversary = _adversary(critic, self.loss.gradient_penalty)
         self.model = TwoStage(structure, texture, config.match_paste)
-        # Of a step: where a part's images lie -> they, held so that the place stays theirs, and what was painted.
-        self._painted: dict[int, tuple[Tensor, Tensor]] = {}
+        self.painted = Once()
         self.modules: dict[str, nn.Module] = {stage: texture}
         self.exported: dict[str, nn.Module] = {stage: texture}
         self.frozen: tuple[nn.Module, ...] = tuple(m for m in (features, perceptual, identity) if m is not None)
@@ -87,7 +87,7 @@ class TextureTrainee:
         return phases
 
     def before_step(self, progress: float) -> None:
-        self._painted.clear()
+        self.painted.forget()
 
     def restore(self, batch: Batch, averaged: dict[str, nn.Module]) -> Tensor:
         """Pictures restored by both stages."""
@@ -103,10 +103,7 @@ class TextureTrainee:
     @torch.no_grad()
     def _fake(self, batch: Batch) -> Tensor:
         """What the painter made in this step; made anew where the critic learns alone."""
-        where = batch.images.data_ptr()
-        if where not in self._painted:
-            self._painted[where] = batch.images, self._paint(self._first(batch)[0], batch)
-        return self._painted[where][1]
+        return self.painted(batch, lambda: self._paint(self._first(batch)[0], batch))
 
     def _paint(self, first: First, batch: Batch) -> Tensor:
         """The second stage's pictures, of the part that it is trained on."""
@@ -128,7 +125,7 @@ class TextureTrainee:
     def _losses(self, batch: Batch) -> Losses:
         first, first_loss = self._first(batch)
         output, part = self._paint(first, batch), self._part(batch)
-        self._painted[batch.images.data_ptr()] = batch.images, output.detach()
+        self.painted.keep(batch, output.detach())
         truth, masks, window = part.images, part.masks, self._window(part)
         seen, wanted = window.cut(output), window.cut(truth)
         terms = {
