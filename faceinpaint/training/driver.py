@@ -98,6 +98,9 @@ def _check_same_run(job: Job) -> dict[str, Any]:
 def _note_run(job: Job, resources: Resources) -> None:
     """Write ``run.json``; refuse when the folder holds a run that this one cannot go on with."""
     path, fixed = join(job.folder, "run.json"), _check_same_run(job)
+    trunk = job.trunk and {"uri": job.trunk.uri, "step": job.trunk.step, "sha256": job.trunk.sha256}
+    if exists(path) and job.checkpoints.notes():
+        trunk = json.loads(read_bytes(path)).get("trunk")  # where it began, however far the trunk has come since
     environment = {
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
@@ -111,7 +114,7 @@ def _note_run(job: Job, resources: Resources) -> None:
         "config": job.config.model_dump(mode="json"),
         "data": job.plan.data.uri,
         "validation": job.validation.data.uri,
-        "trunk": job.trunk and {"uri": job.trunk.uri, "step": job.trunk.step, "sha256": job.trunk.sha256},
+        "trunk": trunk,
         "workers": resources.workers,
         "environment": environment,
     }
