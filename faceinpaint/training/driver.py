@@ -70,8 +70,10 @@ def _bring_earlier_stage(job: Job) -> None:
     """Put the first stage that a second one is trained on beside it: they restore together."""
     facts = STAGES[job.stage]
     earlier = facts.builds_on
-    if earlier is None or facts.holds_earlier or job.settings.tune_structure:  # tuned, it is exported at the end
+    if earlier is None or facts.holds_earlier:
         return
+    if job.settings.tune_structure and job.checkpoints.notes():
+        return  # what lies there may be the run's own, tuned
     source = next((source for source in job.sources if has_weights(source, earlier)), None)
     if source is None and job.config.pretrained.structure:
         save_weights(job.output, earlier, Sources(folders=(), begin=earlier).structure(job.config))
