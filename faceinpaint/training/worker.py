@@ -83,11 +83,12 @@ def _start(job: Job, rank: int, device: torch.device) -> Run:
         rank=rank,
     )
     state = job.checkpoints.newest()
-    steps = [state["step"] if state else 0]
+    step = state["step"] if state else 0
+    chosen = [step]
     if dist.is_initialized() and dist.get_world_size() > 1:
-        dist.broadcast_object_list(steps)
-    if state and state["step"] != steps[0]:
-        raise RuntimeError(f"workers read different checkpoints: {state['step']} here, {steps[0]} on rank 0")
+        dist.broadcast_object_list(chosen)
+    if step != chosen[0]:
+        raise RuntimeError(f"workers read different checkpoints: step {step} here, {chosen[0]} on rank 0")
     if state:
         run.load_state_dict(state)
     elif job.trunk:

@@ -32,6 +32,25 @@ def test_an_output_that_the_driver_did_not_begin_is_refused(faces_parquet, tmp_p
         _start(job_of(faces_parquet, tmp_path / "out"), 0, torch.device("cpu"))
 
 
+def test_a_worker_that_cannot_read_what_the_first_one_goes_on_from_does_not_begin_anew(
+    faces_parquet, tmp_path, monkeypatch
+):
+    job = job_of(faces_parquet, tmp_path)
+    (tmp_path / "runs" / "pconv").mkdir(parents=True)
+    (tmp_path / "runs" / "pconv" / "run.json").write_text("{}")
+    monkeypatch.setattr(worker.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(worker.dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(worker.dist, "broadcast_object_list", lambda steps: steps.__setitem__(0, 2))
+    with pytest.raises(RuntimeError, match="different checkpoints: step 0 here, 2 on rank 0"):
+        _start(job, 1, torch.device("cpu"))
+
+
+def test_a_gpu_that_is_not_there_is_named(faces_parquet, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="no device 'cuda' here"):
+        train(job_of(faces_parquet, tmp_path), Resources(workers=0, gpus_per_worker=1))
+
+
 def test_a_run_killed_while_it_exports_is_not_finished(faces_parquet, tmp_path, monkeypatch):
     train(job_of(faces_parquet, tmp_path, steps=1), Resources(workers=0))
     longer = job_of(faces_parquet, tmp_path, steps=2)
