@@ -35,8 +35,8 @@ class Start:
 def find_start(start: Start, stage: Stage, config: Config, init: str | None, sources: tuple[str, ...]) -> Trunk | None:
     """The run in ``init`` that ``stage`` goes on from; None where it starts from weights alone, or from nothing.
 
-    ``sources``: weights folders it may take weights from. Raises :class:`InputError` when ``start`` asks for what is
-    not there, or weights or run do not fit.
+    ``sources``: weights folders it may take weights from, the output last. Raises :class:`InputError` when ``start``
+    asks for what is not there, or weights or run do not fit.
     """
     trunk = find_trunk(init, start.stage) if init else None
     if start.needs_trunk and trunk is None:
@@ -50,6 +50,9 @@ def find_start(start: Start, stage: Stage, config: Config, init: str | None, sou
     for source in sources:
         for theirs, ours in wanted:
             _check_weights(source, theirs, ours, config, start.may_grow)
+    for beside in STAGES:  # the output's config.yaml becomes this run's: what else lies there must go on to fit
+        if beside != stage:
+            _check_weights(sources[-1], beside, beside, config, start.may_grow)
     return trunk
 
 

@@ -1,5 +1,6 @@
 """The first stage that a second one is trained on: where it comes from, and that both restore together afterwards."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,17 @@ def test_weights_of_the_hub_start_a_run(faces_parquet, tiny_weights, tmp_path, m
     monkeypatch.setattr(find_weights, "_from_hub", lambda uri: tiny_weights)
     texture(faces_parquet, tmp_path, init="hf://owner/name")
     assert (tmp_path / "structure.safetensors").read_bytes() == Path(tiny_weights, "structure.safetensors").read_bytes()
+
+
+def test_an_output_whose_other_weights_would_no_longer_load_is_refused(faces_parquet, tiny_weights, tmp_path):
+    shutil.copytree(tiny_weights, tmp_path, dirs_exist_ok=True)
+    job = {"data": faces_parquet, "validation": faces_parquet, "output": str(tmp_path)}
+    changed = load_preset("tiny", ["texture.widths=[8, 8, 16, 16, 16, 24]"])
+    with pytest.raises(InputError, match=r"its texture does not fit this configuration: texture\.widths is "):
+        make_job(changed, "pconv", **job)
+    Inpainter.load(tmp_path)
+    assert make_job(changed, "texture", **job | {"output": str(tmp_path / "elsewhere")}).stage == "texture"
+    assert make_job(load_preset("tiny"), "pconv", **job).stage == "pconv"
 
 
 def test_a_public_first_stage_is_written_beside_the_second(faces_parquet, tmp_path, monkeypatch):
