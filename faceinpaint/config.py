@@ -268,15 +268,18 @@ class Config(Part):
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Config:
-        if self.image_size % self.texture.strides[-1]:
-            raise ValueError(f"image_size {self.image_size} is not a multiple of stride {self.texture.strides[-1]}")
+        step = self.texture.patch * self.texture.strides[-1]
+        if self.image_size % step:
+            raise ValueError(f"image_size {self.image_size} is not a multiple of {step}, texture's patch by its stride")
         sizes = {2**i for i in range(2, self.image_size.bit_length())}
         if self.texture.critic == "stylegan2" and set(self.texture.critic_channels or {}) != sizes:
             raise ValueError(f"texture.critic_channels must name resolutions {sorted(sizes)}")
         for stage, settings in self.train.items():
-            step = self.texture.patch * self.texture.strides[-1]
             if settings.crop and (settings.crop % step or self.texture.critic == "stylegan2"):
                 raise ValueError(f"train.{stage}.crop is a multiple of {step}, and not for critic stylegan2")
+        jitter = self.train["detector"].jitter if "detector" in self.train else JitterConfig()
+        if jitter.scale or jitter.turn or jitter.shift:
+            raise ValueError("train.detector.jitter may change light and grey alone: the marks of damage stay in place")
         missing = sorted(set(STAGES) - set(self.train))
         if missing:
             raise ValueError(f"train has no settings for {', '.join(missing)}")

@@ -47,6 +47,8 @@ def test_overrides_touch_one_stage_only():
         ("precision=int8", r"precision = 'int8': .*'auto', 'fp32', 'bf16' or 'fp16'"),
         ("texture.attention=[[6, 4]]", r"fills go to 1-3"),
         ("texture.strides=[1, 2, 4, 4, 8, 3]", r"keep or double"),
+        ("texture.patch=3", r"image_size 32 is not a multiple of 12"),
+        ("train.detector.jitter.turn=5", r"detector\.jitter may change light and grey alone"),
         ("precision", r"write path\.to\.field=value"),
     ],
 )

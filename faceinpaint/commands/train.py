@@ -118,7 +118,9 @@ def train_stage(stage: Stage, args: argparse.Namespace) -> int:
         last = next(reversed(job.checkpoints.notes()), None)
         print(f"[{stage}] diverged: {error}\nlast good checkpoint: {last}", file=sys.stderr)
         return 1
-    print(f"[{stage}] done: {note['step']} steps, {score_text(stage, note['score'])} on validation pictures")
+    score = note["score"]  # none where `steps` was lowered to a checkpoint that was not validated
+    told = "" if score is None else f", {score_text(stage, score)} on validation pictures"
+    print(f"[{stage}] done: {note['step']} steps{told}")
     print(f"weights: {args.output}/{stage}.safetensors")
     print(f"next: {next_command(stage, args)}")
     return 0

@@ -29,11 +29,14 @@ def gram(features: Tensor) -> Tensor:
 
 
 def total_variation(picture: Tensor, mask: Tensor) -> Tensor:
-    """Mean absolute step between neighbours within the hole grown by one pixel; mask (N, 1, H, W), 1 in the hole."""
+    """Mean absolute steps, across and down, within the hole grown by one pixel (Liu 2018, equation 6).
+
+    ``mask`` (N, 1, H, W), 1 in the hole. Both means are over the whole picture, and added.
+    """
     grown = F.max_pool2d(mask, 3, 1, 1)
     across = (picture[..., 1:] - picture[..., :-1]).abs() * grown[..., 1:] * grown[..., :-1]
     down = (picture[..., 1:, :] - picture[..., :-1, :]).abs() * grown[..., 1:, :] * grown[..., :-1, :]
-    return (across.mean() + down.mean()) / 2
+    return across.mean() + down.mean()
 
 
 def masked_l1(picture: Tensor, truth: Tensor, weights: Tensor) -> Tensor:

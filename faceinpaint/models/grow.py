@@ -19,11 +19,12 @@ from torch import Tensor, nn
 
 from faceinpaint.errors import InputError
 from faceinpaint.models.ops import SQRT2, EqualConv2d
-from faceinpaint.models.structure import StructureReconstructor
+from faceinpaint.models.structure import StructureReconstructor, input_channels
 from faceinpaint.models.stylegan2 import Discriminator, ResidualDown, StyleGAN2Generator
 
 # leaky(x) - leaky(-x) = PAIR * x: two channels carry an input of either sign through the activation.
 PAIR = SQRT2 * (1 + 0.2)
+STEM = "encoder.input_layer.0.weight"  # the structure reconstructor's first kernel
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,10 @@ def grow_structure(old: Mapping[str, Tensor], structure: StructureReconstructor,
         {key: value for key, value in state.items() if not key.startswith(inside) and key != "latent_avg"}
         for state in (old, structure.state_dict())
     )
+    if others[STEM].shape[1] == input_channels(False, 2) < own[STEM].shape[1]:
+        raise InputError(
+            f"{where}: an encoder of several passes cannot get the mask later: it comes before their picture"
+        )
     encoder = _by_key(others, own, where, "structure")
     mean = old["latent_avg"]
     more = structure.latent_avg.shape[0] - mean.shape[0]

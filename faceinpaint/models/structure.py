@@ -69,12 +69,6 @@ class StructureReconstructor(nn.Module):
         load_exactly(model, state, path)
         return model.eval()
 
-    def set_generator(self, generator: StyleGAN2Generator) -> None:
-        """Put another generator of the same size in. Raises :class:`InputError` when its size is another."""
-        if generator.size != self.decoder.size:
-            raise InputError(f"the generator makes {generator.size} px pictures, the configuration {self.decoder.size}")
-        self.decoder = generator
-
     def encode(self, images: Tensor) -> Tensor:
         """Pictures (N, C, image_size, image_size) in [-1, 1] -> W+ less latent_avg (N, n_styles, style_dim).
 

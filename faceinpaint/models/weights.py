@@ -37,11 +37,11 @@ def load_config(uri: str) -> Config:
 
 
 def save_weights(uri: str, name: str, module: nn.Module) -> str:
-    """Write a module's state as fp16 to ``uri/name.safetensors``, read it back to verify; returns its SHA-256."""
-    tensors = {
-        key: value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
-        for key, value in module.state_dict().items()
-    }
+    """Write a module's state as fp16 to ``uri/name.safetensors``, read it back to verify; returns its SHA-256.
+
+    A tensor with values beyond fp16's 65504, as variances may have, stays as it is.
+    """
+    tensors = {key: _halved(value.detach()).cpu().contiguous() for key, value in module.state_dict().items()}
     digest = hashlib.sha256()
     parts = [safetensors.torch.save(part) for part in _parts(tensors)]
     stale = len(parts) + 1
@@ -105,6 +105,12 @@ def copy_weights(source: str, name: str, target: str) -> None:
         elif read_bytes(path) != data:
             raise InputError(f"{path} is not the {name} of {source}: choose another `output`")
         number += 1
+
+
+def _halved(value: torch.Tensor) -> torch.Tensor:
+    """In fp16, where it is of floats that fit."""
+    fits = value.is_floating_point() and not bool((value.abs() > torch.finfo(torch.float16).max).any())
+    return value.to(torch.float16) if fits else value
 
 
 def _parts(tensors: dict[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor]]:

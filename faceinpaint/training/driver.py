@@ -12,12 +12,13 @@ import torch
 from faceinpaint.claim import check_same
 from faceinpaint.config import Config
 from faceinpaint.errors import InputError
-from faceinpaint.models.weights import copy_weights, has_weights, save_config
+from faceinpaint.models.weights import copy_weights, has_weights, save_config, save_weights
 from faceinpaint.stages import STAGES, Stage
 from faceinpaint.storage import delete, exists, join, read_bytes, write_bytes
 from faceinpaint.training.local import train_here
 from faceinpaint.training.plan import Job, Resources
 from faceinpaint.training.run import DivergedError
+from faceinpaint.training.stages.sources import Sources
 from faceinpaint.version import code_version
 
 
@@ -66,13 +67,17 @@ def is_finished(job: Job) -> bool:
 
 
 def _bring_earlier_stage(job: Job) -> None:
-    """Copy the first stage that a second one is trained on beside it: they restore together."""
+    """Put the first stage that a second one is trained on beside it: they restore together."""
     facts = STAGES[job.stage]
     earlier = facts.builds_on
     if earlier is None or facts.holds_earlier:
         return
-    source = next((source for source in job.sources if has_weights(source, earlier)), job.output)
-    if source != job.output:
+    if job.settings.tune_structure and job.checkpoints.notes():
+        return  # what lies there may be the run's own, tuned
+    source = next((source for source in job.sources if has_weights(source, earlier)), None)
+    if source is None and job.config.pretrained.structure:
+        save_weights(job.output, earlier, Sources(folders=(), begin=earlier).structure(job.config))
+    elif source is not None and source != job.output:
         copy_weights(source, earlier, job.output)
 
 
@@ -95,6 +100,9 @@ def _check_same_run(job: Job) -> dict[str, Any]:
 def _note_run(job: Job, resources: Resources) -> None:
     """Write ``run.json``; refuse when the folder holds a run that this one cannot go on with."""
     path, fixed = join(job.folder, "run.json"), _check_same_run(job)
+    trunk = job.trunk and {"uri": job.trunk.uri, "step": job.trunk.step, "sha256": job.trunk.sha256}
+    if exists(path) and job.checkpoints.notes():
+        trunk = json.loads(read_bytes(path)).get("trunk")  # where it began, however far the trunk has come since
     environment = {
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
@@ -108,7 +116,7 @@ def _note_run(job: Job, resources: Resources) -> None:
         "config": job.config.model_dump(mode="json"),
         "data": job.plan.data.uri,
         "validation": job.validation.data.uri,
-        "trunk": job.trunk and {"uri": job.trunk.uri, "step": job.trunk.step, "sha256": job.trunk.sha256},
+        "trunk": trunk,
         "workers": resources.workers,
         "environment": environment,
     }

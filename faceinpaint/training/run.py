@@ -15,7 +15,13 @@ from faceinpaint.config import StageTraining
 from faceinpaint.device import DTYPES, lay_out, resolve_precision
 from faceinpaint.names import Precision
 from faceinpaint.training import ema
-from faceinpaint.training.distributed import average_gradients, mean_over_workers, synchronise_batch_norm, workers
+from faceinpaint.training.distributed import (
+    average_gradients,
+    average_statistics,
+    mean_over_workers,
+    synchronise_batch_norm,
+    workers,
+)
 from faceinpaint.training.jitter import jittered, labels_jittered
 from faceinpaint.training.trainee import Batch, Measured, Phase, Trainee
 
@@ -89,17 +95,16 @@ class Run:
             labels = labels_jittered(labels, batch.draws, self.settings.jitter)
         batch = replace(batch, images=jittered(batch.images, batch.draws, self.settings.jitter), labels=labels)
         torch.manual_seed(_seed_of(self.seed, self.steps_before + self.steps_done, self.rank))
-        progress = self.steps_done / self.settings.steps
-        self.trainee.before_step(progress)
+        self.trainee.before_step(self.steps_done / self.settings.steps)
         factor = lr_factor(self.settings, self.steps_done, self.warm_before)
         measured: Measured = {"lr": factor * self.settings.lr}
         for phase in self.trainee.phases:
-            late_enough = self.warm_before + self.steps_done >= phase.after
-            due = late_enough and phase.during[0] <= progress < phase.during[1]
+            due = self.warm_before + self.steps_done >= phase.after
             if due and (self.steps_before + self.steps_done) % phase.every == 0:
                 for group in phase.optimizer.param_groups:
                     group["lr"] = group["initial_lr"] * factor
                 measured |= self._take(phase, batch)
+        average_statistics(self.trainee.modules.values())
         self.steps_done += 1
         self._average()
         return measured

@@ -12,6 +12,7 @@ from faceinpaint.claim import differences
 from faceinpaint.config import Config
 from faceinpaint.errors import InputError
 from faceinpaint.models import build
+from faceinpaint.models.find_weights import fetched
 from faceinpaint.models.grow import grow
 from faceinpaint.models.weights import has_weights, load_config
 from faceinpaint.stages import STAGES, Stage
@@ -34,8 +35,8 @@ class Start:
 def find_start(start: Start, stage: Stage, config: Config, init: str | None, sources: tuple[str, ...]) -> Trunk | None:
     """The run in ``init`` that ``stage`` goes on from; None where it starts from weights alone, or from nothing.
 
-    ``sources``: weights folders it may take weights from. Raises :class:`InputError` when ``start`` asks for what is
-    not there, or weights or run do not fit.
+    ``sources``: weights folders it may take weights from, the output last. Raises :class:`InputError` when ``start``
+    asks for what is not there, or weights or run do not fit.
     """
     trunk = find_trunk(init, start.stage) if init else None
     if start.needs_trunk and trunk is None:
@@ -49,6 +50,9 @@ def find_start(start: Start, stage: Stage, config: Config, init: str | None, sou
     for source in sources:
         for theirs, ours in wanted:
             _check_weights(source, theirs, ours, config, start.may_grow)
+    for beside in STAGES:  # the output's config.yaml becomes this run's: what else lies there must go on to fit
+        if beside != stage:
+            _check_weights(sources[-1], beside, beside, config, start.may_grow)
     return trunk
 
 
@@ -65,7 +69,7 @@ def _check_weights(uri: str, source: Stage, name: Stage, config: Config, may_gro
 
     A folder without config.yaml is not judged: its keys are, when they are read.
     """
-    if has_weights(uri, source) and exists(join(uri, "config.yaml")):
+    if has_weights(uri, source) and exists(join(fetched(uri), "config.yaml")):
         _check_fit(source, load_config(uri), name, config, may_grow, f"{uri}: its {source}")
 
 

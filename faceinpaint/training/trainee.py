@@ -57,8 +57,7 @@ class Batch:
 class Phase:
     """One optimiser's turn within a step: minimise the weighted sum of named losses over some modules.
 
-    ``every``: the phase takes part in every N-th step (lazy regularisation), from step ``after`` on. ``during``: the
-    shares of the run between which it takes part, [first, last), where networks are trained one after the other.
+    ``every``: the phase takes part in every N-th step (lazy regularisation), from step ``after`` on.
     """
 
     name: str
@@ -68,7 +67,6 @@ class Phase:
     weights: dict[str, float]
     every: int = 1
     after: int = 0
-    during: tuple[float, float] = (0.0, 1.0)
 
     def parameters(self) -> list[nn.Parameter]:
         return [p for group in self.optimizer.param_groups for p in group["params"]]
@@ -102,7 +100,11 @@ class Trainee(Protocol):
 def adam(
     parameters: Iterable[nn.Parameter], settings: StageTraining, lr: float | None = None, lazy: int = 1
 ) -> torch.optim.Adam:
-    """Adam as the stage's settings say; ``lazy`` corrects lr and betas for a phase taken every ``lazy + 1`` steps."""
+    """Adam as the stage's settings say.
+
+    ``lazy``: a regulariser has a turn of its own in every ``lazy``-th step, so that Adam moves ``lazy + 1`` times where
+    it moved ``lazy`` times without; lr and betas are lowered to match (Karras 2020, appendix B).
+    """
     ratio = lazy / (lazy + 1) if lazy > 1 else 1.0
     beta1, beta2 = settings.betas
     return torch.optim.Adam(

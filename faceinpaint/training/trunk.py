@@ -14,6 +14,7 @@ from typing import Any
 from faceinpaint.config import Config
 from faceinpaint.errors import InputError
 from faceinpaint.load_config import parse_config
+from faceinpaint.models.find_weights import fetched
 from faceinpaint.models.grow import grow
 from faceinpaint.stages import Stage
 from faceinpaint.storage import exists, join, read_bytes
@@ -55,7 +56,7 @@ def find_trunk(uri: str, stage: Stage) -> Trunk | None:
 
     Raises :class:`InputError` when the run's own note of its configuration is missing or cannot be understood.
     """
-    folder = join(uri, "runs", stage)
+    folder = join(fetched(uri), "runs", stage)
     notes = CheckpointStore(join(folder, "checkpoints")).notes()
     if not notes:
         return None

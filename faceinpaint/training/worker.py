@@ -54,6 +54,8 @@ def train_worker(job: Job, seat: Seat) -> None:
     )
     try:
         plan = replace(job.plan, rank=rank, workers=seat.workers, first_sample=run.pictures_before)
+        if rank == 0 and run.steps_done >= job.settings.steps:
+            _export(job, run)  # the last step was taken, but its weights are gone
         for rows in seat.stream(plan, run.steps_done, job.settings.steps):
             measured = run.step(to_batch(rows))
             if monitor:
@@ -81,11 +83,12 @@ def _start(job: Job, rank: int, device: torch.device) -> Run:
         rank=rank,
     )
     state = job.checkpoints.newest()
-    steps = [state["step"] if state else 0]
+    step = state["step"] if state else 0
+    chosen = [step]
     if dist.is_initialized() and dist.get_world_size() > 1:
-        dist.broadcast_object_list(steps)
-    if state and state["step"] != steps[0]:
-        raise RuntimeError(f"workers read different checkpoints: {state['step']} here, {steps[0]} on rank 0")
+        dist.broadcast_object_list(chosen)
+    if step != chosen[0]:
+        raise RuntimeError(f"workers read different checkpoints: step {step} here, {chosen[0]} on rank 0")
     if state:
         run.load_state_dict(state)
     elif job.trunk:
@@ -102,14 +105,19 @@ def _at_intervals(job: Job, run: Run, monitor: Monitor | None, measured: Measure
     score = None
     if last or step % job.evaluate_every == 0:
         score = _validate(job, run, monitor, seat.rank)
+    if last and monitor:
+        _export(job, run)  # before the checkpoint that says the run is finished: it may be killed between the two
     if last or step % job.checkpoint_every == 0:
         if monitor:
             job.checkpoints.save(step, run.state_dict(), score)
             monitor.publish()
         seat.report({"step": step, **measured})
-    if last and monitor:
-        for name, module in run.averages.items():
-            save_weights(job.output, name, module)
+
+
+def _export(job: Job, run: Run) -> None:
+    """Write the averaged weights into the weights folder."""
+    for name, module in run.averages.items():
+        save_weights(job.output, name, module)
 
 
 def _validate(job: Job, run: Run, monitor: Monitor | None, rank: int) -> float:

@@ -7,7 +7,7 @@ from faceinpaint.errors import InputError
 from faceinpaint.models.encoder import StyleEncoder
 from faceinpaint.models.grow import grow, grow_discriminator, grow_generator
 from faceinpaint.models.ops import Blur
-from faceinpaint.models.structure import StructureReconstructor
+from faceinpaint.models.structure import StructureReconstructor, input_channels
 from faceinpaint.models.stylegan2 import Discriminator, StyleGAN2Generator
 
 CHANNELS = {4: 16, 8: 16, 16: 16, 32: 12, 64: 12, 128: 8, 256: 6}
@@ -25,9 +25,9 @@ def discriminator(size, inputs=3):
     return Discriminator(size, channels(size), inputs).eval()
 
 
-def encoder(size):
+def encoder(size, inputs=3):
     n_styles = generator(size).n_styles
-    return StyleEncoder(n_styles, 16, (1, 1, 1, 1), (8, 8, 16, 16), 8, input_size=32)
+    return StyleEncoder(n_styles, 16, (1, 1, 1, 1), (8, 8, 16, 16), 8, input_size=32, channels=inputs)
 
 
 def randomise(module):
@@ -123,6 +123,27 @@ def test_a_structure_reconstructor_grows_to_a_larger_generator_on_the_same_pictu
     assert torch.equal(large.latent_avg[-1], small.latent_avg[-1])
     assert "latent_avg" not in grown.kept
     assert grown.kept["decoder.conv1.conv.weight"] == "decoder.conv1.conv.weight"
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [((False, 1), (True, 1)), ((False, 1), (True, 2)), ((True, 1), (True, 2)), ((False, 2), (True, 2))],
+)
+def test_an_encoder_that_gets_to_see_more_ignores_it_at_first(before, after):
+    """What each sees: the damaged picture, the mask, the picture so far."""
+    small, large = (
+        StructureReconstructor(generator(32), encoder(32, input_channels(*seen)), 32, *seen).eval()
+        for seen in (before, after)
+    )
+    damaged, mask, picture = (torch.rand(2, width, 32, 32) for width in (3, 1, 3))
+    views = [torch.cat([damaged, *([mask] * m), *([picture] * (p > 1))], 1) for m, p in (before, after)]
+    if before == (False, 2):  # the mask would come before the picture that the kernel knows
+        with pytest.raises(InputError, match="cannot get the mask later"):
+            grow(small.state_dict(), large, "old")
+    else:
+        large.load_state_dict(grow(small.state_dict(), large, "old").state)
+        torch.testing.assert_close(large.encode(views[1]), small.encode(views[0]))
 
 
 @torch.no_grad()

@@ -33,6 +33,14 @@ def test_a_model_comes_back(request, tmp_path, monkeypatch, place, part_bytes):
     assert same(saved, loaded)
 
 
+def test_values_beyond_fp16_come_back(tmp_path):
+    saved, loaded = network(), network()
+    saved[1].running_var[2] = 1e5
+    save_weights(str(tmp_path), "texture", saved)
+    load_weights(str(tmp_path), "texture", loaded)
+    assert loaded[1].running_var[2] == 1e5
+
+
 def test_parts_of_a_larger_model_before_are_gone(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "PART_BYTES", 60)
     save_weights(str(tmp_path), "texture", network())

@@ -63,15 +63,17 @@ def test_the_second_network_follows_the_first_when_its_time_has_come(stage):
     assert not torch.equal(pictures[0.5, "before"], pictures[0.5, "after"])
 
 
+@pytest.mark.parametrize("parts", [1, 2])
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_step_runs_each_network_once(stage):
-    config = load_preset("tiny", [f"train.{stage}.batch=2", f"{stage.replace('-', '_')}.guided_from=0"])
+def test_a_step_runs_each_network_once_for_each_part_of_its_batch(stage, parts):
+    changes = [f"train.{stage}.batch=2", f"train.{stage}.accumulate={parts}"]
+    config = load_preset("tiny", [*changes, f"{stage.replace('-', '_')}.guided_from=0"])
     trainee = build_trainee(stage, config, [])
     run, calls = Run(trainee, config.train[stage]), []
     for name, network in trainee.model.named_children():
         network.register_forward_hook(lambda *_, name=name: calls.append(name))
     run.step(batch())
-    assert sorted(calls) == sorted(name for name, _ in trainee.model.named_children())
+    assert sorted(calls) == sorted(parts * [name for name, _ in trainee.model.named_children()])
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -1,7 +1,6 @@
 """A run's steps, averages, schedules and state."""
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -50,16 +49,6 @@ def test_a_run_learns():
     for _ in range(50):
         last = run.step(make_batch())["fit"]
     assert last < first / 100
-
-
-def test_a_phase_takes_part_between_its_shares_of_the_run():
-    of_ten = settings(steps=10)
-    trainee = LineTrainee(of_ten)
-    (whole,) = trainee.phases
-    trainee.phases = [replace(whole, name="early", during=(0.0, 0.3)), replace(whole, name="late", during=(0.3, 1.0))]
-    run = Run(trainee, of_ten)
-    took = [{name.removeprefix("grad_norm/") for name in run.step(make_batch())} & {"early", "late"} for _ in range(10)]
-    assert took == 3 * [{"early"}] + 7 * [{"late"}]
 
 
 def test_resumed_run_equals_uninterrupted_one():

@@ -6,6 +6,9 @@ from torch import nn
 
 from faceinpaint.config import JitterConfig
 from faceinpaint.errors import InputError
+from faceinpaint.losses.identity import load_identity
+from faceinpaint.losses.perceptual import load_perceptual
+from faceinpaint.models.structure import shrunk
 from faceinpaint.training.jitter import jittered
 from faceinpaint.training.run import Run
 from faceinpaint.training.stages.build import build_trainee
@@ -46,11 +49,40 @@ def test_both_stages_and_the_critic_learn_and_go_on_bit_for_bit():
     assert_equal(whole.state_dict(), resumed.state_dict())
 
 
+def test_the_first_stages_own_loss_has_all_its_terms_in_the_leg_of_both():
+    """Its identity term, too, which needs a network of its own: the leg's loss is the weighted sum."""
+    config = lean(*TOGETHER, "structure_loss.identity=0.1", "texture_loss.adversarial=0")
+    trainee, sample = build_trainee("texture", config, []), batch(0)
+    with torch.no_grad():
+        told = trainee.phases[0].losses(sample)["structure"]
+        structure = trainee.modules["structure"]
+        picture = structure(*shrunk(sample.images, sample.masks, 32))
+        small, masks = nn.functional.avg_pool2d(sample.images, 2), nn.functional.avg_pool2d(sample.masks, 2)
+        terms = {
+            "l2": (picture - small).square().mean(),
+            "lpips": load_perceptual("alex")(picture, small).mean(),
+            "identity": load_identity(alignment=config.alignment)(picture, small).mean(),
+            "hole": ((picture - small).abs() * masks).mean(),
+            "valid": ((picture - small).abs() * (1 - masks)).mean(),
+        }
+    weights = {"l2": 1.0, "lpips": 0.8, "identity": 0.1, "hole": 6.0, "valid": 1.0}
+    assert told.item() == pytest.approx(sum(weights[name] * value.item() for name, value in terms.items()), rel=1e-4)
+
+
 def test_a_critic_may_learn_alone_first():
     config = lean(*TOGETHER, "train.texture.batch=2", "train.texture.critic_first=1")
     run = Run(build_trainee("texture", config, []), config.train["texture"], seed=config.seed)
     assert "hole" not in run.step(batch(0))
     assert {"hole", "logistic_d"} <= run.step(batch(1)).keys()
+
+
+@pytest.mark.parametrize(("r1", "rate"), [(1, 2 / 3), (0, 1)])
+def test_a_critics_rate_is_lowered_for_the_turns_of_a_lazy_term_alone(r1, rate):
+    config = lean(*TOGETHER, f"gan.r1={r1}")
+    for stage, name in (("texture", "critic"), ("generator", "discriminator")):
+        trainee = build_trainee(stage, config, [])
+        (critic,) = (phase for phase in trainee.phases if phase.name == name)
+        assert critic.optimizer.param_groups[0]["lr"] == pytest.approx(config.train[stage].lr * rate)
 
 
 def test_a_patch_critic_sees_only_the_window_at_the_hole():

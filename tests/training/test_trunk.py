@@ -1,5 +1,7 @@
 """A run goes on from another's end as if it had never stopped, and at another size as if it had grown in its sleep."""
 
+import json
+
 import pytest
 import torch
 
@@ -41,6 +43,13 @@ def test_a_run_in_pieces_equals_one_that_never_stopped(stage, faces_parquet, tmp
     assert (second["before"]["pictures"], third["before"]["pictures"]) == (8, 12)
     for part in ("modules", "averages", "optimizers"):
         assert_equal(whole[part], third[part])
+
+
+def test_a_run_notes_the_step_that_it_began_at(faces_parquet, tmp_path):
+    for trunk_steps, steps in ((1, 1), (3, 2)):  # the trunk has gone on when the run does
+        train_here(faces_parquet, tmp_path / "trunk", "pconv", trunk_steps)
+        train_here(faces_parquet, tmp_path / "leg", "pconv", steps, init=str(tmp_path / "trunk"))
+    assert json.loads((tmp_path / "leg" / "runs" / "pconv" / "run.json").read_text())["trunk"]["step"] == 1
 
 
 def test_moments_follow_their_parameters_by_name(faces_parquet, tmp_path):

@@ -6,14 +6,45 @@ from torch import distributed as dist
 from torch import multiprocessing, nn
 
 from faceinpaint.load_config import load_preset
+from faceinpaint.training import distributed
 from faceinpaint.training.distributed import SyncedBatchNorm2d, synchronise_batch_norm
 from faceinpaint.training.run import Run
 from faceinpaint.training.stages.build import build_trainee
 from faceinpaint.training.trainee import Batch
+from tests.train_job import assert_equal
 
 pytestmark = pytest.mark.slow
 
 STEPS, BATCH, SIZE = 4, 6, 32
+
+
+def resume(rank, stage, folder):
+    """Train on two workers for STEPS steps, then again from what worker 0 saved in the middle; both keep the end."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    config = load_preset("tiny", [f"train.{stage}.batch={BATCH}", "gan.augment_speed_pictures=40"])
+    start = lambda: Run(build_trainee(stage, config, []), config.train[stage], seed=config.seed, rank=rank)  # noqa: E731
+    whole, middle = start(), STEPS - 1
+    for step in range(STEPS):
+        if step == middle and rank == 0:
+            torch.save(whole.state_dict(), f"{folder}/middle.pt")
+        whole.step(half(step, rank, 2))
+    resumed = start()
+    dist.barrier()
+    resumed.load_state_dict(torch.load(f"{folder}/middle.pt", weights_only=True))
+    for step in range(middle, STEPS):
+        resumed.step(half(step, rank, 2))
+    torch.save((whole.state_dict(), resumed.state_dict()), f"{folder}/end-{rank}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("stage", ["generator", "pconv"])
+def test_two_workers_go_on_from_what_the_first_saved_as_if_they_had_not_stopped(stage, tmp_path):
+    """Bit for bit: nothing that decides a step is one worker's own. pconv's statistics stand still at the end."""
+    multiprocessing.spawn(resume, (stage, tmp_path), nprocs=2)
+    (whole, resumed), (second, _) = (torch.load(tmp_path / f"end-{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert_equal(whole, resumed)
+    assert_equal(whole, second)
 
 
 def train(rank, workers, stage, batch_norm, folder):
@@ -74,6 +105,30 @@ def test_statistics_of_each_worker_alone_lead_elsewhere(tmp_path):
     start, one, _ = torch.load(tmp_path / "1.pt", weights_only=True)
     _, two, _ = torch.load(tmp_path / "2.pt", weights_only=True)
     assert (two - one).norm() > 0.1 * (one - start).norm()
+
+
+def test_gradients_keep_their_layout_and_what_has_none_keeps_none(monkeypatch):
+    """Of a worker whose partner has no gradient of the first parameter either, and none of the second."""
+    monkeypatch.setattr(distributed, "workers", lambda: 2)
+    monkeypatch.setattr(dist, "all_reduce", lambda value: value)
+    left_out = nn.Parameter(torch.ones(3))
+    kernel = nn.Parameter(torch.ones(4, 2, 3, 3).contiguous(memory_format=torch.channels_last))
+    kernel.grad = torch.randn(4, 2, 3, 3)
+    expected = kernel.grad / 2
+    distributed.average_gradients([left_out, kernel])
+    assert left_out.grad is None
+    assert torch.equal(kernel.grad, expected)
+    assert kernel.grad.stride() == kernel.stride()
+
+
+def test_a_synchronised_norm_of_values_far_from_0(monkeypatch):
+    """As if the other worker had the same samples: the statistics are those of one."""
+    monkeypatch.setattr(distributed, "workers", lambda: 2)
+    monkeypatch.setattr(dist, "all_reduce", lambda value: value.mul_(2))
+    x = 100 + 0.01 * torch.randn(8, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    synced, plain = SyncedBatchNorm2d(4), nn.BatchNorm2d(4).double()
+    torch.testing.assert_close(synced(x), plain(x.double()).float(), rtol=0, atol=2e-3)
+    torch.testing.assert_close(synced.running_var, plain.running_var.float())
 
 
 def test_a_synchronised_norm_alone_is_the_plain_one():

@@ -41,12 +41,13 @@ class AdaptiveAugment(nn.Module):
         return self._recolour(warped)
 
     def observe(self, real_logits: Tensor) -> None:
-        """Note the discriminator's logits (N,) of real pictures."""
-        self.sign_sum += torch.stack([real_logits.detach().sign().sum(), real_logits.new_tensor(len(real_logits))])
+        """Note the discriminator's logits (N,) of real pictures, each worker's own."""
+        seen = torch.stack([real_logits.detach().sign().sum(), real_logits.new_tensor(len(real_logits))])
+        self.sign_sum += mean_over_workers(seen)  # the same on each, as what is saved is one worker's
 
     def adapt(self, batch: int) -> None:
         """Move ``p`` by what was observed since the last call; ``batch`` is the number of pictures in between."""
-        signs, count = mean_over_workers(self.sign_sum).tolist()
+        signs, count = self.sign_sum.tolist()
         if count:
             step = math.copysign(batch / self.speed_pictures, signs / count - self.target)
             self.p.add_(step).clamp_(0, 0.8)

@@ -14,7 +14,6 @@ from faceinpaint.models.baselines.edgeconnect import EdgeConnect, joined
 from faceinpaint.models.build import build_network
 from faceinpaint.stages import Stage
 from faceinpaint.training.stages.guided import GuidedTrainee
-from faceinpaint.training.stages.once import Once
 from faceinpaint.training.stages.sources import Sources
 from faceinpaint.training.trainee import Batch, Losses
 
@@ -33,7 +32,6 @@ class EdgeConnectTrainee(GuidedTrainee):
         super().__init__(config, "edgeconnect", recipe, critics, model)
         self.model, self.features, self.sigma = model, features, recipe.sigma
         self.frozen = (features,)
-        self._true_edges = Once[Tensor]()
         edge_terms, terms = ("edge_adversarial", "feature_matching"), ("l1", "adversarial", "perceptual", "style")
         self.phases = [
             self.phase("edges", model.edges, self._edge_losses, *edge_terms),
@@ -44,7 +42,7 @@ class EdgeConnectTrainee(GuidedTrainee):
 
     def _edges(self, batch: Batch) -> Tensor:
         """Canny's, of the whole pictures."""
-        return self._true_edges(batch, lambda: canny_edges(batch.images, self.sigma))
+        return self.true(batch, lambda: canny_edges(batch.images, self.sigma))
 
     def _draw(self, batch: Batch) -> Tensor:
         return self.model.draw_edges(batch.images, batch.masks, self._edges(batch)).float()

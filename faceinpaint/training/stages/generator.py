@@ -10,6 +10,7 @@ from faceinpaint.losses import adversarial
 from faceinpaint.models.build import build_discriminator, build_generator
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
 from faceinpaint.stages import Stage
+from faceinpaint.training.distributed import mean_over_workers
 from faceinpaint.training.stages.augment import AdaptiveAugment
 from faceinpaint.training.stages.sources import Sources
 from faceinpaint.training.trainee import Batch, Losses, Phase, adam
@@ -36,7 +37,7 @@ class GeneratorTrainee:
         self.batch = settings.batch
 
         r1_every, path_every = self.gan.r1_every, self.gan.path_every
-        judge = adam(self.discriminator.parameters(), settings, settings.critic_lr, lazy=r1_every)
+        judge = adam(self.discriminator.parameters(), settings, settings.critic_lr, r1_every if self.gan.r1 else 1)
         paint = adam(self.generator.parameters(), settings, lazy=path_every if self.gan.path_length else 1)
         d, g = (self.discriminator,), (self.generator,)
         self.phases = [
@@ -91,7 +92,9 @@ class GeneratorTrainee:
     def _path_losses(self, batch: Batch) -> Losses:
         fakes, w_plus = self._fakes(max(1, len(batch) // self.gan.path_batch_shrink))
         mean_length = self.path_state.get_buffer("mean_length")
-        return {"path_length": adversarial.path_length_penalty(fakes, w_plus, mean_length, torch.randn_like(fakes))}
+        penalty = adversarial.path_length_penalty(fakes, w_plus, mean_length, torch.randn_like(fakes))
+        mean_length.copy_(mean_over_workers(mean_length))
+        return {"path_length": penalty}
 
 
 def make_trainee(stage: Stage, config: Config, sources: Sources) -> GeneratorTrainee:

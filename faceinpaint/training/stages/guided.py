@@ -33,7 +33,7 @@ class GuidedTrainee:
         self.modules: dict[str, nn.Module] = {stage: model, **critics}
         self.exported: dict[str, nn.Module] = {stage: model}
         self.frozen: tuple[nn.Module, ...] = ()
-        self.made, self.painted = Once[Tensor](), Once[Tensor]()  # by the first network, and by the second
+        self.true, self.made, self.painted = Once(), Once(), Once()  # what the first learns, and what each network made
 
     def phase(self, name: str, module: nn.Module, losses: Callable[[Batch], Losses], *terms: str) -> Phase:
         """A network's turn with ``terms`` that the recipe weighs; without any, a critic's with its ``NAME_loss``."""
@@ -43,6 +43,8 @@ class GuidedTrainee:
 
     def before_step(self, progress: float) -> None:
         self.guided = progress >= self.weights["guided_from"]
+        for each in (self.true, self.made, self.painted):
+            each.forget()
 
     def restore(self, batch: Batch, averaged: dict[str, nn.Module]) -> Tensor:
         """Restored pictures, of images and masks alone."""

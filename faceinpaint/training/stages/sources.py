@@ -9,6 +9,7 @@ from torch import nn
 from faceinpaint.config import Config
 from faceinpaint.models import build
 from faceinpaint.models.grow import grow
+from faceinpaint.models.state_dict import load_exactly
 from faceinpaint.models.structure import StructureReconstructor
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
 from faceinpaint.models.weights import has_weights, load_weights, read_weights
@@ -39,15 +40,22 @@ class Sources:
         return False
 
     def structure(self, config: Config) -> StructureReconstructor:
-        """The first stage: trained, or a public pSp checkpoint, or a fresh encoder over a trained generator."""
-        structure = build.build_structure(config)
+        """The first stage: trained, or a public pSp checkpoint, or a fresh encoder over a trained generator.
+
+        Raises :class:`InputError` when a file does not fit the configuration.
+        """
+        structure, mean = build.build_structure(config), None
         if self.fill("structure", structure):
             return structure
-        if config.pretrained.structure:
-            return StructureReconstructor.from_psp_checkpoint(config.pretrained.structure, image_size=config.image_size)
-        if config.pretrained.generator:
-            structure.set_generator(StyleGAN2Generator.from_checkpoint(config.pretrained.generator))
+        if path := config.pretrained.structure:
+            public = StructureReconstructor.from_psp_checkpoint(path, image_size=config.image_size)
+            load_exactly(structure, public.state_dict(), path)
+            return structure
+        if path := config.pretrained.generator:
+            generator = StyleGAN2Generator.from_checkpoint(path)
+            load_exactly(structure.decoder, generator.state_dict(), path)
+            mean = generator.latent_avg
         else:
             self.fill("generator", structure.decoder)
-        structure.latent_avg.copy_(structure.decoder.mean_latent())
+        structure.latent_avg.copy_(structure.decoder.mean_latent() if mean is None else mean)
         return structure

@@ -15,7 +15,6 @@ from faceinpaint.models.baselines.structureflow import StructureFlow
 from faceinpaint.models.build import build_network
 from faceinpaint.stages import Stage
 from faceinpaint.training.stages.guided import GuidedTrainee, fooling, judging
-from faceinpaint.training.stages.once import Once
 from faceinpaint.training.stages.sources import Sources
 from faceinpaint.training.trainee import Batch, Losses
 
@@ -34,7 +33,6 @@ class StructureFlowTrainee(GuidedTrainee):
         super().__init__(config, "structureflow", recipe, critics, model)
         self.model, self.features, self.scale = model, features, recipe.scale
         self.frozen = (features,)
-        self._true = Once[Tensor]()
         structure_terms, terms = ("structure_l1", "structure_adversarial"), ("l1", "correctness", "adversarial")
         self.phases = [
             self.phase("structure", model.structure, self._structure_losses, *structure_terms),
@@ -45,7 +43,7 @@ class StructureFlowTrainee(GuidedTrainee):
 
     def _smooth(self, batch: Batch) -> Tensor:
         """The true structure, of the whole pictures."""
-        return self._true(batch, lambda: relative_total_variation(batch.images, scale=self.scale))
+        return self.true(batch, lambda: relative_total_variation(batch.images, scale=self.scale))
 
     def _reconstruct(self, batch: Batch) -> Tensor:
         return self.model.reconstruct(batch.images, batch.masks, self._smooth(batch)).float()

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from faceinpaint.config import Config
+from faceinpaint.losses.identity import IdentityNetwork, load_identity
 from faceinpaint.losses.perceptual import FeatureLoss, PerceptualDistance, load_features, load_perceptual
 from faceinpaint.losses.reconstruction import hole_l1, l1
 from faceinpaint.models.build import build_critic, build_texture
@@ -20,6 +21,7 @@ from faceinpaint.models.two_stage import First, TwoStage
 from faceinpaint.models.window import Windows
 from faceinpaint.stages import Stage
 from faceinpaint.training.stages.adversary import Hinge, Logistic, Wasserstein
+from faceinpaint.training.stages.once import Once
 from faceinpaint.training.stages.sources import Sources
 from faceinpaint.training.stages.structure import StructureTerms
 from faceinpaint.training.trainee import Batch, Losses, Phase, adam
@@ -29,7 +31,8 @@ class TextureTrainee:
     """L_T = 10 L_t-perc + L_adv + 100 L1 (section 4.4), with the paper's WGAN-GP critic or another.
 
     stage: "texture", "variant-1" or "variant-2". structure: the trained first stage, None for variant 1; it is frozen
-    unless ``tune_structure`` is set. features, perceptual: needed where their weights are not 0.
+    unless ``tune_structure`` is set. features, perceptual, identity: needed where a weight asks for them, in
+    ``texture_loss`` or in the first stage's own.
     """
 
     def __init__(
@@ -41,18 +44,18 @@ class TextureTrainee:
         critic: Critic | PatchCritic | Discriminator,
         features: FeatureLoss | None,
         perceptual: PerceptualDistance | None,
+        identity: IdentityNetwork | None,
     ):
         self.settings = config.train[stage]
         self.stage, self.loss, self.gan = stage, config.texture_loss, config.gan
         self.features, self.perceptual = features, perceptual
         self.adversary = _adversary(critic, self.loss.gradient_penalty)
         self.model = TwoStage(structure, texture, config.match_paste)
-        # Of a step: where a part's images lie -> they, held so that the place stays theirs, and what was painted.
-        self._painted: dict[int, tuple[Tensor, Tensor]] = {}
+        self.painted = Once()
         self.modules: dict[str, nn.Module] = {stage: texture}
         self.exported: dict[str, nn.Module] = {stage: texture}
-        self.frozen: tuple[nn.Module, ...] = tuple(m for m in (features, perceptual) if m is not None)
-        self.first_terms = StructureTerms(config.structure_loss, perceptual, None)
+        self.frozen: tuple[nn.Module, ...] = tuple(m for m in (features, perceptual, identity) if m is not None)
+        self.first_terms = StructureTerms(config.structure_loss, perceptual, identity)
         names = ("perceptual", "l1", "hole", "lpips", "adversarial")
         self.weights = {name: weight for name in names if (weight := getattr(self.loss, name))}
         painter = adam(texture.parameters(), self.settings)
@@ -75,16 +78,16 @@ class TextureTrainee:
         """The critic's turns in a step, after the painter's: it judges the pictures that were just painted."""
         adversary, settings, every = self.adversary, self.settings, self.gan.r1_every
         critic = self.modules["critic"] = adversary.critic
-        lazy = every if isinstance(adversary, Logistic) else 1
-        judge = adam(critic.parameters(), settings, settings.critic_lr, lazy)
+        lazy = isinstance(adversary, Logistic) and bool(self.gan.r1)
+        judge = adam(critic.parameters(), settings, settings.critic_lr, every if lazy else 1)
         phases = [Phase("critic", (critic,), judge, self._critic_losses, adversary.terms)]
-        if isinstance(adversary, Logistic) and self.gan.r1:
+        if isinstance(adversary, Logistic) and lazy:
             # Weighted up by its interval: a lazy term must count as much as one at every step.
             phases.append(Phase("r1", (critic,), judge, adversary.r1, {"r1": self.gan.r1 * every}, every))
         return phases
 
     def before_step(self, progress: float) -> None:
-        self._painted.clear()
+        self.painted.forget()
 
     def restore(self, batch: Batch, averaged: dict[str, nn.Module]) -> Tensor:
         """Pictures restored by both stages."""
@@ -100,10 +103,7 @@ class TextureTrainee:
     @torch.no_grad()
     def _fake(self, batch: Batch) -> Tensor:
         """What the painter made in this step; made anew where the critic learns alone."""
-        where = batch.images.data_ptr()
-        if where not in self._painted:
-            self._painted[where] = batch.images, self._paint(self._first(batch)[0], batch)
-        return self._painted[where][1]
+        return self.painted(batch, lambda: self._paint(self._first(batch)[0], batch))
 
     def _paint(self, first: First, batch: Batch) -> Tensor:
         """The second stage's pictures, of the part that it is trained on."""
@@ -125,7 +125,7 @@ class TextureTrainee:
     def _losses(self, batch: Batch) -> Losses:
         first, first_loss = self._first(batch)
         output, part = self._paint(first, batch), self._part(batch)
-        self._painted[batch.images.data_ptr()] = batch.images, output.detach()
+        self.painted.keep(batch, output.detach())
         truth, masks, window = part.images, part.masks, self._window(part)
         seen, wanted = window.cut(output), window.cut(truth)
         terms = {
@@ -183,7 +183,9 @@ def make_trainee(stage: Stage, config: Config, sources: Sources) -> TextureTrain
     structure = sources.structure(config) if recipe.structure else None
     texture, critic = build_texture(recipe), build_critic(config)
     sources.fill(sources.begin, texture)
-    terms = config.texture_loss
+    terms, of_first = config.texture_loss, config.structure_loss
+    learns = structure is not None and bool(config.train[stage].tune_structure and terms.structure)
     features = load_features(config.feature_backbone) if terms.perceptual else None
-    lpips = load_perceptual(config.lpips_backbone) if terms.lpips or terms.structure else None
-    return TextureTrainee(config, stage, structure, texture, critic, features, lpips)
+    lpips = load_perceptual(config.lpips_backbone) if terms.lpips or (learns and of_first.lpips) else None
+    identity = load_identity(config.pretrained.arcface, config.alignment) if learns and of_first.identity else None
+    return TextureTrainee(config, stage, structure, texture, critic, features, lpips, identity)
