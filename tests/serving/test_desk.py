@@ -65,6 +65,8 @@ def test_most_doubtful_first_and_each_to_one_person_until_the_lease_ends():
     assert queue.take("dee") is None
     now[0] = LEASE + 1
     assert queue.take("dee").key == "unsure.png"
+    queue.skip("unsure.png", "cem")  # whose lease has run out: it stays dee's
+    assert queue.take("ben").key == "doubt.png"
     decided["doubt.png"] = decided["sure.png"] = 1
     assert queue.progress() == (2, 3)
 
