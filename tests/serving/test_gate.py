@@ -110,7 +110,7 @@ def test_pages_count_together():
     sink = io.BytesIO()
     pages[0].save(sink, "TIFF", save_all=True, append_images=pages[1:], compression="tiff_deflate")
     Limits(picture=2).check_picture(sink.getvalue(), "picture")
-    with pytest.raises(RefusedError, match="has 1.6 megapixels in 3 pages"):
+    with pytest.raises(RefusedError, match=r"has 1\.6 megapixels in 3 pages"):
         Limits(picture=1).check_picture(sink.getvalue(), "picture")
 
 
