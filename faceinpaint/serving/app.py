@@ -68,21 +68,24 @@ def check(options: ServeOptions) -> ServeOptions:
 
 
 def built_service(args: dict[str, Any]) -> Any:
-    """The API's application for a Serve configuration file, whose ``args`` are fields of :class:`ServeOptions`.
+    """The API's application for a Serve configuration file, whose ``args`` are fields of :class:`ServeOptions`;
+    ``limits``: those of :class:`Limits`.
 
     The token is $FACEINPAINT_TOKEN. Raises :class:`InputError` when one is needed and there is none: every replica
     must know the same.
     """
-    return service(check(_from_file(args)))
+    return service(check(options_of(args)))
 
 
 def built_page(args: dict[str, Any]) -> Any:
     """The review page's application for a Serve configuration file, beside that of :func:`built_service`."""
-    return page(check(_from_file(args)))
+    return page(check(options_of(args)))
 
 
-def _from_file(args: dict[str, Any]) -> ServeOptions:
-    options = ServeOptions(**{**args, "token": os.environ.get(TOKEN, "").strip()})
+def options_of(args: dict[str, Any]) -> ServeOptions:
+    """Options from a configuration file and the environment."""
+    limits = Limits(**args.get("limits", {}))
+    options = ServeOptions(**{**args, "limits": limits, "token": os.environ.get(TOKEN, "").strip()})
     if options.host not in LOOPBACK and not options.token:
         raise InputError(f"{TOKEN} is not set: on {options.host} clients and reviewers must have a token")
     return options

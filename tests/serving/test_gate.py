@@ -14,8 +14,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from faceinpaint.errors import InputError
 from faceinpaint.photos.photo import open_photo
-from faceinpaint.serving.app import ServeOptions, check
+from faceinpaint.serving.app import ServeOptions, check, options_of
 from faceinpaint.serving.gate import Gate
 from faceinpaint.serving.limits import Limits, RefusedError
 from faceinpaint.serving.media import media_type
@@ -79,6 +80,15 @@ def test_a_body_beyond_the_limit_is_cut_off_whether_it_says_its_length_or_not(ch
     content = stream() if chunked else b"x" * 3_000_000
     answer = client(upload=2).post("/size", content=content)
     assert (answer.status_code, answer.json()) == (413, {"error": "The request is larger than 2 MB."})
+
+
+def test_a_configuration_file_sets_limits_too(monkeypatch):
+    monkeypatch.setenv("FACEINPAINT_TOKEN", "secret\n")
+    given = options_of({"host": "0.0.0.0", "limits": {"picture": 80, "in_flight": 200}})
+    assert (given.token, given.limits) == ("secret", Limits(picture=80, in_flight=200))
+    monkeypatch.setenv("FACEINPAINT_TOKEN", " ")
+    with pytest.raises(InputError, match="FACEINPAINT_TOKEN is not set"):
+        options_of({"host": "0.0.0.0"})
 
 
 def test_pictures_are_measured_before_they_are_decoded():
