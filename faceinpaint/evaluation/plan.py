@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from faceinpaint.data.mask_spec import Alpha, Colour, absolute_masks, parse_masks
+from faceinpaint.data.mask_spec import Alpha, Colour, Detected, absolute_masks, parse_masks
 from faceinpaint.data.splits import read_split
 from faceinpaint.data.user_masks import Frame, Polarity
 from faceinpaint.errors import InputError
@@ -118,7 +118,7 @@ def make_plan(
 
 
 def _check_masks(spec: str) -> None:
-    if isinstance(parse_masks(spec), Alpha | Colour):
+    if isinstance(parse_masks(spec), Alpha | Colour | Detected):
         raise InputError(f"`masks` {spec}: such pictures have no original under the hole to judge against")
 
 

@@ -50,6 +50,8 @@ def faces(tmp_path_factory) -> Path:
         ({"--methods": "two-stage", "--weights": "nowhere"}, "nowhere"),
         ({"--masks": "masks/nowhere"}, "masks/nowhere"),
         ({"--masks": "squares:x"}, "squares:x"),
+        ({"--masks": "alpha"}, "no original under the hole"),
+        ({"--masks": "detect"}, "no original under the hole"),
         ({"--split": "nowhere.txt"}, "nowhere.txt"),
         ({"--compare": "nowhere"}, "nowhere"),
         ({"--convention": "edgeconnect"}, "51 px"),
