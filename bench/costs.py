@@ -125,7 +125,7 @@ def checkpoint_megabytes(preset: str, stage: Stage) -> float:
 
 
 def s3_requests() -> dict[str, float]:
-    """Requests a picture, by method, of a folder of pictures and one of masks on S3 restored to S3."""
+    """Requests per picture, by method, of a folder of pictures and one of masks on S3 restored to S3."""
     counts = {number: requests_of(number) for number in (FEW, MANY)}
     methods = sorted(counts[MANY])
     return {method: (counts[MANY][method] - counts[FEW][method]) / (MANY - FEW) for method in methods}
