@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from faceinpaint.data.archives import members
 from faceinpaint.errors import InputError
 from faceinpaint.inference.proposals import ProposalRow, ProposalTable
 from faceinpaint.serving.decisions import ConflictError
@@ -16,6 +17,7 @@ from faceinpaint.serving.pictures import open_pictures
 from faceinpaint.serving.preview import CANVAS, as_layer, from_layers, merged, on_canvas, shrunk_mask
 from faceinpaint.serving.queue import LEASE, ReviewQueue
 from faceinpaint.storage import write_bytes
+from tests.data.test_zip_names import old_zip
 
 
 def rows():
@@ -155,6 +157,12 @@ def test_pictures_of_folders_zips_and_parquet_are_found_by_key(tmp_path):
         for wrong in ("a/c.png", "../folder/a/b.png", "/etc/passwd"):
             with pytest.raises(InputError):
                 pictures.read(wrong)
+    raw = [name.encode("cp866") for name in ("Фото/дедушка.jpg", "бабушка.png", "./a.png", "a.png")]
+    (tmp_path / "old.zip").write_bytes(old_zip(raw))  # names in an old alphabet, and one name in two ways
+    given = {key: how() for key, _, how in members(str(tmp_path / "old.zip"))}
+    assert list(given) == ["Фото/дедушка.jpg", "бабушка.png", "a.png", "a.png#2"]
+    pictures = open_pictures(str(tmp_path / "old.zip"))
+    assert {key: pictures.read(key) for key in given} == given
     (tmp_path / "t.tar").write_bytes(b"")
     with pytest.raises(InputError, match="unpack it first"):
         open_pictures(str(tmp_path / "t.tar"))
