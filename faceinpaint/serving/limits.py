@@ -20,7 +20,7 @@ Size = tuple[int, int]  # width, height
 
 
 class RefusedError(Exception):
-    """A request that is not served. code: 413, 422, 429 or 503; ``wait``: seconds after which to try again."""
+    """A request that is not served. code: of HTTP, 401 to 503; wait: seconds after which to try again."""
 
     def __init__(self, code: int, sentence: str, wait: int | None = None):
         super().__init__(sentence)
@@ -32,14 +32,13 @@ class Limits:
     """Per request, per client and for all.
 
     upload: megabytes of a request; picture: megapixels; in_flight: requests of one client at a time; queue: requests
-    that wait for a model; batch: pictures that the model paints together.
+    that wait for a model.
     """
 
     upload: int = 64
     picture: int = 50
     in_flight: int = 16
     queue: int = 64
-    batch: int = 8
 
     def check_upload(self, size: int) -> None:
         """Raises :class:`RefusedError` for a request of more than ``upload`` megabytes. size: bytes."""

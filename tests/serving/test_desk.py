@@ -1,21 +1,26 @@
 """The review desk without a browser: order, editing of large pictures, several people, restoring on the spot."""
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from ray.exceptions import RayActorError
+from ray.serve.exceptions import BackPressureError
 
 from faceinpaint.data.archives import members
 from faceinpaint.errors import InputError
 from faceinpaint.inference.proposals import ProposalRow, ProposalTable
 from faceinpaint.serving.decisions import ConflictError
 from faceinpaint.serving.desk import Desk
+from faceinpaint.serving.engine import Reply
 from faceinpaint.serving.pictures import open_pictures
 from faceinpaint.serving.preview import CANVAS, as_layer, from_layers, merged, on_canvas, shrunk_mask
 from faceinpaint.serving.queue import LEASE, ReviewQueue
+from faceinpaint.serving.review import TRIES, Review
 from faceinpaint.storage import write_bytes
 from tests.data.test_zip_names import old_zip
 
@@ -119,6 +124,32 @@ def test_restoring_on_the_spot_sends_the_edited_mask_and_keeps_nothing(desk, pla
     assert sent.sum() == 25 * 255
     assert sent[40:45, 30:35].all()
     assert desk.decisions.latest == {}
+
+
+@pytest.mark.parametrize(
+    ("failures", "said"),
+    [
+        ([BackPressureError(64, 64)], "all models are busy"),
+        ([RayActorError()] * TRIES, "the models do not answer"),
+        ([RayActorError()] * (TRIES - 1), None),  # a replica died, and another one does it
+    ],
+)
+def test_a_person_is_told_in_words_why_nothing_was_restored(failures, said):
+    left = list(failures)
+
+    class Answer:
+        def result(self):
+            if left:
+                raise left.pop()
+            return Reply(row={}, file=b"restored")
+
+    page = Review.__new__(Review)
+    page.engine = SimpleNamespace(restore=SimpleNamespace(remote=lambda request: Answer()))
+    if said is None:
+        assert page._restore("a", b"", b"") == b"restored"
+        return
+    with pytest.raises(InputError, match=said):
+        page._restore("a", b"", b"")
 
 
 def test_an_edit_of_a_preview_leaves_the_rest_of_a_large_mask_exact():
