@@ -91,9 +91,8 @@ def make_plan(
     weights, arcface = weights and find_weights(weights), arcface and absolute(arcface)
     side = _side(weights, size, crop)
     names = check_names(available(weights, side) if methods is None else methods)
-    _check_masks(masks)
+    _check(masks, side, convention)
     hashes = {name: weights_sha256(name, weights) for name in names}  # raises where weights are missing
-    _check_side(side, convention)
     alignment = load_config(weights).alignment if weights else "ffhq"
     check_writable(output)
     return Plan(
@@ -117,12 +116,9 @@ def make_plan(
     )
 
 
-def _check_masks(spec: str) -> None:
-    if isinstance(parse_masks(spec), Alpha | Colour | Detected):
-        raise InputError(f"`masks` {spec}: such pictures have no original under the hole to judge against")
-
-
-def _check_side(side: int, convention: Convention) -> None:
+def _check(masks: str, side: int, convention: Convention) -> None:
+    if isinstance(parse_masks(masks), Alpha | Colour | Detected):
+        raise InputError(f"`masks` {masks}: such pictures have no original under the hole to judge against")
     if side < LEAST_SIDE[convention]:
         raise InputError(f"`convention` {convention} needs pictures of {LEAST_SIDE[convention]} px, these have {side}")
 
