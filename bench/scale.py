@@ -27,7 +27,7 @@ from PIL import Image
 from bench.machine import machine
 from faceinpaint.inference import painter
 from faceinpaint.inference.restore import Options, restore
-from faceinpaint.inference.work import pack, unpack
+from faceinpaint.inference.work import Examined, Painted, pack, unpack
 
 RESULTS = Path(__file__).parent / "scale.json"
 ROWS_A_FILE = 50_000
@@ -40,10 +40,8 @@ class IdentityPainter:
         pass
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
-        works = unpack(batch["work"])
-        for work in works:
-            work.plan.painted = work.plan.crops
-        return {"work": pack(works)}
+        pictures: list[Examined] = unpack(batch["work"])
+        return {"work": pack([Painted(examined=each, patches=each.plan.crops) for each in pictures])}
 
 
 def write_archive(folder: Path, keys: int) -> None:

@@ -63,7 +63,7 @@ def sent(address: str, picture: bytes, mask: bytes) -> float:
 
 
 def round_of(address: str, picture: bytes, mask: bytes, clients: int) -> str:
-    """A line of the table for so many clients at once."""
+    """A line of the table for a number of clients at once."""
     began, number = time.monotonic(), clients * PER_CLIENT
     with concurrent.futures.ThreadPoolExecutor(clients) as pool:
         took = np.array(list(pool.map(lambda _: sent(address, picture, mask), range(number))))

@@ -51,7 +51,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--weights", default="weights/faces256")
-    parser.add_argument("--every", type=int, default=1, help="take one photograph in so many (default %(default)s)")
+    parser.add_argument(
+        "--every", type=int, default=1, help="take every Nth photograph (default %(default)s)", metavar="N"
+    )
     args = parser.parse_args()
     inpainter = Inpainter.load(args.weights, device="cpu")
     alignment = inpainter.config.alignment

@@ -1,4 +1,4 @@
-"""What the detector's rules cost: how many damaged pixels are found where so many clean pictures are left alone.
+"""What the detector's rules cost: how many damaged pixels are found, for each share of clean pictures left alone.
 
     python -m study.detector_rules FACES --weights weights/faces256 --shapes masks.parquet
 

@@ -21,10 +21,10 @@ import skimage.data
 from PIL import Image
 
 from faceinpaint import Inpainter
-from faceinpaint.evaluation.methods import CLASSICAL
+from faceinpaint.evaluation.methods import CLASSICAL, is_there
 from faceinpaint.evaluation.tables import NAMES, tabulated
-from faceinpaint.models.weights import has_weights, load_config
-from faceinpaint.stages import METHODS, TEXTURE_STAGES, Stage
+from faceinpaint.models.weights import load_config
+from faceinpaint.stages import METHODS
 
 PORTRAIT = (slice(0, 256), slice(90, 346))  # rows, columns of the astronaut
 SIDE = 256  # of the portrait, in which the holes are given
@@ -57,16 +57,10 @@ def main() -> None:
 def methods(weights: list[str]) -> Iterator[tuple[str, Fill]]:
     """The classical methods, and each trained one from the first folder that holds it."""
     yield from CLASSICAL.items()
-    for name, stage in METHODS.items():
-        folder = next((each for each in weights if all(has_weights(each, f) for f in files(stage, each))), None)
+    for name in METHODS:
+        folder = next((each for each in weights if is_there(name, each, load_config(each))), None)
         if folder:
             yield name, restored_by(Inpainter.load(folder, name, device="cpu"))
-
-
-def files(stage: Stage, weights: str) -> list[Stage]:
-    """The stages whose weights restore together."""
-    second = stage in TEXTURE_STAGES and load_config(weights).texture_for(stage).structure
-    return [stage, "structure"] if second else [stage]
 
 
 def restored_by(inpainter: Inpainter) -> Fill:

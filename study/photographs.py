@@ -25,7 +25,8 @@ from faceinpaint.data.damage.portrait import box_hole, close_up
 from faceinpaint.data.faces import Face
 from faceinpaint.data.search import find_faces
 from faceinpaint.errors import InputError
-from faceinpaint.evaluation.portrait import face_lpips, hole_psnr
+from faceinpaint.evaluation.metrics import psnr
+from faceinpaint.evaluation.portrait import face_lpips
 from faceinpaint.hashing import stable_hash
 from faceinpaint.losses.perceptual import load_perceptual
 from faceinpaint.models.baselines.classical.simple import biharmonic, telea
@@ -58,7 +59,8 @@ def main() -> None:
         fills = {"telea": _filled(telea, before, hole), "biharmonic": _filled(biharmonic, before, hole)}
         for method, picture in {**fills, "ours": _read(args.output / "restored" / name)}.items():
             lpips = face_lpips(picture, truth, close_up(face, truth.shape[:2]), distance)
-            figures = [hole_psnr(picture, truth, hole), lpips, detail(picture, hole) / detail(truth, hole)]
+            decibels = psnr(truth[hole > 0], picture[hole > 0])
+            figures = [decibels, lpips, detail(picture, hole) / detail(truth, hole)]
             for kind in (Path(name).stem.split("-")[1], "all"):
                 rows.setdefault((kind, method), []).append(figures)
     table = [[*key, len(each), *np.nanmean(each, axis=0)] for key, each in sorted(rows.items())]

@@ -3,7 +3,7 @@
     python -m study.routes PHOTOGRAPHS --weights weights/faces256
 
 PHOTOGRAPHS: a folder of pictures, each used that shows one face of at least 60 px from eyes to mouth. Three straight
-scratches a picture and width, seeded by its name; PSNR in the hole, in dB. ``faceinpaint.data.routing.THIN`` is the
+scratches per picture and width, seeded by its name; PSNR in the hole, in dB. ``faceinpaint.data.routing.THIN`` is the
 largest radius at which the edges do at least as well.
 """
 
@@ -81,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photographs", type=Path)
     parser.add_argument("--weights", default="weights/celeba64")
-    parser.add_argument("--pictures", type=int, default=30, help="at most so many")
+    parser.add_argument("--pictures", type=int, default=30, help="how many at most (default %(default)s)")
     arguments = parser.parse_args()
     inpainter, found = Inpainter.load(arguments.weights), []
     for path in sorted(p for p in arguments.photographs.iterdir() if p.is_file()):

@@ -6,10 +6,13 @@ import sys
 import pytest
 import torch
 
-from bench import pages, run
+from bench import archive, costs, evaluation, pages, restoration, run, scale
 from bench.aims import AIMS, aims
 from bench.report import report
 from bench.timing import done, precisions
+from faceinpaint.data import places
+from faceinpaint.data.mask_spec import parse_masks
+from faceinpaint.inference.work import Settings, examine, finish, pack, unpack
 
 MACHINE = {"date": "2026-01-02", "commit": "abc", "cpu": "a CPU", "cores": 2, "torch": "2", "ray": "3"}
 
@@ -129,6 +132,21 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["bench.run", "--only", "everything"])
     with pytest.raises(SystemExit, match="no part everything"):
         run.main()
+
+
+def test_both_jobs_of_a_difference_go_by_ray():
+    """Fewer pictures would start no Ray, and the difference would hold its start-up."""
+    for module in (archive, costs, evaluation, restoration):
+        assert places.FEW < module.FEW < module.MANY, module.__name__
+
+
+def test_the_model_that_paints_nothing_fits_the_pipeline(tmp_path):
+    """bench.scale would measure nothing if it did not."""
+    settings = Settings(output=str(tmp_path), masks=parse_masks("squares"), image_size=64, alignment="celeba")
+    picture = restoration.faces(64, 1)[0]
+    painted = scale.IdentityPainter()({"work": pack([examine("a.png", picture, None, settings)])})
+    row = finish(unpack(painted["work"])[0], settings).row
+    assert (row.status, row.fidelity) == ("restored", "exact"), row
 
 
 def test_a_gpu_is_waited_for(monkeypatch):

@@ -82,9 +82,10 @@ def main(arguments: list[str]) -> int:
     args = parse_args(arguments)
     if not args.sweep:
         check_places(args)
+    elif args.compare:
+        raise InputError("`compare` sets one evaluation beside another: leave it out with `sweep`, whose table does so")
     from faceinpaint.evaluation.compare import read_other
     from faceinpaint.evaluation.driver import evaluate
-    from faceinpaint.evaluation.methods import available
     from faceinpaint.evaluation.plan import make_plan
     from faceinpaint.evaluation.report import write_report
     from faceinpaint.evaluation.rows import write_rows
@@ -99,7 +100,7 @@ def main(arguments: list[str]) -> int:
         "masks": args.masks,
         "mask_polarity": args.mask_polarity,
         "mask_frame": args.mask_frame,
-        "methods": args.methods.split(",") if args.methods is not None else available(weights, args.size),
+        "methods": args.methods.split(",") if args.methods is not None else None,
         "output": args.output,
         "weights": weights,
         "crop": args.crop,

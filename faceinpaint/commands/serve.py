@@ -11,7 +11,7 @@ import argparse
 import importlib.util
 import os
 
-from faceinpaint.cli import WEIGHTS_HELP
+from faceinpaint.cli import WEIGHTS_HELP, at_least
 from faceinpaint.errors import InputError
 
 TOKEN = "FACEINPAINT_TOKEN"
@@ -32,13 +32,13 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
         help=f"address to listen on (%(default)s); others ask for a token, {TOKEN} or a new one",
     )
     add("--port", type=int, default=8000, help="(%(default)s)")
-    add("--replicas", type=int, default=1, help="model processes (%(default)s)")
-    add("--cpus-per-replica", type=int, default=1, help="CPUs, and torch threads, of each (%(default)s)")
+    add("--replicas", type=at_least(1), default=1, help="model processes (%(default)s)")
+    add("--cpus-per-replica", type=at_least(1), default=1, help="CPUs, and torch threads, of each (%(default)s)")
     add("--gpus-per-replica", type=float, default=0, help="GPUs of each")
-    add("--largest-upload", type=int, default=64, metavar="MB", help="of a request (%(default)s)")
-    add("--largest-picture", type=int, default=50, metavar="MEGAPIXELS", help="(%(default)s)")
-    add("--in-flight", type=int, default=16, metavar="N", help="requests of one client at a time (%(default)s)")
-    add("--queue", type=int, default=64, metavar="N", help="requests that may wait for a model (%(default)s)")
+    add("--largest-upload", type=at_least(1), default=64, metavar="MB", help="of a request (%(default)s)")
+    add("--largest-picture", type=at_least(1), default=50, metavar="MEGAPIXELS", help="(%(default)s)")
+    add("--in-flight", type=at_least(1), default=16, metavar="N", help="requests of one client at a time (%(default)s)")
+    add("--queue", type=at_least(1), default=64, metavar="N", help="requests that may wait for a model (%(default)s)")
     return parser.parse_args(arguments)
 
 

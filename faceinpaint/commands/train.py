@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import sys
 
 from faceinpaint.cli import at_least, parse_crop
@@ -141,9 +142,10 @@ def next_command(stage: Stage, args: argparse.Namespace) -> str:
     crop = f" --crop {','.join(map(str, args.crop))}" if args.crop else ""
     following = stage_after(stage)
     if following:
+        changed = "".join(f" --set {shlex.quote(each)}" for each in args.set)
         return (
             f"faceinpaint train --preset {args.preset} --stage {following} --data {args.data} --val {args.val}"
-            f" --output {args.output}{crop}"
+            f" --output {args.output}{crop}{changed}"
         )
     method = STAGES[stage].method
     if method is None:

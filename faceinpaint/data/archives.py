@@ -68,14 +68,20 @@ def _too_large(size: int) -> str | None:
     return f"{size} bytes: more than {LARGEST_FILE}, no photograph" if size > LARGEST_FILE else None
 
 
-def _zip_members(uri: str) -> Iterator[Member]:
+def zip_entries(archive: zipfile.ZipFile) -> Iterator[tuple[str, zipfile.ZipInfo]]:
+    """The key of every file of a zip, and its entry."""
     seen: Counter[str] = Counter()
+    found = archive.infolist()
+    for entry, name in zip(found, member_names(found), strict=True):
+        if not entry.is_dir() and not name.endswith("/"):
+            yield _unique(name, seen), entry
+
+
+def _zip_members(uri: str) -> Iterator[Member]:
     with _open(uri) as file, zipfile.ZipFile(file) as archive:
-        found = archive.infolist()
-        for member, name in zip(found, member_names(found), strict=True):
-            if not member.is_dir() and not name.endswith("/"):
-                stamp = f"{member.file_size}-{member.CRC:08x}"
-                yield _unique(name, seen), stamp, _too_large(member.file_size) or partial(archive.read, member)
+        for key, entry in zip_entries(archive):
+            stamp = f"{entry.file_size}-{entry.CRC:08x}"
+            yield key, stamp, _too_large(entry.file_size) or partial(archive.read, entry)
 
 
 def _extracted(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

@@ -7,22 +7,25 @@ from typing import Any
 
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.figures import Metrics
-from faceinpaint.storage import read_bytes
-
-MUST_AGREE = {"data_sha256": "data", "masks.sha256": "masks", "convention": "convention", "size": "picture size"}
+from faceinpaint.storage import first_line, read_bytes
 
 
 def read_other(uri: str) -> Metrics:
     """The ``metrics.json`` of an evaluation's output folder. Raises :class:`InputError` when there is none."""
     try:
-        return json.loads(read_bytes(f"{uri.rstrip('/')}/metrics.json"))
+        found = json.loads(read_bytes(f"{uri.rstrip('/')}/metrics.json"))
+        _must_agree(found)
     except (OSError, ValueError) as error:
-        raise InputError(f"`compare` {uri}: no evaluation there ({error})") from None
+        raise InputError(f"`compare` {uri}: no evaluation there ({first_line(error)})") from None
+    except (KeyError, TypeError, AttributeError):
+        raise InputError(f"`compare` {uri}: its metrics.json is not an evaluation's") from None
+    return found
 
 
 def differences(a: Metrics, b: Metrics) -> list[str]:
     """Why the figures of two evaluations cannot be set side by side; empty when they can."""
-    return [name for path, name in MUST_AGREE.items() if _at(a, path) != _at(b, path)]
+    theirs = _must_agree(b)
+    return [name for name, value in _must_agree(a).items() if theirs[name] != value]
 
 
 def check_comparable(metrics: Metrics, other: Metrics, force: bool) -> list[str]:
@@ -33,7 +36,12 @@ def check_comparable(metrics: Metrics, other: Metrics, force: bool) -> list[str]
     return differ
 
 
-def _at(tree: Any, path: str) -> Any:
-    for name in path.split("."):
-        tree = tree[name]
-    return tree
+def _must_agree(metrics: Metrics) -> dict[str, Any]:
+    """What figures depend on beside the method, by its name in messages."""
+    return {
+        "data": metrics["data_sha256"],
+        "masks": metrics["masks"]["sha256"],
+        "convention": metrics["convention"],
+        "picture size": metrics["size"],
+        "LPIPS backbone": {figures["lpips"]["backbone"] for figures in metrics["methods"].values()},
+    }

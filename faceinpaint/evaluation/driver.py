@@ -119,13 +119,13 @@ def _check(plan: Plan, batches: list[BatchRecord]) -> None:
     if not any(batch.n for batch in batches):
         why = f": {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
         raise InputError(f"{plan.data} holds no picture to judge{why}")
-    for a, b in pairwise(batches):
-        if a.last_key == b.first_key:
-            raise InputError(f"{plan.data} holds two pictures of key {a.last_key}")
-    if plan.keys is not None:
-        found = sum(batch.n + len(batch.skipped) for batch in batches)
-        if found < len(plan.keys):
-            raise InputError(f"the split names {len(plan.keys)} pictures, but {plan.data} holds only {found} of them")
+    across = [a.last_key for a, b in pairwise(batches) if a.last_key == b.first_key]
+    for key in [*(batch.double for batch in batches), *across]:
+        if key is not None:
+            raise InputError(f"{plan.data} holds two pictures of key {key}")
+    missing = (plan.keys or frozenset()).difference(*(batch.entries for batch in batches))
+    if missing:
+        raise InputError(f"the split names pictures that {plan.data} lacks: {len(missing)}, such as {min(missing)}")
 
 
 def _statistics(plan: Plan, batches: list[str]) -> Statistics:

@@ -18,7 +18,7 @@ from faceinpaint.models.baselines.classical.simple import biharmonic, mean, navi
 from faceinpaint.models.weights import has_weights, load_config
 from faceinpaint.names import Precision
 from faceinpaint.stages import METHODS as TRAINED
-from faceinpaint.stages import TEXTURE_STAGES, Stage
+from faceinpaint.stages import TEXTURE_STAGES, Method
 
 CLASSICAL = {
     "biharmonic": biharmonic,
@@ -59,15 +59,16 @@ def available(weights: str | None, size: int | None = None) -> list[str]:
     if weights is not None:
         config = load_config(weights)
         size = size or config.image_size
-        trained += [m for m, stage in TRAINED.items() if all(has_weights(weights, f) for f in _files(stage, config))]
+        trained += [method for method in TRAINED if is_there(method, weights, config)]
     quick = size is None or size <= QUICK_SIDE
     return [name for name in (*trained, *CLASSICAL) if quick or name not in SLOW]
 
 
-def _files(stage: Stage, config: Config) -> list[Stage]:
-    """The stages whose weights restore together."""
+def is_there(method: Method, weights: str, config: Config) -> bool:
+    """Whether a weights folder, of this ``config``, holds all that a trained method restores with."""
+    stage = TRAINED[method]
     second = stage in TEXTURE_STAGES and config.texture_for(stage).structure
-    return [stage, "structure"] if second else [stage]
+    return has_weights(weights, stage) and (not second or has_weights(weights, "structure"))
 
 
 def load_method(name: str, weights: str | None, device: str = "cpu", precision: Precision = "fp32") -> Restore:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from faceinpaint.data.mask_spec import Alpha, Colour, absolute_masks, parse_masks
+from faceinpaint.data.mask_spec import Alpha, Colour, Detected, absolute_masks, parse_masks
 from faceinpaint.data.splits import read_split
 from faceinpaint.data.user_masks import Frame, Polarity
 from faceinpaint.errors import InputError
-from faceinpaint.evaluation.methods import check_names, weights_sha256
+from faceinpaint.evaluation.methods import available, check_names, weights_sha256
 from faceinpaint.evaluation.metrics import LEAST_SIDE
 from faceinpaint.images import Crop
 from faceinpaint.losses.frechet import available_extractor
@@ -68,8 +68,8 @@ def make_plan(
     *,
     data: str,
     masks: str,
-    methods: list[str],
     output: str,
+    methods: list[str] | None = None,
     weights: str | None = None,
     crop: Crop | None = None,
     size: int | None = None,
@@ -81,6 +81,7 @@ def make_plan(
 ) -> Plan:
     """Check everything that can be checked before work begins.
 
+    ``methods``: None compares all that are :func:`~faceinpaint.evaluation.methods.available`.
     ``running``: other fields of :class:`Plan` (precision, workers, gpus_per_worker, mask_polarity, mask_frame).
 
     Raises :class:`InputError` for unknown methods, masks or splits, missing or damaged weights, a size that does not
@@ -88,10 +89,10 @@ def make_plan(
     """
     data, masks, output = absolute(data), absolute_masks(masks), absolute(output)
     weights, arcface = weights and find_weights(weights), arcface and absolute(arcface)
-    names = check_names(methods)
-    _check_masks(masks)
+    side = _side(weights, size, crop)
+    names = check_names(available(weights, side) if methods is None else methods)
+    _check(masks, side, convention)
     hashes = {name: weights_sha256(name, weights) for name in names}  # raises where weights are missing
-    side = _check_side(_side(weights, size, crop), convention)
     alignment = load_config(weights).alignment if weights else "ffhq"
     check_writable(output)
     return Plan(
@@ -115,15 +116,11 @@ def make_plan(
     )
 
 
-def _check_masks(spec: str) -> None:
-    if isinstance(parse_masks(spec), Alpha | Colour):
-        raise InputError(f"`masks` {spec}: such pictures have no original under the hole to judge against")
-
-
-def _check_side(side: int, convention: Convention) -> int:
+def _check(masks: str, side: int, convention: Convention) -> None:
+    if isinstance(parse_masks(masks), Alpha | Colour | Detected):
+        raise InputError(f"`masks` {masks}: such pictures have no original under the hole to judge against")
     if side < LEAST_SIDE[convention]:
         raise InputError(f"`convention` {convention} needs pictures of {LEAST_SIDE[convention]} px, these have {side}")
-    return side
 
 
 def _side(weights: str | None, size: int | None, crop: Crop | None) -> int:

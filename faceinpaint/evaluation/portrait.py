@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from faceinpaint.data.damage.portrait import close_up, ten_cases
 from faceinpaint.data.faces import Face
+from faceinpaint.evaluation.metrics import psnr
 from faceinpaint.losses.perceptual import PerceptualDistance, load_perceptual
 from faceinpaint.models.baselines.classical.simple import biharmonic
 from faceinpaint.tensors import to_float
@@ -70,17 +71,11 @@ def _shown(
         name=name,
         damaged=files[0],
         restored=files[1],
-        psnr=hole_psnr(restored, portrait, hole),
-        classical_psnr=hole_psnr(classical, portrait, hole),
+        psnr=psnr(portrait[hole > 0], restored[hole > 0]),
+        classical_psnr=psnr(portrait[hole > 0], classical[hole > 0]),
         lpips=face_lpips(restored, portrait, box, distance),
         classical_lpips=face_lpips(classical, portrait, box, distance),
     )
-
-
-def hole_psnr(picture: np.ndarray, truth: np.ndarray, hole: np.ndarray) -> float:
-    """dB over the hole's pixels, of uint8 RGB (S, S, 3)."""
-    error = np.square(picture.astype(np.float64) - truth)[hole > 0].mean()
-    return float(10 * np.log10(255**2 / max(error, 1e-9)))
 
 
 @torch.inference_mode()

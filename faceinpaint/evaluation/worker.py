@@ -6,12 +6,14 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
 
+from faceinpaint.data.splits import matching_entry
 from faceinpaint.encoding import png_bytes
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.methods import Restore, load_method
@@ -55,6 +57,8 @@ class BatchRecord:
     data_sum: int  # sum of the SHA-256 of each picture: a hash of the set, whatever its order or division
     mask_sum: int  # the same of the holes
     reused: bool  # every part was there already
+    double: str | None = None  # a key that two of its pictures have
+    entries: list[str] = field(default_factory=list)  # of the split, that its pictures are named by
     skipped: list[tuple[str, str]] = field(default_factory=list)  # (key, reason)
 
     @classmethod
@@ -83,14 +87,17 @@ class Judge:
             original = self._seen(batch.images)
             for method in missing:
                 write_table(self.plan.part_uri(method, digest), self._judge(method, batch, original))
+        keys = [str(key) for key in block["key"]]  # sorted
         record = BatchRecord(
-            first_key=str(block["key"][0]),
-            last_key=str(block["key"][-1]),
+            first_key=keys[0],
+            last_key=keys[-1],
             n=len(batch.keys),
             sha256=digest,
             data_sum=_sum(pictures),
             mask_sum=_sum(holes),
             reused=not missing,
+            double=next((a for a, b in pairwise(keys) if a == b), None),
+            entries=[str(matching_entry(key, self.plan.keys)) for key in keys] if self.plan.keys else [],
             skipped=skipped,
         )
         return {"record": [json.dumps(asdict(record))]}

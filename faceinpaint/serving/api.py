@@ -35,7 +35,7 @@ PICTURES: dict[int | str, dict[str, Any]] = {
 }
 
 Sensitivity = Annotated[float, Form(ge=0, le=1, description="Of the detector: 0 marks least, 1 marks most.")]
-Picture = Annotated[UploadFile, File(description="JPEG, PNG, WebP, TIFF, BMP or AVIF.")]
+Picture = Annotated[UploadFile, File(description="A photograph of a format that is restored.")]
 Mask = Annotated[UploadFile | None, File(description="Of the picture's size. Without one the detector proposes it.")]
 
 

@@ -51,7 +51,9 @@ def check(options: ServeOptions) -> ServeOptions:
         )
     weights = find_weights(options.weights)
     load_config(weights)
-    token, masks, pictures = options.token, options.masks, options.input
+    # An empty token would open to everyone; one from a file often ends with a line break.
+    token = (options.token or "").strip() or None
+    masks, pictures = options.masks, options.input
     if options.host not in LOOPBACK and not token:
         token = secrets.token_urlsafe(24)
     if masks is not None and pictures is not None:
@@ -66,21 +68,24 @@ def check(options: ServeOptions) -> ServeOptions:
 
 
 def built_service(args: dict[str, Any]) -> Any:
-    """The API's application for a Serve configuration file, whose ``args`` are fields of :class:`ServeOptions`.
+    """The API's application for a Serve configuration file, whose ``args`` are fields of :class:`ServeOptions`;
+    ``limits``: those of :class:`Limits`.
 
     The token is $FACEINPAINT_TOKEN. Raises :class:`InputError` when one is needed and there is none: every replica
     must know the same.
     """
-    return service(check(_from_file(args)))
+    return service(check(options_of(args)))
 
 
 def built_page(args: dict[str, Any]) -> Any:
     """The review page's application for a Serve configuration file, beside that of :func:`built_service`."""
-    return page(check(_from_file(args)))
+    return page(check(options_of(args)))
 
 
-def _from_file(args: dict[str, Any]) -> ServeOptions:
-    options = ServeOptions(**{**args, "token": os.environ.get(TOKEN)})
+def options_of(args: dict[str, Any]) -> ServeOptions:
+    """Options from a configuration file and the environment."""
+    limits = Limits(**args.get("limits", {}))
+    options = ServeOptions(**{**args, "limits": limits, "token": os.environ.get(TOKEN, "").strip()})
     if options.host not in LOOPBACK and not options.token:
         raise InputError(f"{TOKEN} is not set: on {options.host} clients and reviewers must have a token")
     return options
@@ -97,11 +102,9 @@ def start(options: ServeOptions) -> str:
 
 
 def service(options: ServeOptions) -> Any:
-    """The API and its engine as one application."""
+    """The API and its engine as one application, of checked ``options``."""
     cpus, gpus = options.cpus_per_replica, options.gpus_per_replica
-    models = engine.deployment(options.limits, options.replicas, cpus, gpus).bind(
-        find_weights(options.weights), cpus, gpus > 0
-    )
+    models = engine.deployment(options.limits, options.replicas, cpus, gpus).bind(options.weights, cpus, gpus > 0)
     return api.deployment(options.limits, 1).bind(models, options.limits, options.token)
 
 

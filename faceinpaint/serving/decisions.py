@@ -5,7 +5,7 @@
     OUTPUT/masks/KEY.png              the mask in force: what `faceinpaint restore --masks OUTPUT/masks` reads
 
 The row is written before the mask in force, so a crash between the two loses nothing: opening the folder again puts
-the masks right.
+the mask right. Where storage refuses a mask, the next decision waits until it takes it.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ class Decisions:
     def __init__(self, output: str):
         self.output, self.folder = output, join(output, "decisions")
         self._lock = threading.Lock()
+        self._pending: Decision | None = None  # written down, but its mask is not yet in force
         self._all = self._read()
         self.latest: dict[str, Decision] = {}
         for decision in self._all.values():
@@ -115,6 +116,8 @@ class Decisions:
             return last
 
     def _write(self, key: str, verdict: Verdict, png: bytes | None, person: str) -> Decision:
+        if self._pending:
+            self._enforce(self._pending)
         before = self._mask_bytes(key)
         decision = Decision(
             id=f"{len(self._all):08d}-{uuid.uuid4().hex[:8]}",
@@ -146,14 +149,14 @@ class Decisions:
 
     def _enforce(self, newest: Decision) -> None:
         """Make ``masks/KEY.png`` what the newest row of its key says."""
+        self._pending = newest
         path, present = join(self.output, "masks", f"{newest.key}.png"), self._mask_bytes(newest.key)
         wanted = self._stored(newest.mask_sha256) if newest.mask_sha256 else None
-        if wanted == present:
-            return
-        if wanted is None:
+        if wanted is None and present is not None:
             delete(path)
-        else:
+        elif wanted is not None and wanted != present:
             write_bytes(path, wanted)
+        self._pending = None
 
     def _mask_bytes(self, key: str) -> bytes | None:
         try:

@@ -30,6 +30,7 @@ from faceinpaint.models.weights import has_weights
 from faceinpaint.serving.limits import Limits
 
 T = TypeVar("T")
+BATCH = 8  # pictures that the model paints together
 BATCH_WAIT = 0.01  # seconds that a request waits for others to be painted with
 DECODERS = 1  # threads that decode and encode beside the model; the face finder that they share stands no two
 
@@ -116,7 +117,7 @@ class Engine:
         look = partial(self.finder.find, key, picture, None, Rules.of_sensitivity(sensitivity))
         return await asyncio.get_running_loop().run_in_executor(self.model_thread, look)
 
-    @serve.batch(max_batch_size=8, batch_wait_timeout_s=BATCH_WAIT)
+    @serve.batch(max_batch_size=BATCH, batch_wait_timeout_s=BATCH_WAIT)
     async def painted(self, examined: list[Examined]) -> list[Painted]:
         """Pictures with crops, painted by the model in one batch over all of them."""
         return await asyncio.get_running_loop().run_in_executor(
@@ -137,7 +138,7 @@ def deployment(limits: Limits, replicas: int, threads: int, gpus: float) -> serv
     return made.options(
         name="engine",
         num_replicas=replicas,
-        max_ongoing_requests=2 * limits.batch,
+        max_ongoing_requests=2 * BATCH,
         max_queued_requests=limits.queue,
         ray_actor_options=options,
         health_check_period_s=5,

@@ -11,6 +11,7 @@ from typing import Protocol
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from faceinpaint.data.archives import ROTTEN, zip_entries
 from faceinpaint.data.places import is_parquet, parquet_files
 from faceinpaint.errors import InputError
 from faceinpaint.storage import first_line, join, kind, name_of, open_uri, read_bytes
@@ -65,13 +66,16 @@ class _ZipPictures:
         filesystem, path = open_uri(uri)
         try:
             self.archive = zipfile.ZipFile(filesystem.open_input_file(path))
-        except (OSError, zipfile.BadZipFile) as error:
+            self.entries = dict(zip_entries(self.archive))  # under names as they were meant, not as zipfile reads them
+        except ROTTEN as error:
             raise InputError(f"{uri}: not a readable archive: {first_line(error)}") from None
 
     def read(self, key: str) -> bytes:
+        if key not in self.entries:
+            raise InputError(f"{key!r} is not a picture of {self.uri}")
         try:
-            return self.archive.read(key)
-        except (KeyError, OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, EOFError) as error:
+            return self.archive.read(self.entries[key])
+        except ROTTEN as error:
             raise InputError(f"{key}: cannot be read from {self.uri}: {first_line(error)}") from None
 
 

@@ -45,7 +45,8 @@ class ReviewQueue:
         """Put a picture at the end of this person's queue; others may have it at once."""
         with self._lock:
             self._skips[person, key] = self._skips.get((person, key), 0) + 1
-            self._leases.pop(key, None)
+            if self._leases.get(key, ("", 0.0))[0] == person:  # else theirs has run out, and another has it
+                del self._leases[key]
 
     def row(self, key: str) -> ProposalRow | None:
         """The row of a key, when it is one to review."""

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from ray import serve
 from ray.exceptions import RayActorError
+from ray.serve.exceptions import BackPressureError
 from ray.serve.handle import DeploymentHandle
 
 from faceinpaint.errors import InputError
@@ -61,6 +62,8 @@ class Review:
             try:
                 reply = self.engine.restore.remote(RestoreRequest(key=key, picture=picture, mask=mask)).result()
                 break
+            except BackPressureError:
+                raise InputError("all models are busy: try again") from None
             except RayActorError:
                 if attempt == TRIES - 1:
                     raise InputError("the models do not answer: try again") from None

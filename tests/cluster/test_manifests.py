@@ -139,6 +139,8 @@ def test_the_image_installs_what_the_package_wants_and_gives_up_root():
     commands = " ".join(rest for step, rest in steps if step == "RUN")
     for requirement in wanted["dependencies"][:2]:
         assert f'"{requirement}"' in commands
+    assert SERVICE.exists()
+    assert 'pip install --no-cache-dir ".[serve]"' in commands  # the service runs in this image too
 
 
 @pytest.mark.slow

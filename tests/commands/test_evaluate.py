@@ -18,7 +18,7 @@ from faceinpaint.cli import exit_code
 from faceinpaint.commands import evaluate as evaluate_command
 from faceinpaint.encoding import png_bytes
 from faceinpaint.errors import InputError
-from faceinpaint.evaluation.compare import check_comparable
+from faceinpaint.evaluation.compare import check_comparable, read_other
 from faceinpaint.evaluation.driver import evaluate, gpu_share
 from faceinpaint.evaluation.figures import Metrics
 from faceinpaint.evaluation.methods import CLASSICAL, available
@@ -50,6 +50,8 @@ def faces(tmp_path_factory) -> Path:
         ({"--methods": "two-stage", "--weights": "nowhere"}, "nowhere"),
         ({"--masks": "masks/nowhere"}, "masks/nowhere"),
         ({"--masks": "squares:x"}, "squares:x"),
+        ({"--masks": "alpha"}, "no original under the hole"),
+        ({"--masks": "detect"}, "no original under the hole"),
         ({"--split": "nowhere.txt"}, "nowhere.txt"),
         ({"--compare": "nowhere"}, "nowhere"),
         ({"--convention": "edgeconnect"}, "51 px"),
@@ -150,6 +152,48 @@ def test_sweep(faces, tmp_path):
         read_sweep(str(sweep), common)
 
 
+def test_each_entry_of_a_sweep_compares_the_methods_of_its_own_weights(tiny_weights, tmp_path):
+    common = {"data": str(tmp_path), "masks": "squares", "methods": None, "output": str(tmp_path), "size": None}
+    (tmp_path / "sweep.yaml").write_text(f"own: {{weights: {tiny_weights}}}\nplain: {{size: 256}}\n")
+    entries = read_sweep(str(tmp_path / "sweep.yaml"), common)
+    methods = {name: make_plan(**entry.arguments).methods for name, entry in entries.items()}
+    assert methods["own"] == ("two-stage", "structure", *CLASSICAL)
+    assert methods["plain"] == tuple(name for name in CLASSICAL if name != "fragment")  # slow at 256 px
+    words = ["--data", "d", "--output", "o", "--sweep", "s.yaml", "--compare", "c"]
+    with pytest.raises(InputError, match="leave it out with `sweep`"):
+        evaluate_command.main(words)
+
+
+@pytest.mark.parametrize(
+    ("keys", "split", "said"),
+    [
+        (["a", "b", "b"], None, "two pictures of key b"),
+        (["1.png", "1.jpg", "2.png"], "1\n2\n", None),
+        (["1.png", "1.jpg"], "1\n2\n", "lacks: 1, such as 2"),
+    ],
+)
+def test_double_keys_and_missing_entries_of_a_split_are_refused(tmp_path, keys, split, said):
+    picture = data.astronaut()
+    cuts = [png_bytes(picture[i : i + 40, 170 + i : 210 + i]) for i in range(len(keys))]
+    pq.write_table(pa.table({"key": keys, "image": cuts}), tmp_path / "few.parquet")
+    if split:
+        (tmp_path / "split.txt").write_text(split)
+    plan = make_plan(
+        data=str(tmp_path / "few.parquet"),
+        masks="squares:12",
+        methods=["mean"],
+        output=str(tmp_path / "out"),
+        size=40,
+        split=str(tmp_path / "split.txt") if split else None,
+        workers=0,
+    )
+    if said is None:
+        assert evaluate(plan)[0]["n"] == len(keys)
+        return
+    with pytest.raises(InputError, match=said):
+        evaluate(plan)
+
+
 @pytest.mark.usefixtures("ray_local")
 def test_a_sweep_trains_its_weights_first(faces_parquet, tmp_path):
     common = {"data": faces_parquet, "masks": "squares:12", "methods": ["pconv"], "output": str(tmp_path / "out")}
@@ -168,11 +212,25 @@ def test_a_sweep_trains_its_weights_first(faces_parquet, tmp_path):
 
 def test_other_data_is_not_compared_without_force():
     a = {"data_sha256": "1", "masks": {"sha256": "2"}, "convention": "default", "size": 64}
-    assert check_comparable(a, a, force=False) == []
-    b = {**a, "data_sha256": "3"}
-    with pytest.raises(InputError, match="data"):
-        check_comparable(a, b, force=False)
-    assert check_comparable(a, b, force=True) == ["data"]
+    a["methods"] = {"mean": {"lpips": {"backbone": "lpips-alex"}}, "telea": {"lpips": {"backbone": "lpips-alex"}}}
+    assert check_comparable(a, {**a, "methods": {"rfr": a["methods"]["mean"]}}, force=False) == []
+    for changed, named in (
+        ({"data_sha256": "3"}, "data"),
+        ({"masks": {"sha256": "3"}}, "masks"),
+        ({"size": 256}, "picture size"),
+        ({"methods": {"mean": {"lpips": {"backbone": "lpips-vgg"}}}}, "LPIPS backbone"),
+    ):
+        b = {**a, **changed}
+        with pytest.raises(InputError, match=named):
+            check_comparable(a, b, force=False)
+        assert check_comparable(a, b, force=True) == [named]
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"data_sha256": "1", "masks": 2}', "no JSON"])
+def test_what_is_no_evaluation_is_not_compared_with(tmp_path, text):
+    (tmp_path / "metrics.json").write_text(text)
+    with pytest.raises(InputError, match="compare"):
+        read_other(str(tmp_path))
 
 
 @pytest.mark.parametrize(

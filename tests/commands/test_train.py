@@ -26,6 +26,17 @@ def test_the_method_trains_stage_after_stage_and_says_when_it_is_finished(faces_
     assert copied == (tmp_path / "structure.safetensors").read_bytes()
 
 
+def test_the_next_command_keeps_what_was_set():
+    """Without it the next stage would be of another size, and refused."""
+    given = {"preset": "tiny", "stage": "structure", "data": "d", "val": "v", "output": "o", "crop": "1,2,3,4"}
+    words = [word for name, value in given.items() for word in (f"--{name}", value)]
+    args = train.parse_args([*words, "--set", "image_size=128", "--set", "generator.channels={4: 8}"])
+    assert train.next_command("structure", args) == (
+        "faceinpaint train --preset tiny --stage texture --data d --val v --output o --crop 1,2,3,4"
+        " --set image_size=128 --set 'generator.channels={4: 8}'"
+    )
+
+
 @pytest.mark.slow
 def test_another_configuration_is_refused_for_a_begun_run(faces_parquet, tmp_path):
     assert run(faces_parquet, tmp_path, "generator", "--steps", "1").returncode == 0

@@ -7,6 +7,7 @@ import pytest
 
 from faceinpaint.serving import decisions
 from faceinpaint.serving.decisions import ConflictError, Decisions
+from faceinpaint.storage import write_bytes
 
 
 @pytest.fixture
@@ -81,6 +82,28 @@ def test_a_crash_before_the_mask_is_put_right_on_opening(tmp_path, square, monke
     assert not (tmp_path / "masks/k.png").exists()
     monkeypatch.undo()
     assert np.array_equal(Decisions(str(tmp_path)).mask("k"), square)
+
+
+def test_a_mask_that_storage_refused_is_written_before_the_next_decision(tmp_path, square, monkeypatch):
+    """Only the newest decision's mask is put right on opening: no earlier one may be left behind."""
+
+    def fails(uri, data):
+        if uri.endswith("masks/k.png"):
+            raise OSError("no room")
+        write_bytes(uri, data)
+
+    book = Decisions(str(tmp_path))
+    monkeypatch.setattr(decisions, "write_bytes", fails)
+    with pytest.raises(OSError, match="no room"):
+        book.record("k", "edited", square, "ann", None)
+    with pytest.raises(OSError, match="no room"):  # it has room for this one, but not yet for the one before
+        book.record("l", "edited", square, "ann", None)
+    assert "l" not in book.latest
+    monkeypatch.setattr(decisions, "write_bytes", write_bytes)
+    book.record("m", "rejected", None, "ann", None)
+    for each in (book, Decisions(str(tmp_path))):
+        assert np.array_equal(each.mask("k"), square)
+        assert set(each.latest) == {"k", "m"}
 
 
 def test_small_files_are_merged_and_say_the_same(tmp_path, square, monkeypatch):

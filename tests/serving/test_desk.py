@@ -1,21 +1,28 @@
 """The review desk without a browser: order, editing of large pictures, several people, restoring on the spot."""
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from ray.exceptions import RayActorError
+from ray.serve.exceptions import BackPressureError
 
+from faceinpaint.data.archives import members
 from faceinpaint.errors import InputError
 from faceinpaint.inference.proposals import ProposalRow, ProposalTable
 from faceinpaint.serving.decisions import ConflictError
 from faceinpaint.serving.desk import Desk
+from faceinpaint.serving.engine import Reply
 from faceinpaint.serving.pictures import open_pictures
 from faceinpaint.serving.preview import CANVAS, as_layer, from_layers, merged, on_canvas, shrunk_mask
 from faceinpaint.serving.queue import LEASE, ReviewQueue
+from faceinpaint.serving.review import TRIES, Review
 from faceinpaint.storage import write_bytes
+from tests.data.test_zip_names import old_zip
 
 
 def rows():
@@ -65,6 +72,8 @@ def test_most_doubtful_first_and_each_to_one_person_until_the_lease_ends():
     assert queue.take("dee") is None
     now[0] = LEASE + 1
     assert queue.take("dee").key == "unsure.png"
+    queue.skip("unsure.png", "cem")  # whose lease has run out: it stays dee's
+    assert queue.take("ben").key == "doubt.png"
     decided["doubt.png"] = decided["sure.png"] = 1
     assert queue.progress() == (2, 3)
 
@@ -117,6 +126,32 @@ def test_restoring_on_the_spot_sends_the_edited_mask_and_keeps_nothing(desk, pla
     assert desk.decisions.latest == {}
 
 
+@pytest.mark.parametrize(
+    ("failures", "said"),
+    [
+        ([BackPressureError(64, 64)], "all models are busy"),
+        ([RayActorError()] * TRIES, "the models do not answer"),
+        ([RayActorError()] * (TRIES - 1), None),  # a replica died, and another one does it
+    ],
+)
+def test_a_person_is_told_in_words_why_nothing_was_restored(failures, said):
+    left = list(failures)
+
+    class Answer:
+        def result(self):
+            if left:
+                raise left.pop()
+            return Reply(row={}, file=b"restored")
+
+    page = Review.__new__(Review)
+    page.engine = SimpleNamespace(restore=SimpleNamespace(remote=lambda request: Answer()))
+    if said is None:
+        assert page._restore("a", b"", b"") == b"restored"
+        return
+    with pytest.raises(InputError, match=said):
+        page._restore("a", b"", b"")
+
+
 def test_an_edit_of_a_preview_leaves_the_rest_of_a_large_mask_exact():
     full = np.zeros((3600, 2400), np.uint8)
     full[1000:1003, 100:900] = 1  # a hair that the preview shows a pixel wide
@@ -153,6 +188,12 @@ def test_pictures_of_folders_zips_and_parquet_are_found_by_key(tmp_path):
         for wrong in ("a/c.png", "../folder/a/b.png", "/etc/passwd"):
             with pytest.raises(InputError):
                 pictures.read(wrong)
+    raw = [name.encode("cp866") for name in ("Фото/дедушка.jpg", "бабушка.png", "./a.png", "a.png")]
+    (tmp_path / "old.zip").write_bytes(old_zip(raw))  # names in an old alphabet, and one name in two ways
+    given = {key: how() for key, _, how in members(str(tmp_path / "old.zip"))}
+    assert list(given) == ["Фото/дедушка.jpg", "бабушка.png", "a.png", "a.png#2"]
+    pictures = open_pictures(str(tmp_path / "old.zip"))
+    assert {key: pictures.read(key) for key in given} == given
     (tmp_path / "t.tar").write_bytes(b"")
     with pytest.raises(InputError, match="unpack it first"):
         open_pictures(str(tmp_path / "t.tar"))

@@ -134,7 +134,7 @@ def test_detecting(service):
         (encoded(torn()), encoded(np.zeros((50, 50), np.uint8)), {}, 422, "mask"),
         (encoded(torn()), b"", {"sensitivity": "7"}, 422, "sensitivity"),
         (encoded(torn()), b"", {"no_face": "perhaps"}, 422, "no_face"),
-        (encoded(np.zeros((1100, 1000, 3), np.uint8)), b"", {}, 413, "1000x1100 pixels"),
+        (encoded(np.zeros((1100, 1000, 3), np.uint8)), b"", {}, 413, "1000x1100"),
         (b"x" * 2_100_000, b"", {}, 413, "larger than 2 MB"),
     ],
 )

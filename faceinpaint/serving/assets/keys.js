@@ -1,4 +1,5 @@
-// A key for each button; not while somebody types their name.
+// A key for each button; not while somebody types their name. A key that is held down decides once: the next picture
+// has not been seen.
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, [contenteditable]")) return;
   const button = (id) => document.querySelector(`#${id}`);
@@ -10,7 +11,7 @@ addEventListener("keydown", (event) => {
   };
   const action = actions[event.key.toLowerCase()];
   const target = action && action();
-  if (!target) return;
+  if (!target || (event.repeat && !"+=-".includes(event.key))) return;
   event.preventDefault();
   event.stopPropagation();
   target.click();
