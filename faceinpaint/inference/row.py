@@ -8,6 +8,9 @@ from typing import Literal, get_args, get_type_hints
 
 import pyarrow as pa
 
+from faceinpaint.errors import InputError, NoPhotographError
+from faceinpaint.storage import first_line
+
 SCHEMA_VERSION = 2
 Status = Literal["restored", "restored-fallback", "skipped", "failed"]
 ARROW = {str: pa.string(), Status: pa.string(), float: pa.float64(), int: pa.int32(), bool: pa.bool_()}
@@ -41,6 +44,14 @@ class LedgerRow:
     input_stamp: str | None = None  # changes with the input's file; None where its bytes must be compared
     mask_stamp: str | None = None  # likewise with the mask's
     gone: bool = False  # the input is no longer there: the row tells what became of it
+
+
+def blame(error: Exception) -> tuple[Literal["skipped", "failed"], str]:
+    """Status and reason of a row whose picture raised ``error``, at the one boundary around a single picture."""
+    if isinstance(error, NoPhotographError):
+        return "skipped", first_line(error)
+    kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+    return "failed", kind + first_line(error)
 
 
 def _arrow_type(hint: object) -> pa.DataType:
