@@ -22,7 +22,7 @@ CODING = "JPEG"
 
 
 def over_steps(weights: str) -> dict[str, float]:
-    """Pictures/s of the job, pictures/s that its steps allow, and their ratio; CPU seconds a picture of each step."""
+    """Pictures/s of the job, pictures/s that its steps allow, and their ratio; CPU seconds per picture of each step."""
     data = photographs.coded(CODING)
     row = photographs.over_codec(2, [CODING])[CODING]
     inpainter = Inpainter.load(weights, device="cpu")

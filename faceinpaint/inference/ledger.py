@@ -1,4 +1,4 @@
-"""The ledger: one row an input, and exactly one, in Parquet files under OUTPUT/ledger.
+"""The ledger: one row per input, and exactly one, in Parquet files under OUTPUT/ledger.
 
 The driver is its only writer. Rows gather in the newest file, which is written anew at every flush until it is full, so
 that there are few files however often it is flushed; a file appears whole or not at all.
