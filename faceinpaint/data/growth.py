@@ -32,7 +32,7 @@ MIXED_RING = 0.12  # share of paint, at the median, that says that an edge is mi
 MIXED_MOST = 0.6  # if so many of its pixels say so more than they may err,
 TOLD = 0.5  # and so many can be told at all
 SMALL = 4  # pixels that a hole grows by one disk
-CELL = 4  # pixels a side, by which places that are looked at are told apart
+CELL = 4  # side in pixels, by which places that are looked at are told apart
 QUIET = (2.0, 1.0, 1.0)  # least spread of Y, Cr, Cb that is believed, levels
 
 

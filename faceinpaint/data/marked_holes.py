@@ -29,7 +29,7 @@ from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.images import stored, upright
 
 OPAQUE = 128  # pixels below this alpha are hole
-COLOUR_TOLERANCE = 16  # levels a channel may be off the marker: JPEG blurs it
+COLOUR_TOLERANCE = 16  # levels by which each channel may differ from the marker: JPEG blurs it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,24 +33,10 @@ NOISE_AWAY = 8  # pixels from any mark, where a mask shows how dark its black is
 
 
 def user_hole(
-    mask: MaskPicture | np.ndarray,
-    polarity: Polarity,
-    height: int,
-    width: int,
-    *,
-    orientation: int = 1,
-    frame: Frame = "auto",
-    soft: bool = False,
+    mask: MaskPicture | np.ndarray, polarity: Polarity, height: int, width: int, soft: bool = False
 ) -> np.ndarray:
-    """A mask -> hole uint8 (height, width), upright, checked by :func:`check_hole`.
-
-    height, width: of the upright photograph; orientation: its EXIF tag. ``frame``: whether the mask lies as the
-    photograph is stored or as it is shown; "auto" goes by the size, and where both fit takes it as shown. ``soft``:
-    pixels that are marked in part, and hang together with the hole, are hole too. A mask within the stated tolerance
-    of the photograph's size is scaled to it, its nearest pixels kept. Raises :class:`InputError` for other sizes, for
-    masks of many greys, and where polarity "auto" cannot tell.
-    """
-    hole, in_part = user_holes(mask, polarity, height, width, orientation=orientation, frame=frame)
+    """The hole of :func:`user_holes`, with what is marked in part where ``soft``."""
+    hole, in_part = user_holes(mask, polarity, height, width)
     return in_part() if soft else hole
 
 
@@ -63,7 +49,14 @@ def user_holes(
     orientation: int = 1,
     frame: Frame = "auto",
 ) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
-    """:func:`user_hole`, and a call for the same with what is marked in part."""
+    """A mask -> hole uint8 (height, width), upright, checked by :func:`check_hole`; and a call for a larger one.
+
+    height, width: of the upright photograph; orientation: its EXIF tag. ``frame``: whether the mask lies as the
+    photograph is stored or as it is shown; "auto" goes by the size, and where both fit takes it as shown. A mask within
+    the stated tolerance of the photograph's size is scaled to it, its nearest pixels kept. The larger hole has also the
+    pixels that are marked in part and hang together with the hole. Raises :class:`InputError` for other sizes, for
+    masks of many greys, and where polarity "auto" cannot tell.
+    """
     picture = mask if isinstance(mask, MaskPicture) else mask_of(mask)
     levels = np.ascontiguousarray(_as_shown(picture, height, width, orientation, frame))
     grey = 0 if picture.crisp else cv2.countNonZero(cv2.inRange(levels, CLEAR + 1, 254 - CLEAR)) / levels.size

@@ -14,14 +14,14 @@ import numpy as np
 from faceinpaint import telemetry
 from faceinpaint.device import settle
 from faceinpaint.encoding import mask_png
-from faceinpaint.errors import InputError, NoPhotographError
+from faceinpaint.errors import InputError
 from faceinpaint.inference.detector import Detector
 from faceinpaint.inference.proposal import Proposal, Rules
 from faceinpaint.inference.proposals import Found, ProposalRow
 from faceinpaint.inference.quarantine import spawned_pool
+from faceinpaint.inference.row import blame
 from faceinpaint.inference.thumbs import thumbnail
 from faceinpaint.photos.photo import read_photo
-from faceinpaint.storage import first_line
 
 MARK = np.array([255, 0, 255], np.uint8)  # magenta: what is proposed, in thumbnails
 
@@ -57,12 +57,8 @@ class Finder:
             row.input_sha256 = hashlib.sha256(data).hexdigest()
             picture = self._decoded(data)
             found = found_in(picture, self.detector(picture, rules or self.rules), row)
-        except NoPhotographError as problem:
-            row.status, row.reason = "skipped", first_line(problem)
-        except InputError as problem:
-            row.status, row.reason = "failed", first_line(problem)
         except Exception as problem:  # hostile files make decoders raise anything
-            row.status, row.reason = "failed", f"{type(problem).__name__}: {first_line(problem)}"
+            row.status, row.reason = blame(problem)
         row.seconds = time.perf_counter() - began
         return found
 

@@ -1,4 +1,4 @@
-"""The ledger: one row an input, and exactly one, in Parquet files under OUTPUT/ledger."""
+"""The ledger: one row per input, and exactly one, in Parquet files under OUTPUT/ledger."""
 
 from __future__ import annotations
 

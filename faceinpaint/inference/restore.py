@@ -173,7 +173,7 @@ def _open(options: Options, settings: Settings, ledger: Ledger, gallery: Gallery
             print(changes, flush=True)
     if settings.as_rows:
         drop_orphans(options.output, ledger)
-    # On Ray in the object store alone: sixteen bytes an input are much for a driver that holds them to the end.
+    # On Ray in the object store alone: sixteen bytes per input are much for a driver that holds them to the end.
     return way.share(known)
 
 

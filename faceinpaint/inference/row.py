@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.inference.table import columns_of
+from faceinpaint.storage import first_line
 
 SCHEMA_VERSION = 2
 Status = Literal["restored", "restored-fallback", "skipped", "failed"]
@@ -42,3 +44,11 @@ class LedgerRow:
 
 
 ROW = columns_of(LedgerRow)
+
+
+def blame(error: Exception) -> tuple[Literal["skipped", "failed"], str]:
+    """Status and reason of a row whose picture raised ``error``, at the one boundary around a single picture."""
+    if isinstance(error, NoPhotographError):
+        return "skipped", first_line(error)
+    kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+    return "failed", kind + first_line(error)

@@ -1,4 +1,4 @@
-"""Small pictures for a report, beside its page: one JPEG an input, what was there, the hole, and what is there now."""
+"""Small pictures for a report, beside its page: one JPEG per input, what was there, the hole, and what is there now."""
 
 from __future__ import annotations
 

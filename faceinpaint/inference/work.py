@@ -25,7 +25,7 @@ from faceinpaint.images import halved, upright
 from faceinpaint.inference.compose import Plan, compose, plan_for
 from faceinpaint.inference.confidence import confidence
 from faceinpaint.inference.guide import Guide
-from faceinpaint.inference.row import LedgerRow, Status
+from faceinpaint.inference.row import LedgerRow, Status, blame
 from faceinpaint.inference.thumbs import hole_thumbnail, thumbnail
 from faceinpaint.photos.coding import PhotoFile
 from faceinpaint.photos.credentials import SIGNED, Credentials, can_hold, signed
@@ -33,7 +33,7 @@ from faceinpaint.photos.photo import Part, Photo, check_png_holds, encode_photo,
 from faceinpaint.photos.provenance import with_provenance
 from faceinpaint.photos.stale import CREDENTIALS, fresh_xmp, joined
 from faceinpaint.photos.view import View
-from faceinpaint.storage import PART, first_line, join, write_bytes
+from faceinpaint.storage import PART, join, write_bytes
 
 RESERVED = ("ledger", "_job", "masks", "report.html", "dry-run.html")  # names of OUTPUT that no picture may take
 # Names that statements take beside pictures that have no place for one
@@ -150,12 +150,8 @@ def guarded(row: LedgerRow, step: Callable[[], Step], otherwise: Step) -> Step:
     """The one boundary around a single picture: whatever is wrong with it costs its row, never the job."""
     try:
         return step()
-    except NoPhotographError as error:
-        row.status, row.reason = "skipped", first_line(error)
-    except InputError as error:
-        row.status, row.reason = "failed", first_line(error)
     except Exception as error:  # hostile files make decoders raise anything
-        row.status, row.reason = "failed", f"{type(error).__name__}: {first_line(error)}"
+        row.status, row.reason = blame(error)
     row.output = row.output_sha256 = None  # nothing stands there
     return otherwise
 

@@ -30,7 +30,7 @@ class EqualLinear(nn.Module):
         self, in_dim: int, out_dim: int, bias_init: float = 0, lr_multiplier: float = 1, activate: bool = False
     ):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(out_dim, in_dim) / lr_multiplier)
+        self.weight = nn.Parameter(torch.randn(out_dim, in_dim).div_(lr_multiplier))
         self.bias = nn.Parameter(torch.full((out_dim,), float(bias_init)))
         self.scale = lr_multiplier / math.sqrt(in_dim)
         self.lr_multiplier = lr_multiplier
@@ -93,9 +93,8 @@ class Upsample(nn.Module):
 
 def binomial_kernel(gain: float = 1) -> Tensor:
     """(4, 4) outer product of [1, 3, 3, 1], summing to ``gain``."""
-    row = torch.tensor([1.0, 3.0, 3.0, 1.0])
-    kernel = row[:, None] * row[None, :]
-    return kernel * (gain / kernel.sum())
+    row = (1, 3, 3, 1)
+    return torch.tensor([[a * b * gain / 64 for b in row] for a in row])
 
 
 def depthwise(x: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:

@@ -69,7 +69,7 @@ class TextureGenerator(nn.Module):
         seen = (picture, mask) if first is None else (picture, mask, first)
         maps = self._encode(F.pixel_unshuffle(torch.cat(seen, dim=1), self.strides[0]))
         filled = self._fill(maps, mask, {} if attention is None else attention)
-        windows = windows or Windows.whole(len(picture), picture.shape[2], picture.device)
+        windows = windows or Windows.whole(picture.shape[0], picture.shape[2], picture.device)
         below, *computed = self._windows_by_level(windows)
         x = below.cut(maps[6])
         for level, layer, here in zip((5, 4, 3, 2, 1), self.decoder, computed, strict=True):

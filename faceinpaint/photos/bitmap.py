@@ -113,7 +113,7 @@ def bmp_size(data: bytes) -> tuple[int, int]:
 def read_bmp(data: bytes) -> Bitmap:
     """A BMP that :func:`is_bare_bmp`; channels of fewer bits are scaled to 8.
 
-    Raises :class:`InputError` for a file that is cut short, :class:`NoPhotographError` for more than 8 bits a channel.
+    Raises :class:`InputError` for a file that is cut short, :class:`NoPhotographError` for channels of over 8 bits.
     """
     head = _bmp(data)
     assert head is not None
@@ -163,7 +163,7 @@ def _words(data: bytes, head: _Bmp) -> np.ndarray:
     if head.start + head.stride * head.height > len(data):
         raise InputError("not a readable picture: the BMP is cut short")
     if max(_shift(mask)[1] for mask in head.masks if mask) > 255:
-        raise NoPhotographError("BMP of more than 8 bits a channel: convert it first")
+        raise NoPhotographError("BMP of more than 8 bits per channel: convert it first")
     lines = np.frombuffer(data, np.uint8, head.stride * head.height, head.start).reshape(head.height, -1)
     size = head.bits // 8
     words = np.zeros((head.height, head.width, 4), np.uint8)
@@ -179,6 +179,6 @@ def _channel(words: np.ndarray, mask: int) -> np.ndarray:
 
 
 def _shift(mask: int) -> tuple[int, int]:
-    """By how many bits a channel is moved up, and its largest level."""
+    """How many bits a channel is moved up by, and its largest level."""
     shift = (mask & -mask).bit_length() - 1
     return shift, mask >> shift

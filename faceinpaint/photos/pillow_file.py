@@ -100,7 +100,7 @@ class PillowFile(PhotoFile):
 
 
 def is_deep_avif(data: bytes) -> bool:
-    """Whether an AVIF has more than 8 bits a channel."""
+    """Whether an AVIF has more than 8 bits per channel."""
     place = data.find(b"av1C")  # the decoder's configuration; bit 6 of its third byte says "high bit depth"
     return 0 <= place < len(data) - 6 and data[place + 6] & 0x40 > 0
 

@@ -33,7 +33,7 @@ Chunk = tuple[bytes, bytes]  # name, content
 
 @dataclass(frozen=True)
 class Header:
-    """What IHDR says. ``depth``: bits a channel; ``kind``: colour type; ``interlaced``: rows in seven passes."""
+    """What IHDR says. ``depth``: bits per channel; ``kind``: colour type; ``interlaced``: rows in seven passes."""
 
     width: int
     height: int

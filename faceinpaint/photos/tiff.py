@@ -1,4 +1,4 @@
-"""TIFF of 8, 16 and 32 bits a channel, and of floats: only the strips and tiles that a hole touches are coded anew.
+"""TIFF of 8, 16 and 32 bits per channel, and of floats: only the strips and tiles that a hole touches are coded anew.
 
 tifffile decodes and encodes the samples; all else, tags and untouched segments, is carried as bytes (tiff_container).
 JPEGs inside keep the blocks that the hole does not touch (jpeg).

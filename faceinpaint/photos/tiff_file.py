@@ -1,4 +1,4 @@
-"""TIFF files of one page: see tiff for their pixels. Palettes become RGB and fewer than 8 bits a channel become 8."""
+"""TIFF files of one page: see tiff for their pixels. Palettes become RGB and fewer than 8 bits per channel become 8."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _expanded(file: Tiff) -> np.ndarray:
     """
     bits, photometric = file.numbers(0, tiff.BITS) or (1,), tiff.first(file, 0, tiff.PHOTOMETRIC, 1)
     if len(bits) != 1 or bits[0] > 8 or photometric not in (0, 1, tiff.PALETTE):
-        raise NoPhotographError(f"TIFF of {'/'.join(map(str, bits))} bits a channel: convert it to 8 or 16 first")
+        raise NoPhotographError(f"TIFF of {'/'.join(map(str, bits))} bits per channel: convert it to 8 or 16 first")
     with tiff.opened(file) as reader:
         page = reader.pages[0]
         try:

@@ -20,7 +20,7 @@ NEAR = 4  # greys that a tint is taken from, if its own does not occur
 CONTRAST = 48  # levels between a tint's shadows and lights; less shows too little of its curve
 AROUND = 48  # pixels about a hole that are asked, at least, and as far as the hole is wide
 FEW_WITNESSES, WITNESSES = 6_000, 400_000  # pixels that are asked whether, and what the tint is, at most
-COARSE = 128  # pixels a side, on which neighbouring holes are joined
+COARSE = 128  # side in pixels, on which neighbouring holes are joined
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """The Python API reads masks as bulk restoration does."""
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -17,6 +19,21 @@ PICTURE = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
 @pytest.fixture(scope="module")
 def inpainter(tiny_weights):
     return Inpainter.load(tiny_weights)
+
+
+@pytest.mark.slow
+def test_loading_imports_no_compiler(tiny_weights):
+    """It takes seconds, and in some versions of Triton it says at the end that it leaks."""
+    code = """
+import sys
+from faceinpaint import Inpainter
+for method in ("two-stage", "structure"):
+    Inpainter.load(sys.argv[1], method, device="cpu")
+print("torch._dynamo" in sys.modules, "triton" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code, tiny_weights], capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"
+    assert done.stderr == ""
 
 
 def palette():

@@ -46,7 +46,7 @@ def test_a_folded_encoder_is_the_same_function() -> None:
         "spg-net",
     ],
 )
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 0.02)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 0.04)])
 @torch.no_grad()
 def test_a_frozen_network_is_the_same_function(method: str, dtype: torch.dtype, tolerance: float) -> None:
     torch.manual_seed(0)

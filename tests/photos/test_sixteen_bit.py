@@ -1,4 +1,4 @@
-"""Pictures of 16 bits a channel keep all of them outside the hole, with their metadata."""
+"""Pictures of 16 bits per channel keep all of them outside the hole, with their metadata."""
 
 import io
 import struct

@@ -130,8 +130,8 @@ def minimum_cut(data: np.ndarray, own: np.ndarray, other: np.ndarray, price: np.
     count = data.shape[1]
     source, sink = count, count + 1  # what stays with the source after the cut takes the second label
     pixels = np.arange(count)
-    starts = np.concatenate([np.full(count, source), pixels, own, other])
-    ends = np.concatenate([pixels, np.full(count, sink), other, own])
+    starts = np.concatenate([np.full(count, source), pixels, own, other]).astype(np.int32)  # as maximum_flow wants them
+    ends = np.concatenate([pixels, np.full(count, sink), other, own]).astype(np.int32)
     capacity = np.rint(np.concatenate([data[0], data[1], price, price]) * UNIT).astype(np.int32)
     graph = coo_array((capacity, (starts, ends)), shape=(count + 2, count + 2)).tocsr()
     left = graph - maximum_flow(graph, source, sink).flow
