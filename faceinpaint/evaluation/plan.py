@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from faceinpaint.data.mask_spec import Alpha, Colour, absolute_masks, parse_masks
+from faceinpaint.data.masks import Squares
 from faceinpaint.data.splits import read_split
 from faceinpaint.data.user_masks import Frame, Polarity
 from faceinpaint.errors import InputError
@@ -89,9 +90,9 @@ def make_plan(
     data, masks, output = absolute(data), absolute_masks(masks), absolute(output)
     weights, arcface = weights and find_weights(weights), arcface and absolute(arcface)
     names = check_names(methods)
-    _check_masks(masks)
     hashes = {name: weights_sha256(name, weights) for name in names}  # raises where weights are missing
     side = _check_side(_side(weights, size, crop), convention)
+    _check_masks(masks, side)
     alignment = load_config(weights).alignment if weights else "ffhq"
     check_writable(output)
     return Plan(
@@ -115,9 +116,12 @@ def make_plan(
     )
 
 
-def _check_masks(spec: str) -> None:
-    if isinstance(parse_masks(spec), Alpha | Colour):
+def _check_masks(spec: str, side: int) -> None:
+    masks = parse_masks(spec)
+    if isinstance(masks, Alpha | Colour):
         raise InputError(f"`masks` {spec}: such pictures have no original under the hole to judge against")
+    if isinstance(masks, Squares):
+        masks.check(side)
 
 
 def _check_side(side: int, convention: Convention) -> int:

@@ -23,9 +23,10 @@ from ray.util.annotations import RayDeprecationWarning
 
 from faceinpaint.claim import claim
 from faceinpaint.data.dataset import counting, read_pictures
-from faceinpaint.data.places import check_source, is_small
+from faceinpaint.data.places import is_small
 from faceinpaint.errors import InputError
 from faceinpaint.inference.lock import NOTE, run_lock
+from faceinpaint.inference.options import check_places
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.proposals import ProposalRow, ProposalTable
 from faceinpaint.inference.review_sheet import ReviewSheet
@@ -72,23 +73,15 @@ def detect(options: DetectOptions | None = None, /, **fields: Any) -> dict[str, 
         output=absolute(options.output),
         weights=find_weights(options.weights),
     )
-    check_source(options.input)
+    check_places(options.input, options.output, options.weights)
     with ThreadPoolExecutor(1) as pool:  # torch is imported, and the weights are checked, while Ray starts
-        checked = pool.submit(_check, options)
+        checked = pool.submit(check_detector, options)
         connect()
         digest = checked.result()
     check_writable(options.output)
     with run_lock(options.output):
         claim(options.output, NOTE, {"input": options.input, "detector": digest})
         return _run(options)
-
-
-def _check(options: DetectOptions) -> str:
-    """What decides the results, and nothing wrong with it; raises :class:`InputError` before anything is written."""
-    inside, outside = options.output.rstrip("/") + "/", options.input.rstrip("/") + "/"
-    if inside.startswith(outside) or outside.startswith(inside):
-        raise InputError(f"`output` {options.output} and `input` {options.input} lie in each other: keep them apart")
-    return check_detector(options)
 
 
 def check_detector(options: FinderOptions) -> str:

@@ -47,6 +47,7 @@ def faces(tmp_path_factory) -> Path:
         ({"--methods": "two-stage", "--weights": "nowhere"}, "nowhere"),
         ({"--masks": "masks/nowhere"}, "masks/nowhere"),
         ({"--masks": "squares:x"}, "squares:x"),
+        ({"--masks": "squares:41"}, "squares:41: larger than the model's picture, 40 px"),
         ({"--split": "nowhere.txt"}, "nowhere.txt"),
         ({"--compare": "nowhere"}, "nowhere"),
         ({"--convention": "edgeconnect"}, "51 px"),
