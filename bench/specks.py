@@ -3,7 +3,7 @@
 python -m bench.specks
 
 CPU seconds of one process: examine (decode, mask, growth, faces) and finish (fill, encode, prove, write), the least of
-three rounds. No hole is on a face, so the model has no part in it.
+three rounds. What holes are on the face are thin, so the model has no part in it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def masks() -> dict[str, np.ndarray]:
-    """uint8 (H, W), 1 in the hole, away from the portrait's face."""
+    """uint8 (H, W), 1 in the hole: specks all over, and one hole away from the portrait's face."""
     random = np.random.default_rng(1)
     specks, one = (np.zeros((HEIGHT, WIDTH), np.uint8) for _ in range(2))
     corners = random.permutation(HEIGHT * WIDTH // 64**2)[:SPECKS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -111,3 +112,5 @@ def quiet_ray_data() -> None:
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)  # says that they are off
+    # Few pictures leave some of the model's processes without work: nothing to warn of.
+    warnings.filterwarnings("ignore", message="The minimum number of concurrent actors", category=UserWarning)

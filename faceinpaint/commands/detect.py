@@ -29,6 +29,9 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
 
 def main(arguments: list[str]) -> int:
     args = parse_args(arguments)
+    from faceinpaint.inference.options import check_places
+
+    check_places(args.input, args.output, args.weights)  # before Ray is imported: a wrong path is told at once
     from faceinpaint.inference.detect import DetectOptions, detect
     from faceinpaint.ray_session import disconnect
 

@@ -42,7 +42,7 @@ class Holes:
         # With the valid pixels around, but for the picture's border: nothing is known beyond it.
         right, bottom, left, top = left + width + 1, top + height + 1, max(0, left - 1), max(0, top - 1)
         part = np.ascontiguousarray(mask[top:bottom, left:right])
-        count, labels, boxes, centre = cv2.connectedComponentsWithStats(part, connectivity=8)
+        count, labels, boxes, centre = labelled(part)
         y, x = pixels_of(part)
         label = labels[y, x] - 1
         radius = np.zeros(count - 1, np.float32)
@@ -74,3 +74,12 @@ def pixels_of(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns (P,) of the pixels that are 1 in uint8 (H, W) of 0 and 1: numpy's nonzero, ten times as fast."""
     y, x = np.divmod(np.flatnonzero(mask.view(bool)), mask.shape[1])
     return y, x
+
+
+def labelled(mask: np.ndarray) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
+    """``cv2.connectedComponentsWithStats`` of uint8 (H, W), corners touching: the same, up to three times as fast.
+
+    How many parts there are, with the ground; labels int32 (H, W), 0 the ground; int32 (n, 5), x, y, width, height and
+    pixels of each; float64 (n, 2), their centres x, y.
+    """
+    return cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_BBDT)  # type: ignore[return-value]

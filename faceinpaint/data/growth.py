@@ -14,7 +14,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from faceinpaint.data.components import pixels_of
+from faceinpaint.data.components import labelled, pixels_of
 from faceinpaint.images import box_of
 
 Grow = int | Literal["auto"]
@@ -96,7 +96,7 @@ def windows(hole: np.ndarray, margin: int) -> Iterator[tuple[slice, slice]]:
     top, left = max(0, top), max(0, left)
     around = cv2.dilate(hole[top:bottom, left:right], np.ones((2 * margin + 1, 1), np.uint8))
     around = cv2.dilate(around, np.ones((1, 2 * margin + 1), np.uint8))
-    count, _, boxes, _ = cv2.connectedComponentsWithStats(around, connectivity=8)
+    count, _, boxes, _ = labelled(around)
     for x, y, width, height, _ in boxes[1:count]:
         yield slice(top + y, top + y + height), slice(left + x, left + x + width)
 
@@ -232,7 +232,7 @@ def _looked_at(wanted: np.ndarray, margin: int) -> Iterator[tuple[Window, Window
     padded[:height, :width] = wanted
     cells = cv2.resize(padded * np.uint8(255), (columns, rows), interpolation=cv2.INTER_AREA) > 0
     near = cv2.dilate(cells.astype(np.uint8), np.ones((3, 3), np.uint8))
-    count, _, boxes, _ = cv2.connectedComponentsWithStats(near, connectivity=8)
+    count, _, boxes, _ = labelled(near)
     for x, y, wide, high, _ in boxes[1:count] * CELL:
         top, left, bottom, right = int(y), int(x), min(height, int(y + high)), min(width, int(x + wide))
         around = (

@@ -91,6 +91,8 @@ def _grey_alone(image: Image.Image) -> Image.Image | None:
         return image
     if "transparency" in image.info:
         return None
+    if image.mode == "P" and _says_nothing(image):  # the numbers themselves are the mask
+        return Image.fromarray(np.asarray(image))
     if image.mode in ("1", "L"):
         return image.convert("L")
     bands = image.split() if image.mode in ("RGB", "RGBA", "LA") else ()
@@ -99,6 +101,15 @@ def _grey_alone(image: Image.Image) -> Image.Image | None:
     colours = bands[:3] if image.mode.startswith("RGB") else bands[:1]
     alike = colours and all(ImageChops.difference(colours[0], other).getbbox() is None for other in colours[1:])
     return colours[0] if alike else None
+
+
+def _says_nothing(image: Image.Image) -> bool:
+    """Whether a palette has one colour for all of several numbers: it was made for a picture that has no colours."""
+    used = np.unique(np.asarray(image))
+    palette = np.zeros((256, 3), int)
+    given = image.getpalette("RGB") or []
+    palette.ravel()[: len(given)] = given
+    return len(used) > 1 and len(np.unique(palette[used], axis=0)) == 1
 
 
 def _orientation(image: Image.Image) -> int:
@@ -178,10 +189,14 @@ def _of_one_colour(rgb: np.ndarray, chroma: np.ndarray, coloured: np.ndarray) ->
     paint = rgb[coloured].astype(np.float32)
     hues = (paint - paint.min(1, keepdims=True)) / np.maximum(np.ptp(paint, axis=1), 1)[:, None]
     off = np.abs(hues - np.median(hues, axis=0)).max(1)
-    colour = "#" + "".join(f"{round(float(level)):02X}" for level in np.median(paint, axis=0))
     if np.mean(off > ONE_COLOUR) > 0.05:
-        other = "#" + "".join(f"{round(float(level)):02X}" for level in paint[off.argmax()])
-        raise InputError(f"the mask has several colours, such as {colour} and {other}: mark holes in one, on black")
+        one = off.argmin()  # the median of several colours may be none of them
+        two = np.abs(hues - hues[one]).max(1).argmax()
+        raise InputError(
+            f"the mask has several colours, such as {_name(paint[one])} and {_name(paint[two])}: mark holes in one, "
+            "on black"
+        )
+    colour = _name(np.median(paint, axis=0))
     ground = rgb[chroma < GREYISH]
     middle = float(np.median(ground)) if len(ground) else 0.0
     if middle <= DARK:
@@ -191,6 +206,11 @@ def _of_one_colour(rgb: np.ndarray, chroma: np.ndarray, coloured: np.ndarray) ->
         strength = chroma.astype(np.float32)
         return MaskPicture(levels=_share(strength, strength[coloured]), marked=True, seen=f"{colour} on white")
     raise InputError(f"the mask has marks of {colour} on grey ({middle:.0f} of 255): put them on black or white")
+
+
+def _name(colour: np.ndarray) -> str:
+    """#RRGGBB of R, G, B."""
+    return "#" + "".join(f"{round(float(level)):02X}" for level in colour)
 
 
 def _share(strength: np.ndarray, marks: np.ndarray) -> np.ndarray:

@@ -28,6 +28,11 @@ class Squares:
 
     side: int | None = None
 
+    def check(self, model_size: int) -> None:
+        """Raises :class:`InputError` when the squares are larger than the model's picture."""
+        if self.side is not None and self.side > model_size:
+            raise InputError(f"masks squares:{self.side}: larger than the model's picture, {model_size} px")
+
 
 @dataclass(frozen=True)
 class Freeform:
@@ -67,9 +72,8 @@ def generated_hole(hole: Squares | Freeform, key: str, height: int, width: int, 
     """
     if isinstance(hole, Freeform):
         return _freeform(Random(stable_hash(f"freeform/{key}")), height, width, hole.low, hole.high)
+    hole.check(model_size)
     side = hole.side or model_size // SQUARE_SHARE
-    if side > model_size:
-        raise InputError(f"masks squares:{side}: larger than the model's picture, {model_size} px")
     top, left = ten_squares(model_size, side)[stable_hash(key) % SQUARE_POSITIONS]
     scale = min(height, width) / model_size
     y0, x0 = (height - model_size * scale) / 2, (width - model_size * scale) / 2

@@ -142,7 +142,8 @@ def _shared_out(holes: Holes, size: int, crops: list[tuple[np.ndarray, float]], 
     best = tally[:, 1:].argmax(1) if crops else np.zeros(len(holes), int)
     share = 1 - tally[:, 0] / tally.sum(1)
     scales = np.array([np.sqrt(abs(np.linalg.det(matrix[:, :2]))) for matrix, _ in crops] or [1.0])
-    thin = np.where(share >= MOST, holes.radius * scales[best] <= least, (share == 0) & (holes.radius <= THIN_APART))
+    fine, small = holes.radius * scales[best] <= least, holes.radius <= THIN_APART
+    thin = np.where(share >= MOST, fine, small & (fine | (share == 0)))
     wide = ~thin[holes.label]
     patches = []
     for i, (matrix, score) in enumerate(crops):

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from faceinpaint.data.mask_spec import Alpha, Colour, Detected, absolute_masks, parse_masks
+from faceinpaint.data.masks import Squares
 from faceinpaint.data.splits import read_split
 from faceinpaint.data.user_masks import Frame, Polarity
 from faceinpaint.errors import InputError
@@ -116,9 +117,12 @@ def make_plan(
     )
 
 
-def _check(masks: str, side: int, convention: Convention) -> None:
-    if isinstance(parse_masks(masks), Alpha | Colour | Detected):
-        raise InputError(f"`masks` {masks}: such pictures have no original under the hole to judge against")
+def _check(spec: str, side: int, convention: Convention) -> None:
+    masks = parse_masks(spec)
+    if isinstance(masks, Alpha | Colour | Detected):
+        raise InputError(f"`masks` {spec}: such pictures have no original under the hole to judge against")
+    if isinstance(masks, Squares):
+        masks.check(side)
     if side < LEAST_SIDE[convention]:
         raise InputError(f"`convention` {convention} needs pictures of {LEAST_SIDE[convention]} px, these have {side}")
 

@@ -21,10 +21,11 @@ from ray.data import ActorPoolStrategy
 from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
-from faceinpaint.claim import check_apart, claim
+from faceinpaint.claim import claim
 from faceinpaint.data.dataset import counting, read_pictures
-from faceinpaint.data.places import check_source, is_small, list_keys
+from faceinpaint.data.places import is_small, list_keys
 from faceinpaint.inference.lock import NOTE, run_lock
+from faceinpaint.inference.options import check_places
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.proposals import ProposalRow, ProposalTable
 from faceinpaint.inference.review_sheet import ReviewSheet
@@ -63,9 +64,9 @@ def detect(options: DetectOptions | None = None, /, **fields: Any) -> dict[str, 
         output=absolute(options.output),
         weights=find_weights(options.weights),
     )
-    check_source(options.input)
+    check_places(options.input, options.output, options.weights)
     with ThreadPoolExecutor(1) as pool:  # torch is imported, and the weights are checked, while Ray starts
-        checked = pool.submit(_check, options)
+        checked = pool.submit(_checked, options)
         connect()
         digest = checked.result()
     check_writable(options.output)
@@ -74,9 +75,8 @@ def detect(options: DetectOptions | None = None, /, **fields: Any) -> dict[str, 
         return _run(options)
 
 
-def _check(options: DetectOptions) -> str:
-    """What decides the results, and nothing wrong with it; raises :class:`InputError` before anything is written."""
-    check_apart(options.output, options.input)
+def _checked(options: DetectOptions) -> str:
+    """What decides the results, with nothing wrong in it."""
     from faceinpaint.inference.detector import check_detector  # torch takes seconds
 
     return check_detector(options.weights, options.sensitivity)

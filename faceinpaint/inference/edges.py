@@ -45,7 +45,7 @@ def from_edges(picture: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
         (weights[unknown], (pixel[unknown], found[unknown])), shape=(len(own), len(own))
     )  # entries of one place add up
     values = picture[rows, columns].astype(np.float64)
-    right = -(values * (weights * ~unknown)[..., None]).sum(1)
+    right = -np.einsum("pkc,pk->pc", values, weights * ~unknown)
     filled = splu(system).solve(right)
     return np.clip(filled, 0, 255)
 

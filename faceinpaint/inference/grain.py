@@ -37,7 +37,8 @@ def carry_grain(picture: np.ndarray, y: np.ndarray, x: np.ndarray, thickness: np
     own = smooth[y, x].astype(np.float32)
     for dy, dx in _steps(radius, reach):
         r, c, inside = _moved(y + dy[cells], x + dx[cells], near.shape)
-        cost = ((smooth[r, c].astype(np.float32) - own) ** 2).sum(1) + UNUSABLE * ~(inside & (near[r, c] == 0))
+        unlike = smooth[r, c].astype(np.float32) - own
+        cost = np.einsum("pc,pc->p", unlike, unlike) + UNUSABLE * ~(inside & (near[r, c] == 0))
         mean = np.bincount(cells, cost) / pixels
         better = mean < best
         best[better] = mean[better]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from faceinpaint.claim import check_apart
 from faceinpaint.data.growth import Grow
 from faceinpaint.data.mask_spec import MaskSpec, absolute_masks, parse_masks
+from faceinpaint.data.masks import Squares
 from faceinpaint.data.places import check_source, is_parquet
 from faceinpaint.data.user_masks import Frame, Polarity
 from faceinpaint.errors import InputError
@@ -71,16 +72,26 @@ class Options:
 
 def check_options(options: Options) -> MaskSpec:
     """The masks that options name. Raises :class:`InputError` for what can be seen to be wrong by a quick look."""
-    check_source(options.input)
+    check_places(options.input, options.output, options.weights)
     masks = parse_masks(options.masks)
-    weights = find_weights(options.weights)
-    if not exists(join(fetched(weights), "config.yaml")):
-        raise InputError(f"{weights} has no config.yaml: give a weights folder, such as weights/faces256")
+    if isinstance(masks, Squares):
+        from faceinpaint.models.weights import load_config  # torch takes seconds
+
+        masks.check(load_config(find_weights(options.weights)).image_size)
     if is_parquet(options.input) and options.keep_masks:
         raise InputError("`keep_masks` writes files beside files: with Parquet, keep the masks you gave")
     _check_credentials(options)
-    check_apart(options.output, options.input)
     return masks
+
+
+def check_places(input: str, output: str, weights: str | None) -> None:
+    """Raises :class:`InputError` for an input that is not there, one that lies in the output or holds it, and a folder
+    that is none of weights."""
+    check_source(input)
+    weights = find_weights(weights)
+    if not exists(join(fetched(weights), "config.yaml")):
+        raise InputError(f"{weights} has no config.yaml: give a weights folder, such as weights/faces256")
+    check_apart(output, input)
 
 
 def _check_credentials(options: Options) -> None:

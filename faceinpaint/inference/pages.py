@@ -23,7 +23,9 @@ from faceinpaint.storage import delete, join, top_names, write_bytes, write_from
 
 ROWS_A_SCRIPT = 1000
 EXAMPLES = 3  # names that a group is introduced by
-VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\d+(?:[.,x]\d+)*")  # parts of a reason that differ from picture to picture
+VARIABLE = re.compile(
+    r"'[^']*'|#[0-9A-F]{6}\b|\"[^\"]*\"|\d+(?:[.,x]\d+)*"
+)  # parts of a reason that differ from picture to picture
 LONGEST_HEAD = 60  # characters before a colon that name a reason's kind
 WANTED = ("key", "status", "reason", "output", "hole_ratio", "hole_grown", "faces", "seam_error", "confidence")
 SHOWN = [name for name in (*WANTED, "fidelity", "route", "dropped") if name in ROW.names]

@@ -342,5 +342,6 @@ def _with_part(thumbnail: np.ndarray, part: Part, after: np.ndarray) -> np.ndarr
     down, across = (small / full for small, full in zip(thumbnail.shape, part.size, strict=False))
     x0, y0, x1, y1 = (round(side * scale) for side, scale in zip(part.box, (across, down) * 2, strict=True))
     if x1 > x0 and y1 > y0:
-        result[y0:y1, x0:x1] = cv2.resize(after, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
+        small = halved(after, 2 * max(x1 - x0, y1 - y0))
+        result[y0:y1, x0:x1] = cv2.resize(small, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
     return result

@@ -8,6 +8,7 @@ what one hole of as many units costs.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 
 import jpegio
 import numpy as np
@@ -104,8 +105,8 @@ def _unit_blocks(array: np.ndarray) -> np.ndarray:
 
 def _shrunk(array: np.ndarray, across: int, down: int) -> np.ndarray:
     """Means over ``down`` x ``across`` samples of (n, h, w)."""
-    count, height, width = array.shape
-    return array.reshape(count, height // down, down, width // across, across).mean((2, 4))
+    lines = (reduce(np.add, (array[:, i::down, j::across] for j in range(across))) for i in range(down))
+    return reduce(np.add, lines) / np.float32(down * across)  # many times as fast as mean, and the same
 
 
 def _components(samples: np.ndarray, space: int) -> np.ndarray:

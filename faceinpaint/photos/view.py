@@ -50,20 +50,22 @@ class View:
         restored: uint8 sRGB (H, W, 3) of the same kind as ``rgb``; hole: uint8 (H, W), 1 inside. ``opaque``: hole
         pixels lose their transparency.
         """
-        inside = hole > 0
+        y, x = np.divmod(
+            np.flatnonzero(hole), hole.shape[1]
+        )  # by their places: few pixels of a large picture cost little
         samples = self.samples.copy()
-        wanted = restored[inside]
+        wanted = restored[y, x]
         has_alpha, channels = self.colours.mode.endswith("A"), self.colours.channels
         if has_alpha and not opaque:
-            wanted = _off_white(wanted, to_8_bits(samples[inside][:, channels : channels + 1], self.colours.alpha_top))
-        samples[inside, :channels] = self.colours.written(wanted, samples.dtype)
+            wanted = _off_white(wanted, to_8_bits(samples[y, x, channels : channels + 1], self.colours.alpha_top))
+        samples[y, x, :channels] = self.colours.written(wanted, samples.dtype)
         for tone in self.tones:
-            part = inside[tone.window]
-            grey = np.zeros(hole.shape, np.uint8)
-            grey[inside] = cv2.cvtColor(wanted[None], cv2.COLOR_RGB2GRAY)[0]
-            samples[tone.window][part, :channels] = tone.samples[grey[tone.window][part]]
+            rows, columns = tone.window
+            part = (y >= rows.start) & (y < rows.stop) & (x >= columns.start) & (x < columns.stop)
+            grey = cv2.cvtColor(wanted[None], cv2.COLOR_RGB2GRAY)[0]
+            samples[y[part], x[part], :channels] = tone.samples[grey[part]]
         if has_alpha and opaque:
-            samples[inside, channels] = self.colours.alpha_top
+            samples[y, x, channels] = self.colours.alpha_top
         return samples
 
 

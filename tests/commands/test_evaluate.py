@@ -52,6 +52,7 @@ def faces(tmp_path_factory) -> Path:
         ({"--masks": "squares:x"}, "squares:x"),
         ({"--masks": "alpha"}, "no original under the hole"),
         ({"--masks": "detect"}, "no original under the hole"),
+        ({"--masks": "squares:41"}, "squares:41: larger than the model's picture, 40 px"),
         ({"--split": "nowhere.txt"}, "nowhere.txt"),
         ({"--compare": "nowhere"}, "nowhere"),
         ({"--convention": "edgeconnect"}, "51 px"),

@@ -53,6 +53,8 @@ def places(photos, weights):
         ("restore --input IN --masks nowhere --output out --weights WEIGHTS", "nowhere"),
         ("restore --input IN --masks squares --output out --weights nowhere", "no config.yaml"),
         ("restore --input IN --masks squares --output IN/out --weights WEIGHTS", "lie in each other"),
+        ("detect --input nowhere --output out --weights WEIGHTS", "nowhere: no such file or folder"),
+        ("detect --input IN --output IN/out --weights WEIGHTS", "lie in each other"),
         ("prepare nowhere --output out", "nowhere: no such file or folder"),
         ("evaluate --data nowhere --output out --size 64", "nowhere: no such file or folder"),
         ("evaluate --data IN --output out --weights nowhere", "nowhere/config.yaml"),
@@ -90,9 +92,10 @@ def test_a_cluster_that_does_not_answer_is_one_line(photos, tiny_weights):
 
 
 @pytest.mark.slow
-def test_a_good_run_is_quiet(photos, tiny_weights):
+@pytest.mark.parametrize("more", [[], ["--workers=2"]], ids=["in one process", "on Ray"])
+def test_a_good_run_is_quiet(photos, tiny_weights, more):
     os.symlink(photos, photos / "in/round")
-    ended = run("restore", *places(photos, tiny_weights))
+    ended = run("restore", *places(photos, tiny_weights), *more)
     assert ended.returncode == 0
     assert ended.stderr == ""
     lines = ended.stdout.splitlines()

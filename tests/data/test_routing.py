@@ -134,6 +134,21 @@ def test_thin_holes_are_filled_from_their_edges():
     assert kinds(route(astronaut(), hole_at(slice(90, 120), slice(215, 223)), 256)) == ["face"]  # a crop of 2.4 times
 
 
+@pytest.mark.parametrize("beyond", range(-4, 5))
+def test_a_speck_on_the_crops_border_is_thin_as_a_whole(beyond):
+    """Whatever part of it the crop shows: no piece of four pixels goes to the model, or to Telea's method."""
+    picture = cv2.resize(astronaut(), (1024, 1024), interpolation=cv2.INTER_CUBIC)
+    (face,) = find_faces(picture, hole_at(slice(0, 0), slice(0, 0), (1024, 1024)))
+    inverse = cv2.invertAffineTransform(align(face, 64, "celeba"))
+    x, y = inverse[:, :2] @ [63.5, 40] + inverse[:, 2]  # on the crop's right border
+    left = round(x) + beyond
+    speck = hole_at(slice(round(y), round(y) + 4), slice(left, left + 4), (1024, 1024))
+    routes = route(picture, speck, 64)
+    assert routes.patches == []
+    assert routes.thin + routes.thin_apart == 1
+    assert np.array_equal(covered(routes, speck.shape), speck)
+
+
 def test_a_single_scratch_along_the_axes_is_thin():
     """Its own box is all hole; the valid pixels beside it count."""
     picture = cv2.resize(astronaut(), (1024, 1024), interpolation=cv2.INTER_CUBIC)

@@ -104,6 +104,13 @@ def palette_where_index_0_is_white():
     return image
 
 
+def palette_without_colours():
+    """As Pillow writes an array of mode P: its palette has one entry, and that is black."""
+    image = Image.fromarray(HOLE)
+    image.putpalette([0, 0, 0])
+    return image
+
+
 KINDS = {
     "0 and 1": Image.fromarray(HOLE),
     "0 and 7": Image.fromarray(HOLE * 7),
@@ -114,6 +121,7 @@ KINDS = {
     "black on clear": Image.fromarray(np.dstack([painted(0, 0), HOLE * 255])),
     "white on clear": Image.fromarray(np.dstack([painted(255, 255), HOLE * 255])),
     "a palette": palette_where_index_0_is_white(),
+    "numbers without a palette": palette_without_colours(),
     "a coloured palette": Image.fromarray(painted((0, 200, 0), 0)).quantize(4),
 }
 
@@ -136,6 +144,10 @@ def test_what_cannot_be_told_says_what_was_seen():
     halves = np.where(np.arange(30)[None, :, None] < 8, painted((255, 0, 0), 0), painted((0, 255, 0), 0))
     with pytest.raises(InputError, match=r"several colours, such as #(FF0000 and #00FF00|00FF00 and #FF0000)"):
         decode_mask(encoded(Image.fromarray(halves)))
+    two = np.zeros((20, 30, 3), np.uint8)  # as much of one as of the other: their middle is neither
+    two[5:10, 5:10], two[5:10, 20:25] = (255, 0, 0), (0, 0, 255)
+    with pytest.raises(InputError, match=r"several colours, such as #(FF0000 and #0000FF|0000FF and #FF0000)"):
+        decode_mask(encoded(Image.fromarray(two)))
     classes = HOLE.copy()
     classes[0, 0] = 2
     with pytest.raises(InputError, match=r"empty mask.*levels 0 to 2, 3 different"):

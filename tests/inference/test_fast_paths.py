@@ -4,10 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
+from faceinpaint.data.components import labelled
 from faceinpaint.data.routing import Patch
 from faceinpaint.inference import detail, harmonic
 from faceinpaint.inference.guide import guide_from_pixels
 from faceinpaint.inference.work import seam_error
+from faceinpaint.photos import view as view_module
 
 RNG = np.random.default_rng(5)
 
@@ -108,3 +110,51 @@ def test_a_seam_is_measured_on_all_of_its_pixels(box):
     hole[box] = 1
     hole[2, 2] = 1 - hole[2, 2]
     assert seam_error(picture, hole) == pytest.approx(seam_of_all_pixels(picture, hole), abs=1e-9)
+
+
+def filled_by_masks(view, restored, hole, opaque):
+    """The hole's samples, chosen among all pixels."""
+    inside = hole > 0
+    samples, wanted, channels = view.samples.copy(), restored[inside], view.colours.channels
+    if view.alpha is not None and not opaque:
+        wanted = view_module._off_white(wanted, view.alpha[inside][:, None])
+    samples[inside, :channels] = view.colours.written(wanted, samples.dtype)
+    for tone in view.tones:
+        part = inside[tone.window]
+        grey = np.zeros(hole.shape, np.uint8)
+        grey[inside] = cv2.cvtColor(wanted[None], cv2.COLOR_RGB2GRAY)[0]
+        samples[tone.window][part, :channels] = tone.samples[grey[tone.window][part]]
+    if view.alpha is not None and opaque:
+        samples[inside, channels] = view.colours.alpha_top
+    return samples
+
+
+@pytest.mark.parametrize("opaque", [False, True])
+@pytest.mark.parametrize("kind", ["colour", "half grey", "sepia", "alpha", "deep"])
+def test_a_hole_is_filled_by_its_places_as_by_masks(kind, opaque):
+    picture = cv2.GaussianBlur(RNG.integers(0, 256, (400, 700, 3), np.uint8), (0, 0), 2)
+    picture = cv2.normalize(picture, None, 0, 255, cv2.NORM_MINMAX)
+    if kind == "half grey":
+        picture[:, :350] = picture[:, :350, :1]
+    if kind == "sepia":
+        picture = (picture[..., :1] * np.array([1, 0.85, 0.65])).astype(np.uint8)
+    if kind == "alpha":
+        picture = np.dstack([picture, RNG.integers(0, 256, picture.shape[:2], np.uint8)])
+    if kind == "deep":
+        picture = picture.astype(np.uint16) * 16
+    hole = np.zeros(picture.shape[:2], np.uint8)
+    hole[50:54, 90:96] = hole[200:230, 150:190] = hole[300:303, 600:650] = hole[-1, -1] = 1
+    view = view_module.view_of(picture, "RGBA" if kind == "alpha" else "RGB", None, hole)
+    assert len(view.tones) == {"half grey": 2, "sepia": 1}.get(kind, 0)
+    restored = RNG.integers(0, 256, (*hole.shape, 3), np.uint8)
+    found = view.filled(restored, hole, opaque)
+    assert np.array_equal(found, filled_by_masks(view, restored, hole, opaque))
+    assert not np.array_equal(found, picture)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 1.0])
+def test_parts_are_labelled_as_by_the_default_method(share):
+    for shape in ((1, 1), (1, 40), (61, 1), (120, 130)):
+        mask = (RNG.random(shape) < share).astype(np.uint8)
+        for found, wanted in zip(labelled(mask), cv2.connectedComponentsWithStats(mask, connectivity=8), strict=True):
+            assert np.array_equal(found, wanted, equal_nan=np.asarray(wanted).dtype.kind == "f")

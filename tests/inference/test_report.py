@@ -173,6 +173,7 @@ def test_an_earlier_reports_rows_go(tmp_path):
         ("not a readable picture: truncated at 4711", "not a readable picture"),
         ("the name 'ledger' is the job's own", "the name … is the job's own"),
         ("likely inverted mask: 94% of the picture", "likely inverted mask"),
+        ("colours such as #FF0000 and #0000AB", "colours such as … and …"),
         (None, ""),
     ],
 )

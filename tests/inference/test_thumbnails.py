@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceinpaint.inference.thumbs import hole_thumbnail
+from faceinpaint.inference.thumbs import hole_thumbnail, thumbnail
 from faceinpaint.inference.work import _with_part
 from faceinpaint.photos.photo import Part
 
@@ -33,3 +33,20 @@ def test_a_hole_is_shrunk_by_its_box_as_with_all_of_the_picture(shape, box):
     assert max(small.shape) == min(192, max(shape))
     wanted = cv2.resize(hole * 255, small.shape[::-1], interpolation=cv2.INTER_AREA)
     assert np.abs(small.astype(int) - wanted).max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(900, 1201, 3), (2100, 1500, 3), (150, 120, 3)])
+def test_outside_the_hole_both_thumbnails_of_a_picture_are_the_same(shape):
+    before = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    after = before.copy()
+    rows, columns = slice(shape[0] // 3, shape[0] // 2), slice(shape[1] // 3, shape[1] // 2)
+    after[rows, columns] = 255
+    box = (0, 0, shape[1], shape[0])
+    small = thumbnail(before)
+    new = _with_part(small, Part(view=None, box=box, size=shape[:2], orientation=1), after)
+    scale = small.shape[0] / shape[0]
+    changed = np.argwhere((small != new).any(-1))
+    assert (changed.min(0) >= np.floor([rows.start * scale - 1, columns.start * scale - 1])).all()
+    assert (changed.max(0) <= np.ceil([rows.stop * scale, columns.stop * scale])).all()
+    middle = (np.array([rows.start + rows.stop, columns.start + columns.stop]) * scale / 2).astype(int)
+    assert (new[tuple(middle)] == 255).all()
