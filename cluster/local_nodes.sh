@@ -35,7 +35,11 @@ case "${1:-}" in
     ray get-auth-token --generate > /dev/null  # clients and nodes share ~/.ray/auth_token
     export RAY_AUTH_MODE=token
     node --head --port="$port" --dashboard-host=127.0.0.1 --dashboard-port="$dashboard" --metrics-export-port="$metrics"
-    for _ in $(seq 60); do submit true > /dev/null 2>&1 && ready=1 && break || sleep 1; done
+    for _ in $(seq 60); do
+      submit true > /dev/null 2>&1 && ready=1 && break
+      kill -0 "$(head -1 "$state/pids")" 2> /dev/null || break  # it gave up: so do we
+      sleep 1
+    done
     [ "${ready:-}" ] || { echo "the head did not come up:" >&2; tail "$state/log" >&2; stop; exit 1; }
     for _ in $(seq 2 "${2:-2}"); do node --address="127.0.0.1:$port"; done
     echo "submit with: RAY_AUTH_MODE=token ray job submit --address http://127.0.0.1:$dashboard --working-dir . -- python jobs/..."

@@ -46,7 +46,7 @@ def resolve_precision(precision: Precision, device: torch.device) -> str:
     elif device.type != "cpu":
         fast = False
     else:
-        known = getattr(torch.cpu, "get_capabilities", dict)()  # older PyTorch does not tell: fp32
+        known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # older PyTorch does not tell: fp32
         fast = any(known.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
     return "bf16" if fast else "fp32"
 
