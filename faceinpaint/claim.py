@@ -29,11 +29,14 @@ def claim(output: str, note: str, job: dict[str, Any], harmless: Collection[str]
     write_bytes(path, json.dumps(job, indent=1).encode())
 
 
-def check_apart(output: str, source: str) -> None:
-    """Raises :class:`InputError` where an output lies in the folder that is read, or that in it, links followed."""
+def check_apart(output: str, source: str, name: str = "input") -> None:
+    """Raises :class:`InputError` where an output lies in the folder that is read, or that in it, links followed.
+
+    ``name``: of the parameter that names the folder.
+    """
     inside, outside = ((uri if is_s3(uri) else os.path.realpath(uri)).rstrip("/") + "/" for uri in (output, source))
     if inside.startswith(outside) or outside.startswith(inside):
-        raise InputError(f"`output` {output} and the input {source} lie in each other: keep them apart")
+        raise InputError(f"`output` {output} and `{name}` {source} lie in each other: keep them apart")
 
 
 def check_same(folder: str, before: dict[str, Any], now: dict[str, Any]) -> None:

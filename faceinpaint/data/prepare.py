@@ -93,7 +93,7 @@ def prepare(
     entries = read_split(split) if split else None
     digest = hashlib.sha256("\n".join(sorted(entries)).encode()).hexdigest() if entries else None
     check_source(source)
-    check_apart(output, source)
+    check_apart(output, source, "source")
     job = Job(source=source, crop=crop, size=size, split_sha256=digest, labels=has_labels(source))
     check_writable(output)
     claim(output, NOTE, job.note())

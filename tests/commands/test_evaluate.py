@@ -119,6 +119,7 @@ def test_workers_do_not_change_a_bit_and_parts_are_reused(faces, tmp_path, monke
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+@pytest.mark.slow
 def test_few_pictures_are_judged_without_ray(faces, tmp_path):
     """In a process of its own: this one may be connected to Ray by other tests."""
     few = tmp_path / "few.parquet"

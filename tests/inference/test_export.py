@@ -46,6 +46,7 @@ def lean_weights(folder):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["paper", pytest.param("lean", marks=pytest.mark.smoke)])  # that one takes a minute
 def test_onnxruntime_restores_as_torch_does(form, tiny_weights, tmp_path, capsys):
     weights = tiny_weights if form == "paper" else lean_weights(str(tmp_path / "weights"))

@@ -91,6 +91,7 @@ def run_without_ray(options, **environment):
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=240)
 
 
+@pytest.mark.slow
 def test_a_machine_without_ray_restores_and_goes_on(few, tiny_weights, tmp_path):
     output = str(tmp_path / "out")
     options = {"input": few[0], "masks": few[1], "weights": tiny_weights, "output": output}
@@ -103,6 +104,7 @@ def test_a_machine_without_ray_restores_and_goes_on(few, tiny_weights, tmp_path)
     assert ledger(output) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("masks", ["squares", "detect"])
 def test_a_picture_that_kills_the_process_costs_its_row_in_the_next_run(masks, tiny_weights, tmp_path):
     for i in range(3):
