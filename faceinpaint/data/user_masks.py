@@ -7,7 +7,7 @@ Every refusal is an :class:`InputError` whose message is the reason a ledger sho
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -33,10 +33,10 @@ NOISE_AWAY = 8  # pixels from any mark, where a mask shows how dark its black is
 
 
 def user_hole(
-    mask: MaskPicture | np.ndarray, polarity: Polarity, height: int, width: int, soft: bool = False
+    mask: MaskPicture | np.ndarray, polarity: Polarity, height: int, width: int, *, soft: bool = False, **how: Any
 ) -> np.ndarray:
-    """The hole of :func:`user_holes`, with what is marked in part where ``soft``."""
-    hole, in_part = user_holes(mask, polarity, height, width)
+    """The hole of :func:`user_holes`, by its arguments; with what is marked in part where ``soft``."""
+    hole, in_part = user_holes(mask, polarity, height, width, **how)
     return in_part() if soft else hole
 
 
