@@ -20,7 +20,7 @@ from tabulate import tabulate
 from faceinpaint import Inpainter
 from faceinpaint.data.faces import ALIGNMENTS
 from faceinpaint.data.routing import Patch
-from faceinpaint.evaluation.portrait import hole_psnr
+from faceinpaint.evaluation.metrics import psnr
 from faceinpaint.hashing import stable_hash
 from faceinpaint.images import crop_to
 from faceinpaint.inference import symmetry
@@ -86,9 +86,9 @@ def measured(
     with torch.inference_mode():
         truth, *both = (to_float(each[None]) for each in (picture, painted, after))
         lpips = [float(distance(each, truth)) for each in both]
-    psnr = [hole_psnr(each, picture, hole) for each in (painted, after)]
+    close = [psnr(picture[hole > 0], each[hole > 0]) for each in (painted, after)]
     sharp = [detail(each, hole) / detail(picture, hole) for each in (painted, after)]
-    return [[twins[0].likeness, *psnr, *lpips, *sharp]]
+    return [[twins[0].likeness, *close, *lpips, *sharp]]
 
 
 def summary(rows: np.ndarray, of: int) -> list[str | float]:
