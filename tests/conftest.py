@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def ray_local(s3_environment: int) -> Iterator[None]:
+def ray_local(s3_environment: S3Server) -> Iterator[None]:
     """A local Ray started as the jobs start theirs; its workers know the S3 server's address."""
     import ray
 
@@ -39,11 +39,11 @@ def ray_local(s3_environment: int) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def s3_environment() -> Iterator[int]:
-    """AWS_* for a server on a free loopback port, which is returned; nothing listens there yet."""
-    port = free_port()
+def s3_environment() -> Iterator[S3Server]:
+    """AWS_* for a proxy on a loopback port of its own; it answers once ``s3_server`` has started what is behind it."""
+    server = S3Server()
     settings = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -52,16 +52,18 @@ def s3_environment() -> Iterator[int]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setenv(name, value)
-        yield port
+        yield server
+    server.server_close()
 
 
 @pytest.fixture(scope="session")
-def s3_server(s3_environment: int) -> Iterator[S3Server]:
+def s3_server(s3_environment: S3Server) -> Iterator[S3Server]:
     """moto's S3 server in its own process, reached over HTTP through a proxy that injects faults."""
     backend = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(backend)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    server = S3Server(s3_environment, backend)
+    server = s3_environment
+    server.backend = backend
     try:
         wait_for(backend)
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -84,13 +86,16 @@ def bucket(s3_server: S3Server) -> Iterator[str]:
 
 
 class S3Server(ThreadingHTTPServer):
-    """A proxy on ``port`` to the S3 server on ``backend``: ``server.fail("503", times=3)`` spoils the next requests."""
+    """A proxy to the S3 server on port ``backend``: ``server.fail("503", times=3)`` spoils the next requests.
+
+    It takes its own port at once: another process could take one that is only chosen.
+    """
 
     daemon_threads = True
 
-    def __init__(self, port: int, backend: int):
-        super().__init__(("127.0.0.1", port), Proxy)
-        self.backend = backend
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Proxy)
+        self.backend = 0
         self.faults: list[tuple[str, str | None]] = []  # (fault, method it waits for)
         self.spoilt = 0  # requests that met a fault so far
         self._lock = threading.Lock()

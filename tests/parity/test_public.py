@@ -105,12 +105,12 @@ def test_networks_of_guided_methods_equal_public(
         network = build()
     load_exactly(network, formula_state({key: tuple(v.shape) for key, v in network.state_dict().items()}), "formula")
     output = network.eval()(sines(2 * channels * 64 * 64, phase).reshape(2, channels, 64, 64))
+    # Its rounding grows: in fp32 StructureFlow is 7e-4 from itself in fp64, and processors differ by as much.
+    tolerance = 2e-3 if name.startswith("structureflow") else 1e-4
     if name == "structureflow texture":
         output, flow = output
-        assert_public("structureflow flow", flow)
-        assert_public(name, output, 1e-3)  # what a flow samples jumps where it crosses from cell to cell
-    else:
-        assert_public(name, output)
+        assert_public("structureflow flow", flow, tolerance)
+    assert_public(name, output, tolerance)
 
 
 def loaded(network: nn.Module, public: str) -> nn.Module:
