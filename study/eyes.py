@@ -42,7 +42,6 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=100, help="how many (default %(default)s)")
     args = parser.parse_args()
     inpainter, distance = Inpainter.load(args.weights, device="cpu"), load_perceptual("alex")
-    symmetry.LIKE = STEPS[0]  # all are measured; the table says what each bound leaves
     rows = []
     for key, picture in faces(args.data, args.first, args.faces, inpainter.image_size):
         for eye in (0, 1):
@@ -76,7 +75,7 @@ def measured(
     """One row for each eye that could be taken: its likeness, then the three figures, painted and mirrored."""
     before = np.where(hole[..., None] > 0, np.uint8(255), picture)
     painted = inpainter.restore_batch(before[None], hole[None])[0]
-    twins = symmetry.find_twins(before, hole, painted, inpainter.config.alignment)
+    twins = symmetry.find_twins(before, hole, painted, inpainter.config.alignment, least=STEPS[0])
     if not twins:
         return []
     side = len(hole)

@@ -61,10 +61,13 @@ class Twin:
         return (along / self.axes[0]) ** 2 + (across / self.axes[1]) ** 2 <= larger**2
 
 
-def find_twins(crop: np.ndarray, hole: np.ndarray, painted: np.ndarray, alignment: Alignment) -> list[Twin]:
+def find_twins(
+    crop: np.ndarray, hole: np.ndarray, painted: np.ndarray, alignment: Alignment, least: float = LIKE
+) -> list[Twin]:
     """The eyes of a face's crop that were lost and are like the other one.
 
-    crop, painted: uint8 (S, S, 3), before and after the model; hole: uint8 (S, S), 1 inside.
+    crop, painted: uint8 (S, S, 3), before and after the model; hole: uint8 (S, S), 1 inside; least: the likeness that
+    is enough.
     """
     guess = Face(ALIGNMENTS[alignment] * len(hole), 1.0)
     if not any(_is_lost(hole, guess, eye, MAYBE) for eye in (0, 1)):
@@ -73,7 +76,7 @@ def find_twins(crop: np.ndarray, hole: np.ndarray, painted: np.ndarray, alignmen
     if face is None or face.score < SURE or _turned(face) > TURNED:
         return []
     twins = [_twin(crop, hole, painted, face, eye) for eye in (0, 1) if _is_lost(hole, face, eye, LOST)]
-    return [twin for twin in twins if twin is not None and twin.likeness >= LIKE]
+    return [twin for twin in twins if twin is not None and twin.likeness >= least]
 
 
 def mirror_eyes(picture: np.ndarray, patch: Patch, twins: list[Twin], before: np.ndarray, damage: np.ndarray) -> None:
