@@ -76,8 +76,11 @@ def is_small(uri: str, rows: int) -> bool:
         return False
 
 
-def needs_no_ray(uri: str) -> bool:
-    """Whether a source has so few pictures that a process does them before Ray would have started."""
+def works_here(uri: str, workers: int | None = None, gpus_per_worker: float | None = None) -> bool:
+    """Whether a job does a source in its own process: if told so, by no ``workers``, or where its pictures are so few
+    that they are done before Ray would have started, and no Ray is there or asked for."""
+    if workers is not None or gpus_per_worker:
+        return workers == 0
     return not ray_is_there() and is_small(uri, FEW)
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from faceinpaint.data.places import needs_no_ray
+from faceinpaint.data.places import works_here
 from faceinpaint.device import settle
 from faceinpaint.errors import InputError
 from faceinpaint.evaluation.figures import Band, Estimates, Frechet, Header, MethodFigures, Metrics, Pair
@@ -59,7 +59,8 @@ def _judge_all(plan: Plan) -> list[BatchRecord]:
     """The batches in the order of keys, each judged in this process or by a worker."""
     batches: list[BatchRecord] = []
     said = time.monotonic()
-    for record in _judged_here(plan) if works_here(plan) else _judged_on_ray(plan):
+    here = works_here(plan.data, plan.workers, plan.gpus_per_worker)
+    for record in _judged_here(plan) if here else _judged_on_ray(plan):
         batches.append(BatchRecord.from_json(record))
         if time.monotonic() - said > 10:
             said = time.monotonic()
@@ -67,13 +68,6 @@ def _judge_all(plan: Plan) -> list[BatchRecord]:
     batches.sort(key=lambda batch: batch.first_key)
     _check(plan, batches)
     return batches
-
-
-def works_here(plan: Plan) -> bool:
-    """Whether this process judges: if told so, or few pictures where no Ray is there or asked for."""
-    if plan.workers is not None or plan.gpus_per_worker:
-        return plan.workers == 0
-    return needs_no_ray(plan.data)
 
 
 def _judged_here(plan: Plan) -> Iterator[str]:

@@ -17,7 +17,7 @@ import numpy as np
 from faceinpaint.claim import claim
 from faceinpaint.data.marked_holes import Reading
 from faceinpaint.data.mask_spec import Detected, MaskSpec
-from faceinpaint.data.places import FEW, is_parquet, is_small, needs_no_ray
+from faceinpaint.data.places import FEW, is_parquet, is_small, works_here
 from faceinpaint.inference.audit import bring_up_to_date
 from faceinpaint.inference.gallery import Gallery
 from faceinpaint.inference.ledger import Ledger
@@ -70,7 +70,7 @@ def _prepare(options: Options, masks: MaskSpec) -> tuple[Settings, Way]:
         dry_run=options.dry_run,
         sensitivity=options.sensitivity if isinstance(masks, Detected) else None,
     )
-    if _works_here(options):
+    if works_here(options.input, options.workers, options.gpus_per_worker):
         from faceinpaint.inference.here import Here  # torch takes seconds
 
         settings, inpainter = _load(options, masks)
@@ -85,13 +85,6 @@ def _prepare(options: Options, masks: MaskSpec) -> tuple[Settings, Way]:
     # A second process would cost few pictures more time than it saves.
     processes = options.workers or (1 if options.gpus_per_worker or is_small(options.input, FEW) else 2)
     return settings, OnRay(source, settings, processes, options.gpus_per_worker)
-
-
-def _works_here(options: Options) -> bool:
-    """Whether this process does the work: if told so, or with few pictures where no Ray is there or asked for."""
-    if options.workers is not None or options.gpus_per_worker:
-        return options.workers == 0
-    return needs_no_ray(options.input)
 
 
 def _load(options: Options, masks: MaskSpec) -> tuple[Settings, Inpainter]:

@@ -55,7 +55,7 @@ def test_few_pictures_become_the_same_shards_without_ray(kind, ray_local, tmp_pa
             for name, data in (PICTURES | BAD).items():
                 archive.writestr(name, data)
     on_ray = prepare(source, str(tmp_path / "ray"), size=16)
-    monkeypatch.setattr(module, "needs_no_ray", lambda uri: True)
+    monkeypatch.setattr(module, "works_here", lambda uri: True)
     assert prepare(source, str(tmp_path / "here"), size=16) == on_ray
     assert contents(str(tmp_path / "here")) == contents(str(tmp_path / "ray"))
 

@@ -126,7 +126,7 @@ def test_data_without_labels_is_refused_in_one_line(tmp_path, faces_parquet):
 
 
 def test_prepared_pictures_keep_their_labels(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "needs_no_ray", lambda uri: True)
+    monkeypatch.setattr(module, "works_here", lambda uri: True)
     labels = [png_bytes(each) for each in MAPS[:4]] + [None, png_bytes(MAPS[0][:, :5])]
     source = write(tmp_path / "a.parquet", MAPS, labels)
     done = prepare(source, str(tmp_path / "small"), crop=(0, 0, 32, 32), size=16)
@@ -142,7 +142,7 @@ def test_prepared_pictures_keep_their_labels(tmp_path, monkeypatch):
 
 
 def test_pictures_without_labels_are_prepared_as_ever(tmp_path, monkeypatch, faces_parquet):
-    monkeypatch.setattr(module, "needs_no_ray", lambda uri: True)
+    monkeypatch.setattr(module, "works_here", lambda uri: True)
     prepare(faces_parquet, str(tmp_path / "out"), size=16)
     assert pq.read_schema(tmp_path / "out" / "shard-00000.parquet") == module.PREPARED
     assert "labels" not in (tmp_path / "out" / "_prepare" / "job.json").read_text()

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,10 +18,9 @@ from PIL import Image
 import faceinpaint
 from faceinpaint import Options, restore
 from faceinpaint.data.mask_spec import Alpha
-from faceinpaint.data.places import FEW
+from faceinpaint.data.places import FEW, works_here
 from faceinpaint.inference import quarantine
 from faceinpaint.inference.here import Here
-from faceinpaint.inference.restore import _works_here
 from faceinpaint.inference.work import Settings, unpack
 from faceinpaint.storage import join, list_files, read_bytes
 from tests.fault.test_restoration import CRASHING_DECODER
@@ -213,15 +211,12 @@ def test_ray_is_used_where_it_is_or_is_asked_for(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     write(tmp_path / "few", {f"{i}.png": b"" for i in range(FEW)})
     write(tmp_path / "many", {f"{i}.png": b"" for i in range(FEW + 1)})
-    few, many = (
-        Options(input=str(tmp_path / name), masks="squares", output="o", weights="w") for name in ("few", "many")
-    )
-    changed = lambda options, **changes: Options(**{**asdict(options), **changes})  # noqa: E731
-    assert _works_here(few)
-    assert not _works_here(many)
-    assert _works_here(changed(many, workers=0))
-    assert not _works_here(changed(few, workers=1))
-    assert not _works_here(changed(few, gpus_per_worker=1))
+    few, many = str(tmp_path / "few"), str(tmp_path / "many")
+    assert works_here(few)
+    assert not works_here(many)
+    assert works_here(many, workers=0)
+    assert not works_here(few, workers=1)
+    assert not works_here(few, gpus_per_worker=1)
     monkeypatch.setenv("RAY_ADDRESS", "auto")
-    assert not _works_here(few)
-    assert _works_here(changed(few, workers=0))
+    assert not works_here(few)
+    assert works_here(few, workers=0)
