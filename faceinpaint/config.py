@@ -103,9 +103,16 @@ class DetectorConfig(StagePart):
     }  # fmt: skip
 
     widths: tuple[Positive, Positive, Positive, Positive] = (24, 48, 96, 112)  # at 1/2, 1/4, 1/8, 1/16 resolution
+    context: Annotated[int, Field(ge=0)] = 0  # channels at 1/32 resolution, for what surrounds a pixel; 0: none
     tile: Annotated[int, Field(ge=64, multiple_of=16)] = 160  # side of a training tile, pixels
     shapes: str | None = None  # Parquet file of film damage (kind, mask), local or s3://; None: drawn damage alone
     kept_apart: tuple[str, ...] = ()  # kinds of those shapes that are measured on and never trained on
+
+    @model_validator(mode="after")
+    def _tile_fits(self) -> DetectorConfig:
+        if self.context and self.tile % 32:
+            raise ValueError(f"tile {self.tile}: with a context it must be a multiple of 32")
+        return self
 
 
 class StructureLoss(Part):

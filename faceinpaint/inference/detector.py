@@ -14,12 +14,11 @@ from faceinpaint.device import DTYPES, choose_device, lay_out, resolve_precision
 from faceinpaint.errors import InputError
 from faceinpaint.inference.proposal import Proposal, Rules, propose
 from faceinpaint.models import build
-from faceinpaint.models.detector import STRIDE, DamageDetector
+from faceinpaint.models.detector import DamageDetector
 from faceinpaint.models.freeze import fold_batch_norms
 from faceinpaint.models.weights import load_config, load_weights
 
 TILE = 2048  # pixels of a tile's side that are kept
-MARGIN = 80  # pixels seen around them: what lies further away changes nothing
 
 
 class Detector:
@@ -58,14 +57,14 @@ class Detector:
         """
         height, width = picture.shape[:2]
         result = np.empty((height, width), np.float32)
-        for seen, kept in tiles(height, width):
+        for seen, kept in tiles(height, width, self.model.reach):
             result[kept] = self._tile(picture[seen])[_within(kept, seen)]
         return result
 
     def _tile(self, pixels: np.ndarray) -> np.ndarray:
         """uint8 (h, w, 3) -> float32 (h, w)."""
         height, width = pixels.shape[:2]
-        below, right = -height % STRIDE, -width % STRIDE
+        below, right = -height % self.model.stride, -width % self.model.stride
         padded = cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REPLICATE)
         x = torch.from_numpy(padded).to(self.device).permute(2, 0, 1)[None].to(DTYPES[self.precision])
         x = x / 127.5 - 1
@@ -87,16 +86,17 @@ def check_detector(weights: str | None, sensitivity: float) -> str:
     return f"{Detector.load(weights, device='cpu').model_sha256} at {sensitivity:g}"
 
 
-def tiles(height: int, width: int) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
+def tiles(height: int, width: int, margin: int) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
     """What the network sees and what is kept of it, (rows, columns) each: the kept parts are the whole picture.
 
+    margin: pixels seen around the kept ones, as many as can change the answer; a multiple of the network's stride.
     Tiles begin at multiples of the network's stride, so a picture gets the same answer however it is cut.
     """
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
             kept = (slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width)))
             seen = tuple(
-                slice(max(0, k.start - MARGIN), min(k.stop + MARGIN, n))
+                slice(max(0, k.start - margin), min(k.stop + margin, n))
                 for k, n in zip(kept, (height, width), strict=True)
             )
             yield (seen[0], seen[1]), kept

@@ -69,7 +69,7 @@ def build_context_encoder(config: Config) -> ContextEncoder:
 
 
 def build_detector(config: Config) -> DamageDetector:
-    return DamageDetector(config.detector.widths)
+    return DamageDetector(config.detector.widths, config.detector.context)
 
 
 # What a stage's weights file fills. That of a compared method restores:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from faceinpaint.errors import InputError
+from faceinpaint.models.detector import CONTEXT, DamageDetector
 from faceinpaint.models.ops import SQRT2, EqualConv2d
 from faceinpaint.models.structure import StructureReconstructor, input_channels
 from faceinpaint.models.stylegan2 import Discriminator, ResidualDown, StyleGAN2Generator
@@ -38,7 +39,7 @@ class Grown:
 def grow(old: Mapping[str, Tensor], module: nn.Module, where: str) -> Grown:
     """``module``'s state with ``old``, of the same kind of network, in it; ``where`` names ``old`` in errors.
 
-    Generators, discriminators and structure reconstructors may be smaller; of others each kernel must be there, with at
+    Generators, discriminators and structure reconstructors may be smaller, and a detector may lack its context; of others each kernel must be there, with at
     most fewer input channels. Raises :class:`InputError` when it does not fit.
     """
     if isinstance(module, StyleGAN2Generator):
@@ -48,7 +49,8 @@ def grow(old: Mapping[str, Tensor], module: nn.Module, where: str) -> Grown:
     if isinstance(module, StructureReconstructor):
         return grow_structure(old, module, where)
     new = module.state_dict()
-    lacking = [key for key in new if key not in old]
+    later = (CONTEXT,) if isinstance(module, DamageDetector) else ()  # adds nothing at first
+    lacking = [key for key in new if key not in old and not key.startswith(later)]
     if lacking:
         raise InputError(f"{where}: no {lacking[0]} there, which the configured {type(module).__name__} has")
     return _by_key(old, new, where, type(module).__name__)
