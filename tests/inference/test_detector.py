@@ -10,22 +10,24 @@ from faceinpaint.inference.proposal import EXTENT, SEED, Rules, propose, scored_
 from faceinpaint.models.detector import DamageDetector
 
 
-@pytest.fixture(scope="module")
-def detector():
+@pytest.fixture(scope="module", params=[0, 8], ids=["no context", "context"])
+def detector(request):
     torch.manual_seed(0)
-    model = DamageDetector((8, 8, 8, 8))
+    model = DamageDetector((8, 8, 8, 8), request.param)
+    if model.context is not None:
+        torch.nn.init.normal_(model.context[-2].weight, 0, 2)
     for norm in model.modules():
         if isinstance(norm, torch.nn.BatchNorm2d):
             norm.running_mean.normal_(0, 0.1)
             norm.running_var.uniform_(0.5, 1.5)
-    torch.nn.init.normal_(model.head.weight, 0, 2)
+    torch.nn.init.normal_(model.head.weight, 0, 4)
     return Detector(model, "", torch.device("cpu"), "fp32")
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2047, 30), (2048, 2048), (5000, 2100)])
 def test_kept_parts_of_tiles_are_the_picture_once(shape):
     count = np.zeros(shape, int)
-    for seen, kept in tiles(*shape):
+    for seen, kept in tiles(*shape, 80):
         count[kept] += 1
         assert all(s.start <= k.start and k.stop <= s.stop for s, k in zip(seen, kept, strict=True))
         assert all(s.start % 16 == 0 for s in seen)
@@ -33,13 +35,25 @@ def test_kept_parts_of_tiles_are_the_picture_once(shape):
 
 
 def test_a_picture_gets_the_same_answer_however_it_is_cut(detector, monkeypatch):
-    picture = np.random.default_rng(0).integers(0, 256, (400, 330, 3), np.uint8)
+    picture = np.random.default_rng(0).integers(0, 256, (700, 330, 3), np.uint8)
     whole = detector.probability(picture)
-    monkeypatch.setattr(detector_module, "TILE", 112)
+    monkeypatch.setattr(detector_module, "TILE", 96)
     cut = detector.probability(picture)
-    assert whole.shape == (400, 330)
+    assert whole.shape == (700, 330)
     assert whole.std() > 0.01
     assert np.abs(whole - cut).max() < 1e-5
+
+
+def test_what_is_further_than_the_reach_changes_nothing(detector):
+    """And what is a stride nearer does, so pictures are not seen twice for nothing."""
+    model, size = detector.model, 1024
+    images = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    place = size // 2  # begins a cell of the coarsest map, so it sees furthest up and left
+    with torch.enable_grad():
+        model(images)[0, 0, place, place].backward()
+    rows = images.grad.abs().amax((0, 1, 3)).nonzero()
+    seen = max(place - rows.min().item(), rows.max().item() - place)
+    assert model.reach - model.stride < seen <= model.reach
 
 
 def test_a_mirrored_picture_gets_the_mirrored_answer(detector):

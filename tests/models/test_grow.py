@@ -5,6 +5,7 @@ import torch
 
 from faceinpaint.errors import InputError
 from faceinpaint.models.encoder import StyleEncoder
+from faceinpaint.models.detector import DamageDetector
 from faceinpaint.models.grow import grow, grow_discriminator, grow_generator
 from faceinpaint.models.ops import Blur
 from faceinpaint.models.structure import StructureReconstructor, input_channels
@@ -157,3 +158,14 @@ def test_new_input_channels_are_ignored_at_first():
         grow(new.state_dict(), torch.nn.Conv2d(3, 8, 3), "old")
     with pytest.raises(InputError, match="no bias there"):
         grow({"weight": old.weight}, new, "old")
+
+
+@torch.no_grad()
+def test_a_detector_gets_a_context_that_changes_nothing_at_first():
+    torch.manual_seed(0)
+    old, new = DamageDetector((8, 8, 8, 8)).eval(), DamageDetector((8, 8, 8, 8), context=16).eval()
+    new.load_state_dict(grow(old.state_dict(), new, "old").state)
+    images = torch.rand(1, 3, 64, 96) * 2 - 1
+    torch.testing.assert_close(new(images), old(images), rtol=0, atol=0)
+    with pytest.raises(InputError, match=r"no stem\.1\.0\.weight there"):
+        grow({}, new, "old")
