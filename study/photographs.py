@@ -11,7 +11,7 @@ gradient in the hole over the original's (1: as sharp as the photograph).
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -28,10 +28,12 @@ from faceinpaint.errors import InputError
 from faceinpaint.evaluation.metrics import psnr
 from faceinpaint.evaluation.portrait import face_lpips
 from faceinpaint.hashing import stable_hash
-from faceinpaint.losses.perceptual import load_perceptual
+from faceinpaint.losses.perceptual import PerceptualDistance, load_perceptual
 from faceinpaint.models.baselines.classical.simple import biharmonic, telea
 from faceinpaint.photos.decode import decode_rgb
 
+Pixels = np.ndarray
+Box = tuple[int, int, int, int]
 KINDS = ("eye", "nose", "mouth", "half", "strokes")
 LEAST_FACE = 80  # pixels from the eyes to the mouth
 LEAST_SIDE = 256
@@ -45,8 +47,9 @@ def main() -> None:
     parser.add_argument("--weights", default="weights/faces256")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--most", type=int, default=150, help="photographs (default %(default)s)")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="holes, in turn (default all)")
     args = parser.parse_args()
-    faces = dict(damaged(args.photos, args.output, args.most))
+    faces = dict(damaged(args.photos, args.output, args.most, args.kinds))
     if not faces:
         raise InputError(f"{args.photos} holds no photograph with one large face")
     folders = {name: str(args.output / name) for name in ("damaged", "masks", "restored")}
@@ -58,17 +61,28 @@ def main() -> None:
         hole = (hole[..., 0] > 127).astype(np.uint8)
         fills = {"telea": _filled(telea, before, hole), "biharmonic": _filled(biharmonic, before, hole)}
         for method, picture in {**fills, "ours": _read(args.output / "restored" / name)}.items():
-            lpips = face_lpips(picture, truth, close_up(face, truth.shape[:2]), distance)
-            decibels = psnr(truth[hole > 0], picture[hole > 0])
-            figures = [decibels, lpips, detail(picture, hole) / detail(truth, hole)]
             for kind in (Path(name).stem.split("-")[1], "all"):
-                rows.setdefault((kind, method), []).append(figures)
+                box = close_up(face, truth.shape[:2])
+                rows.setdefault((kind, method), []).append(figures(picture, truth, hole, box, distance))
+    print(tables_of(rows, "hole", distance))
+
+
+def figures(picture: Pixels, truth: Pixels, hole: Pixels, box: Box, distance: PerceptualDistance) -> list[float]:
+    """PSNR in the hole, LPIPS of the face in ``box``, and detail over the original's."""
+    decibels = psnr(truth[hole > 0], picture[hole > 0])
+    return [decibels, face_lpips(picture, truth, box, distance), detail(picture, hole) / detail(truth, hole)]
+
+
+def tables_of(rows: dict[tuple[str, str], list[list[float]]], first: str, distance: PerceptualDistance) -> str:
+    """The means of figures by (``first`` column, method), as Markdown."""
     table = [[*key, len(each), *np.nanmean(each, axis=0)] for key, each in sorted(rows.items())]
-    headers = ["hole", "method", "N", "PSNR in the hole, dB", f"LPIPS ({distance.backbone})", "detail"]
-    print(tabulate(table, headers, tablefmt="github", floatfmt=("", "", "", ".2f", ".4f", ".2f")))
+    headers = [first, "method", "N", "PSNR in the hole, dB", f"LPIPS ({distance.backbone})", "detail"]
+    return tabulate(table, headers, tablefmt="github", floatfmt=("", "", "", ".2f", ".4f", ".2f"))
 
 
-def damaged(photos: Path, output: Path, most: int) -> Iterator[tuple[str, Face]]:
+def damaged(
+    photos: Path, output: Path, most: int, kinds: Sequence[str] = KINDS
+) -> Iterator[tuple[str, Face]]:
     """Write original/, damaged/ and masks/ of up to ``most`` photographs; their names and faces."""
     for kind in ("original", "damaged", "masks"):
         (output / kind).mkdir(parents=True, exist_ok=True)
@@ -81,7 +95,7 @@ def damaged(photos: Path, output: Path, most: int) -> Iterator[tuple[str, Face]]
         faces = find_faces(photo, np.zeros(photo.shape[:2], np.uint8)) if min(photo.shape[:2]) >= LEAST_SIDE else []
         if len(faces) != 1 or faces[0].height < LEAST_FACE:
             continue
-        kind = KINDS[done % len(KINDS)]
+        kind = kinds[done % len(kinds)]
         hole = hole_of(kind, photo.shape, faces[0], np.random.default_rng(stable_hash(path.name)))
         if not hole.any():
             continue

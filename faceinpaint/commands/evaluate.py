@@ -10,7 +10,7 @@ import argparse
 import os
 
 from faceinpaint.cli import WEIGHTS_HELP, at_least, parse_crop
-from faceinpaint.data.user_masks import FRAMES, POLARITIES
+from faceinpaint.data.user_masks import FRAMES, POLARITIES, POLARITY_HELP
 from faceinpaint.errors import InputError
 from faceinpaint.names import Backbone, Convention, FixedPrecision, choices
 
@@ -25,7 +25,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--masks", default="squares", metavar="SPEC", help="squares[:SIDE] (default), freeform:LOW-HIGH, masks URI"
     )
-    parser.add_argument("--mask-polarity", choices=POLARITIES, default="white-is-hole", help="what mask pictures mean")
+    parser.add_argument("--mask-polarity", choices=POLARITIES, help=POLARITY_HELP)
     parser.add_argument("--mask-frame", choices=FRAMES, default="auto", help="how masks of turned pictures lie")
     parser.add_argument(
         "--methods",

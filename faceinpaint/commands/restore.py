@@ -11,7 +11,7 @@ import argparse
 import sys
 
 from faceinpaint.cli import WEIGHTS_HELP, at_least
-from faceinpaint.data.user_masks import FRAMES, POLARITIES
+from faceinpaint.data.user_masks import FRAMES, POLARITIES, POLARITY_HELP
 from faceinpaint.names import FixedPrecision, choices
 
 
@@ -33,7 +33,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     add("--cpus-per-worker", type=float, default=1, help="CPUs, and torch threads, of each (default 1)")
     add("--gpus-per-worker", type=float, default=0, help="GPUs of each")
     add("--precision", choices=choices(FixedPrecision), default="fp32", help="of the model")
-    add("--mask-polarity", choices=POLARITIES, default="white-is-hole", help="what mask pictures mean")
+    add("--mask-polarity", choices=POLARITIES, help=POLARITY_HELP)
     add("--mask-frame", choices=FRAMES, default="auto", help="how masks of turned pictures lie; auto: by their size")
     add("--grow-holes", type=parse_grow, default="auto", metavar="N|auto", help="pixels; auto: what the damage touches")
     add("--sensitivity", type=float, default=0.5, metavar="X", help="of --masks detect: 0 marks least, 1 marks most")

@@ -37,7 +37,7 @@ class Reading:
     """How masks are meant. polarity, frame: of mask pictures; grow: pixels about every hole, or "auto": what the
     damage touches (soft edges, mixed pixels, blocks of a lossy picture); 0: the marked pixels alone."""
 
-    polarity: Polarity = "white-is-hole"
+    polarity: Polarity | None = None
     frame: Frame = "auto"
     grow: Grow = 0
 

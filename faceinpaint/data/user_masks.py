@@ -19,13 +19,16 @@ from faceinpaint.images import upright
 
 Polarity = Literal["white-is-hole", "black-is-hole", "auto"]
 POLARITIES: tuple[Polarity, ...] = ("white-is-hole", "black-is-hole", "auto")
+POLARITY_HELP = "what mask pictures mean (default: white is the hole, and masks that seem inverted are refused)"
 Frame = Literal["auto", "stored", "upright"]
 FRAMES: tuple[Frame, ...] = ("auto", "stored", "upright")
 
 WHITE = 128  # levels from here up are white
 MOST_GREY = 0.2  # a mask with a larger share of other levels is not a mask
 AUTO_UNSURE = 0.4  # "auto" takes the smaller part for the hole, unless even that is larger than this
-LIKELY_INVERTED = 0.7  # a larger share of hole is refused; from half on, if it also runs all around the border
+# A larger share of hole is refused; without a stated polarity from half on, if it also runs all around the border.
+LIKELY_INVERTED = 0.7
+MOST_STATED = 0.9  # with a stated polarity
 SIZE_TOLERANCE = 0.01  # a mask may miss the picture's width and height by this share, or by
 SIZE_TOLERANCE_PIXELS = 2
 SOFT, SOFT_LOSSY = 3, 64  # levels from which a pixel beside the hole is marked in part; a lossy mask rings below
@@ -33,7 +36,7 @@ NOISE_AWAY = 8  # pixels from any mark, where a mask shows how dark its black is
 
 
 def user_hole(
-    mask: MaskPicture | np.ndarray, polarity: Polarity, height: int, width: int, *, soft: bool = False, **how: Any
+    mask: MaskPicture | np.ndarray, polarity: Polarity | None, height: int, width: int, *, soft: bool = False, **how: Any
 ) -> np.ndarray:
     """The hole of :func:`user_holes`, by its arguments; with what is marked in part where ``soft``."""
     hole, in_part = user_holes(mask, polarity, height, width, **how)
@@ -42,7 +45,7 @@ def user_hole(
 
 def user_holes(
     mask: MaskPicture | np.ndarray,
-    polarity: Polarity,
+    polarity: Polarity | None,
     height: int,
     width: int,
     *,
@@ -51,6 +54,7 @@ def user_holes(
 ) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
     """A mask -> hole uint8 (height, width), upright, checked by :func:`check_hole`; and a call for a larger one.
 
+    polarity: None: white is the hole, and less of it is believed than when that is stated.
     height, width: of the upright photograph; orientation: its EXIF tag. ``frame``: whether the mask lies as the
     photograph is stored or as it is shown; "auto" goes by the size, and where both fit takes it as shown. A mask within
     the stated tolerance of the photograph's size is scaled to it, its nearest pixels kept. The larger hole has also the
@@ -67,7 +71,9 @@ def user_holes(
     if not picture.marked and _resolve(levels, polarity) == "black-is-hole":
         levels = 255 - levels
     white = cv2.threshold(levels, WHITE - 1, 1, cv2.THRESH_BINARY)[1]
-    hole = check_hole(white, may_be_inverted=polarity != "auto", seen=picture.seen)
+    hole = check_hole(white, seen=picture.seen)
+    if polarity != "auto":
+        _check_not_inverted(hole, stated=polarity is not None)
     if picture.crisp:
         return hole, lambda: hole
     return hole, lambda: grow_soft(levels, hole, _softest(levels, picture.lossy))
@@ -99,8 +105,8 @@ def _softest(levels: np.ndarray, lossy: bool) -> int:
     return max(SOFT, int(np.percentile(away, 99)) + 1) if away.size else SOFT
 
 
-def check_hole(hole: np.ndarray, may_be_inverted: bool = False, seen: str = "") -> np.ndarray:
-    """``hole`` uint8 (H, W) itself. Raises :class:`InputError` when it is empty, total or likely inverted.
+def check_hole(hole: np.ndarray, seen: str = "") -> np.ndarray:
+    """``hole`` uint8 (H, W) itself. Raises :class:`InputError` when it is empty or total.
 
     seen: what the mask looks like, for the reason.
     """
@@ -110,15 +116,23 @@ def check_hole(hole: np.ndarray, may_be_inverted: bool = False, seen: str = "") 
         raise InputError(f"empty mask: no pixel is hole{what}")
     if ratio == 1:
         raise InputError(f"total mask: every pixel is hole{what}")
-    around = bool(hole[[0, -1]].all() and hole[:, [0, -1]].all())
-    if may_be_inverted and (ratio > LIKELY_INVERTED or (ratio > 0.5 and around)):
-        raise InputError(f"likely inverted mask: {ratio:.0%} of the picture is hole; if not, state the mask polarity")
     return hole
 
 
-def _resolve(levels: np.ndarray, polarity: Polarity) -> Polarity:
+def _check_not_inverted(hole: np.ndarray, stated: bool) -> None:
+    """Raises :class:`InputError` when so much is hole that the mask may mean the opposite; less if it is ``stated``."""
+    ratio = cv2.countNonZero(hole) / hole.size
+    around = bool(hole[[0, -1]].all() and hole[:, [0, -1]].all())
+    what = f"likely inverted mask: {ratio:.0%} of the picture is hole"
+    if stated and ratio > MOST_STATED:
+        raise InputError(f"{what}, against the stated polarity's {MOST_STATED:.0%} at most")
+    if not stated and (ratio > LIKELY_INVERTED or (ratio > 0.5 and around)):
+        raise InputError(f"{what}; if it is meant so, state the mask polarity")
+
+
+def _resolve(levels: np.ndarray, polarity: Polarity | None) -> Polarity:
     if polarity != "auto":
-        return polarity
+        return polarity or "white-is-hole"
     white = float(np.mean(levels >= WHITE))
     if min(white, 1 - white) > AUTO_UNSURE:
         raise InputError(f"the mask is {white:.0%} white: too even to tell the hole; state the mask polarity")

@@ -35,7 +35,7 @@ class Plan:
     methods: tuple[str, ...]
     output: str
     size: int  # side of the pictures judged, pixels
-    mask_polarity: Polarity = "white-is-hole"
+    mask_polarity: Polarity | None = None
     mask_frame: Frame = "auto"
     weights: str | None = None
     crop: Crop | None = None

@@ -36,7 +36,7 @@ class Options:
     cpus_per_worker: float = 1  # threads of one process wait for each other when a decoder takes a core
     gpus_per_worker: float = 0
     precision: FixedPrecision = "fp32"
-    mask_polarity: Polarity = "white-is-hole"
+    mask_polarity: Polarity | None = None
     mask_frame: Frame = "auto"
     grow_holes: Grow = "auto"  # pixels
     sensitivity: float = 0.5  # of masks "detect": 0 marks least, 1 most

@@ -26,7 +26,7 @@ def restore_photograph(
     image: Picture,
     mask: Image.Image | np.ndarray,
     *,
-    mask_polarity: Polarity = "white-is-hole",
+    mask_polarity: Polarity | None = None,
     no_face: Literal["skip", "classical", "crop"] = "classical",
     grow_holes: Grow = "auto",
 ) -> Picture:
@@ -36,7 +36,8 @@ def restore_photograph(
         inpainter: a loaded method, or the weights folder to load it from: load once to restore many.
         image: PIL of a mode that PNG has, or uint8 RGB (H, W, 3).
         mask: of the same size, PIL of any mode or an array (H, W); levels from 128 up are white.
-        mask_polarity: white-is-hole, black-is-hole or auto.
+        mask_polarity: white-is-hole, black-is-hole or auto; None: white is the hole, and a mask that seems inverted is
+            refused.
         no_face: what a hole without a face gets: a classical fill, what the model makes of its surroundings, or an
             error.
         grow_holes: pixels about every hole, or "auto": what the damage touches; 0 fills the marked pixels alone.

@@ -121,6 +121,7 @@ def _identity(options: Options, settings: Settings) -> dict[str, Any]:
         found_by["detector"] = check_detector(options.weights, options.sensitivity)
     signed_by = {"credentials_certificate": options.credentials_certificate} if options.credentials else {}
     known = {name: getattr(options, name) for name in names} | {"model_sha256": settings.model_sha256}
+    known["mask_polarity"] = options.mask_polarity or "white-is-hole"  # who states it later goes on
     return known | found_by | signed_by
 
 

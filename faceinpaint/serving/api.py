@@ -109,7 +109,7 @@ def application(api: Api) -> FastAPI:
         request: Request,
         picture: Picture,
         mask: Mask = None,
-        mask_polarity: Annotated[Polarity, Form()] = "white-is-hole",
+        mask_polarity: Annotated[Polarity | None, Form()] = None,
         no_face: Annotated[Literal["skip", "classical", "crop"], Form()] = "classical",
         sensitivity: Sensitivity = 0.5,
     ) -> Response:

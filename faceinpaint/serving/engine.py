@@ -42,7 +42,7 @@ class RestoreRequest:
     key: str
     picture: bytes
     mask: bytes | None = None
-    polarity: Polarity = "white-is-hole"
+    polarity: Polarity | None = None
     no_face: Literal["skip", "classical", "crop"] = "classical"
     sensitivity: float = 0.5
 

@@ -11,7 +11,7 @@ from skimage.data import astronaut
 
 from faceinpaint.data.marked_holes import Reading, hole_of_mask
 from faceinpaint.data.mask_pictures import decode_mask, mask_of
-from faceinpaint.data.user_masks import check_hole, user_hole, user_holes
+from faceinpaint.data.user_masks import user_hole, user_holes
 from faceinpaint.errors import InputError
 from faceinpaint.images import stored
 
@@ -67,8 +67,9 @@ def test_sizes_within_tolerance_are_scaled():
         (HOLE * 0, "white-is-hole", "empty mask"),
         (HOLE * 0 + 255, "white-is-hole", "total mask"),
         (HOLE * 0, "auto", "empty mask"),
-        (255 - HOLE * 255, "white-is-hole", "likely inverted mask: 94%"),
-        (HOLE * 255, "black-is-hole", "likely inverted mask: 94%"),
+        (255 - HOLE * 255, None, "likely inverted mask: 94%.*state the mask polarity"),
+        (255 - HOLE * 255, "white-is-hole", "likely inverted mask: 94%.*stated polarity"),
+        (HOLE * 255, "black-is-hole", "likely inverted mask: 94%.*stated polarity"),
         (HOLE * 0 + 100, "white-is-hole", "100% grey"),
         (np.tile(np.uint8([0, 255]), (20, 15)), "auto", "50% white: too even"),
     ],
@@ -84,9 +85,18 @@ def test_a_frame_of_hole_is_taken_for_an_inversion_and_a_large_hole_within_is_no
     within = np.zeros((20, 20), np.uint8)
     within[2:18, 2:18] = 1
     assert within.mean() > frame.mean() > 0.5
-    assert check_hole(within, may_be_inverted=True) is within
+    assert np.array_equal(user_hole(within * 255, None, 20, 20), within)
     with pytest.raises(InputError, match="likely inverted"):
-        check_hole(frame, may_be_inverted=True)
+        user_hole(frame * 255, None, 20, 20)
+
+
+@pytest.mark.parametrize("polarity", ["white-is-hole", "black-is-hole"])
+def test_a_stated_polarity_is_believed_up_to_nine_tenths(polarity):
+    hole = np.ones((20, 20), np.uint8)
+    hole[5:15, 7:13] = 0
+    assert hole.mean() == 0.85
+    levels = (hole if polarity == "white-is-hole" else 1 - hole) * 255
+    assert np.array_equal(user_hole(levels, polarity, 20, 20), hole)
 
 
 def test_no_picture_is_no_mask():
