@@ -20,7 +20,7 @@ from pyarrow import fs as pafs
 
 from faceinpaint.config import HoleConfig
 from faceinpaint.data.damage.paint import Damage, painter
-from faceinpaint.data.labels import decode_labels
+from faceinpaint.data.labels import decode_labels, mirrored_labels
 from faceinpaint.data.masks import training_hole
 from faceinpaint.errors import InputError
 from faceinpaint.hashing import stable_hash
@@ -211,7 +211,9 @@ class StreamPlan:
                 why = f"{key}: {error}"
                 continue
             if self.flip and chance & 1:
-                sample |= {name: sample[name][:, ::-1] for name in ("image", "label") if name in sample}
+                sample["image"] = sample["image"][:, ::-1]
+                if self.classes:
+                    sample["label"] = mirrored_labels(sample["label"], self.classes)
             return {**sample, "mask": training_hole(self.holes, self.seed, epoch, key, self.size)}
         raise InputError(f"no picture of row group {group} of {self.data.uri} can be used; the last one, {why}")
 
