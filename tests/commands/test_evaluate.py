@@ -228,6 +228,33 @@ def test_other_data_is_not_compared_without_force():
         assert check_comparable(a, b, force=True) == [named]
 
 
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"--masks": "squares:16"}, "masks"),
+        ({"--crop": "0,0,30,30"}, "data"),
+        ({"--convention": "lama"}, "convention"),
+        ({"--lpips": "vgg"}, "LPIPS backbone"),
+        ({"--size": "32"}, "picture size"),
+    ],
+)
+def test_another_evaluation_is_refused_before_any_method_runs(faces, tmp_path, capsys, monkeypatch, changed, named):
+    few = tmp_path / "few.parquet"
+    pq.write_table(pq.read_table(faces).slice(0, 3), few)
+
+    def words(output, **more):
+        given = {"--data": str(few), "--masks": "squares:12", "--methods": "mean", "--size": "40", "--workers": "0"}
+        given |= {"--output": str(tmp_path / output), **more}
+        return [word for pair in given.items() for word in pair]
+
+    assert exit_code(lambda: evaluate_command.main(words("old"))) == 0
+    assert exit_code(lambda: evaluate_command.main(words("same", **{"--compare": str(tmp_path / "old")}))) == 0
+    capsys.readouterr()
+    monkeypatch.setattr("faceinpaint.evaluation.worker.load_method", lambda *_: pytest.fail("a method runs"))
+    assert exit_code(lambda: evaluate_command.main(words("new", **changed, **{"--compare": str(tmp_path / "old")}))) == 2
+    assert f"--compare: the two evaluations differ in {named}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["{}", "[]", '{"data_sha256": "1", "masks": 2}', "no JSON"])
 def test_what_is_no_evaluation_is_not_compared_with(tmp_path, text):
     (tmp_path / "metrics.json").write_text(text)
