@@ -114,8 +114,9 @@ def main(arguments: list[str]) -> int:
         "gpus_per_worker": args.gpus_per_worker,
     }
     if args.sweep:
-        print("\n".join(run_sweep(read_sweep(args.sweep, common), args.output)))
-        return 0
+        lines, failed = run_sweep(read_sweep(args.sweep, common), args.output)
+        print("\n".join(lines))
+        return 1 if failed else 0
     plan = make_plan(**common)
     if other is not None:
         check_before(plan, other, args.force)

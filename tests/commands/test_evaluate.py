@@ -144,7 +144,8 @@ def test_sweep(faces, tmp_path):
     common = {"data": str(faces), "masks": "squares:12", "methods": ["mean"], "output": str(tmp_path), "size": 40}
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text("small: {masks: 'squares:8'}\nlarge: {masks: 'squares:16'}\n")
-    lines = run_sweep(read_sweep(str(sweep), common), str(tmp_path))
+    lines, failed = run_sweep(read_sweep(str(sweep), common), str(tmp_path))
+    assert failed == {}
     results = json.loads((tmp_path / "sweep.json").read_text())
     psnr = {name: metrics["methods"]["mean"]["psnr"]["mean"] for name, metrics in results.items()}
     assert psnr["small"] > psnr["large"]
@@ -202,7 +203,7 @@ def test_a_sweep_trains_its_weights_first(faces_parquet, tmp_path):
     entry = "{{train: {{preset: tiny, stage: pconv, data: {0}, workers: 0, steps: 1, set: [train.pconv.lr={1}]}}}}"
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(f"a: {entry.format(faces_parquet, 0.0001)}\nb: {entry.format(faces_parquet, 0.1)}\n")
-    lines = run_sweep(read_sweep(str(sweep), common), common["output"])
+    lines, _ = run_sweep(read_sweep(str(sweep), common), common["output"])
     assert (tmp_path / "out" / "a" / "weights" / "pconv.safetensors").exists()
     results = json.loads((tmp_path / "out" / "sweep.json").read_text())
     assert results["a"]["methods"]["pconv"]["psnr"] != results["b"]["methods"]["pconv"]["psnr"]
@@ -210,6 +211,33 @@ def test_a_sweep_trains_its_weights_first(faces_parquet, tmp_path):
     sweep.write_text("a: {train: {preset: tiny, stage: sculpture, data: x}}")
     with pytest.raises(InputError, match="unknown stage 'sculpture'"):
         read_sweep(str(sweep), common)
+
+
+def test_an_entry_of_a_sweep_that_fails_leaves_the_others(faces_parquet, faces, tmp_path, capsys):
+    twice = tmp_path / "twice.parquet"
+    pq.write_table(pa.concat_tables([pq.read_table(faces).slice(0, 2)] * 2), twice)
+    trained = f"{{preset: tiny, stage: pconv, data: {faces_parquet}, workers: 0, steps: 2, set: [train.pconv.SET]}}"
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(
+        f"wild: {{methods: [pconv], train: {trained.replace('SET', 'max_loss=1.0e-9')}}}\n"
+        f"double: {{data: {twice}}}\n"
+        "good: {masks: 'squares:8'}\n"
+    )
+    few = tmp_path / "few.parquet"
+    pq.write_table(pq.read_table(faces).slice(0, 3), few)
+    words = ["--data", str(few), "--masks", "squares:12", "--methods", "mean", "--size", "32", "--workers", "0"]
+    words += ["--output", str(tmp_path / "out"), "--sweep", str(sweep)]
+    assert exit_code(lambda: evaluate_command.main(words)) == 1
+    said = capsys.readouterr()
+    wild, double = said.err.splitlines()
+    assert wild.startswith("error: --sweep wild: diverged: step 0, phase ")
+    assert double.startswith("error: --sweep double: ")
+    assert "holds two pictures of key" in double
+    assert list(json.loads((tmp_path / "out" / "sweep.json").read_text())) == ["good"]
+    table = (tmp_path / "out" / "sweep.md").read_text()
+    assert said.out.endswith(table + "\n")
+    assert "| good " in table
+    assert "\nwild: failed: diverged: step 0" in table
 
 
 def test_other_data_is_not_compared_without_force():
