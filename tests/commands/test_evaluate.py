@@ -279,7 +279,9 @@ def test_another_evaluation_is_refused_before_any_method_runs(faces, tmp_path, c
     assert exit_code(lambda: evaluate_command.main(words("same", **{"--compare": str(tmp_path / "old")}))) == 0
     capsys.readouterr()
     monkeypatch.setattr("faceinpaint.evaluation.worker.load_method", lambda *_: pytest.fail("a method runs"))
-    assert exit_code(lambda: evaluate_command.main(words("new", **changed, **{"--compare": str(tmp_path / "old")}))) == 2
+    assert (
+        exit_code(lambda: evaluate_command.main(words("new", **changed, **{"--compare": str(tmp_path / "old")}))) == 2
+    )
     assert f"--compare: the two evaluations differ in {named}" in capsys.readouterr().err
 
 

@@ -93,7 +93,8 @@ def test_labels_are_mirrored_with_their_pictures(tmp_path):
     whole = {f"k{i}": labels for i, labels in enumerate(MAPS)}
     same = [np.array_equal(label, whole[key]) for key, label in zip(rows["key"], rows["label"], strict=True)]
     mirrored = [
-        np.array_equal(exchanged(label[:, ::-1]), whole[key]) for key, label in zip(rows["key"], rows["label"], strict=True)
+        np.array_equal(exchanged(label[:, ::-1]), whole[key])
+        for key, label in zip(rows["key"], rows["label"], strict=True)
     ]
     assert all(a != b for a, b in zip(same, mirrored, strict=True))
     assert any(same)
