@@ -1,7 +1,7 @@
 """Weights folders: ``config.yaml`` and each model's safetensors in fp16, named as evaluation names its method.
 
-A model larger than PART_BYTES goes on in ``NAME.part2.safetensors`` and so on, since git hosts dislike large files. Each
-part's metadata say which part of what it is: one that was left from an older model is noticed.
+A model larger than PART_BYTES goes on in ``NAME.part2.safetensors`` and so on, since git hosts dislike large files. The
+metadata of each part say which part of what it is: one that is left of an older model is noticed.
 """
 
 from __future__ import annotations

@@ -91,7 +91,8 @@ def test_labels_are_mirrored_with_their_pictures(tmp_path):
     rows = load(write(tmp_path / "a.parquet", MAPS), steps=4)
     assert np.array_equal(rows["image"][..., 0], PART[rows["label"]] * 10)
     whole = {f"k{i}": labels for i, labels in enumerate(MAPS)}
-    same = [np.array_equal(label, whole[key]) for key, label in zip(rows["key"], rows["label"], strict=True)]
+    pairs = list(zip(rows["key"], rows["label"], strict=True))
+    same = [np.array_equal(label, whole[key]) for key, label in pairs]
     mirrored = [
         np.array_equal(exchanged(label[:, ::-1]), whole[key])
         for key, label in zip(rows["key"], rows["label"], strict=True)

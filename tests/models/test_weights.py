@@ -1,5 +1,7 @@
 """Weights folders: what is saved is loaded, in one part or several, and what does not fit is named."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -87,16 +89,16 @@ def test_parts_of_two_models_are_refused_wherever_the_writing_was_killed(tmp_pat
 def killing_after(steps, patch):
     """Writing and deleting weights files work so many times; returns a list that is filled when they no longer do."""
     done, killed = [], []
+
+    def act(real, *arguments):
+        if len(done) == steps:
+            killed.append(arguments)
+            raise KeyboardInterrupt
+        done.append(arguments)
+        real(*arguments)
+
     for name in ("write_bytes", "delete"):
-
-        def act(*arguments, real=getattr(weights, name)):
-            if len(done) == steps:
-                killed.append(arguments)
-                raise KeyboardInterrupt
-            done.append(arguments)
-            real(*arguments)
-
-        patch.setattr(weights, name, act)
+        patch.setattr(weights, name, partial(act, getattr(weights, name)))
     return killed
 
 
