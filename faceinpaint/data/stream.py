@@ -194,6 +194,8 @@ class StreamPlan:
         for step in range(table.num_rows):
             place = (row + step) % table.num_rows
             key = table["key"][place].as_py()
+            if key is None:  # chance follows the key: pictures without one are not all to get the same hole
+                key = f"row {place} of row group {group}"
             chance = stable_hash(f"{self.seed}/{epoch}/{key}")
             sample = {"key": key, "draw": (chance >> 8) % 2**24 / 2**24}
             try:

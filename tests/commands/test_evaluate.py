@@ -197,6 +197,17 @@ def test_double_keys_and_missing_entries_of_a_split_are_refused(tmp_path, keys, 
         evaluate(plan)
 
 
+def test_a_picture_without_a_key_is_skipped_and_named(faces, tmp_path):
+    table = pq.read_table(faces).slice(0, 3)
+    keys = pa.array([None, "one", None], pa.string())
+    pq.write_table(table.set_column(0, "key", keys), tmp_path / "few.parquet")
+    where = {"data": str(tmp_path / "few.parquet"), "masks": "squares:12", "output": str(tmp_path / "out")}
+    metrics, _ = evaluate(make_plan(**where, methods=["mean"], size=40, workers=0))
+    why = "its key is null: give each row a key of its own"
+    assert metrics["n"] == 1
+    assert metrics["skipped"] == {"n": 2, "first": [["few.parquet row 0", why], ["few.parquet row 2", why]]}
+
+
 @pytest.mark.usefixtures("ray_local")
 def test_a_sweep_trains_its_weights_first(faces_parquet, tmp_path):
     common = {"data": faces_parquet, "masks": "squares:12", "methods": ["pconv"], "output": str(tmp_path / "out")}
