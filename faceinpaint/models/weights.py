@@ -85,8 +85,8 @@ def read_weights(uri: str, name: str) -> tuple[dict[str, torch.Tensor], str]:
     path = join(uri, f"{name}.safetensors")
     if not has_weights(uri, name):
         raise InputError(f"no weights at {path}: train `stage` {name}, or name a folder that has it")
-    digest, tensors = hashlib.sha256(), {}
-    parts = _read_parts(uri, name)
+    digest, parts = hashlib.sha256(), _read_parts(uri, name)
+    tensors: dict[str, torch.Tensor] = {}
     for number, data in enumerate(parts, start=1):
         try:
             tensors |= safetensors.torch.load(data)
