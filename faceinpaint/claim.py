@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 from faceinpaint.errors import InputError
-from faceinpaint.storage import delete_parts, exists, is_s3, join, read_bytes, top_names, write_bytes
+from faceinpaint.storage import PART, delete_parts, exists, is_s3, join, read_bytes, top_names, write_bytes
 
 
 def claim(output: str, note: str, job: dict[str, Any], harmless: Collection[str] = ()) -> None:
@@ -23,9 +23,10 @@ def claim(output: str, note: str, job: dict[str, Any], harmless: Collection[str]
         delete_parts(output)
         return
     ours = {note.partition("/")[0], *harmless}
-    strange = [name for name in top_names(output) if name.rstrip("/") not in ours]
+    strange = [name for name in top_names(output) if name.rstrip("/") not in ours and not name.startswith(PART)]
     if strange:
         raise InputError(f"{output} is not empty ({strange[0]}): choose an empty `output`")
+    delete_parts(output)
     write_bytes(path, json.dumps(job, indent=1).encode())
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Positive = Annotated[int, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
-PowerOfTwo = Literal[8, 16, 32, 64, 128, 256, 512, 1024]
+PowerOfTwo = Literal[32, 64, 128, 256, 512, 1024]  # pixels; the networks' maps would vanish below 32
 
 
 class Part(BaseModel):

@@ -145,11 +145,20 @@ def delete_parts(uri: str) -> None:
 
 
 def check_writable(uri: str) -> None:
-    """Raise :class:`InputError` unless files can be written below ``uri``; leaves nothing but the local folder."""
+    """Raise :class:`InputError` unless files can be written below ``uri``; leaves nothing but the local folder.
+
+    A local file without a name is tried: a process that is killed meanwhile leaves none either. On S3 a killed one
+    leaves ``.writable``, which the next run takes away.
+    """
     probe = join(uri, ".writable")
     try:
-        write_bytes(probe, b"")
-        delete(probe)
+        if is_s3(uri):
+            write_bytes(probe, b"")
+            delete(probe)
+            return
+        os.makedirs(uri, exist_ok=True)
+        tempfile.TemporaryFile(dir=uri, prefix=PART).close()
+        Path(probe).unlink(missing_ok=True)  # of an earlier version, killed
     except OSError as error:
         raise InputError(f"{uri}: cannot be written: {first_line(error)}") from None
 

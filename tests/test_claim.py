@@ -37,6 +37,12 @@ def test_another_job_is_refused_by_the_names_of_what_differs(other, named, tmp_p
     assert (tmp_path / NOTE).read_bytes() == before
 
 
+def test_what_a_killed_run_left_half_written_does_not_make_a_folder_another_s(tmp_path):
+    (tmp_path / f"{PART}half").touch()
+    claim(str(tmp_path), NOTE, JOB)
+    assert [path.name for path in tmp_path.iterdir()] == ["_job"]
+
+
 def test_a_folder_of_others_is_left_alone(tmp_path):
     (tmp_path / "letter.txt").touch()
     with pytest.raises(InputError, match=r"is not empty \(letter.txt\): choose an empty `output`"):

@@ -23,8 +23,8 @@ def test_every_method_of_the_family_gets_as_many_pictures():
 
 
 def test_styles_follow_the_generator_size():
-    assert {size: GeneratorConfig(size=size).n_styles for size in (8, 64, 256, 1024)} == {
-        8: 4,
+    assert {size: GeneratorConfig(size=size).n_styles for size in (32, 64, 256, 1024)} == {
+        32: 8,
         64: 10,
         256: 14,
         1024: 18,
@@ -49,6 +49,8 @@ def test_overrides_touch_one_stage_only():
         ("texture.strides=[1, 2, 4, 4, 8, 3]", r"keep or double"),
         ("texture.patch=3", r"image_size 32 is not a multiple of 12"),
         ("train.detector.jitter.turn=5", r"detector\.jitter may change light and grey alone"),
+        ("image_size=16", r"image_size = 16: Input should be 32, 64"),
+        ("generator.size=16", r"generator\.size = 16: Input should be 32, 64"),
         ("precision", r"write path\.to\.field=value"),
     ],
 )

@@ -1,6 +1,8 @@
 """Local paths and a real S3 server behind the same functions, faults included."""
 
 import os
+import subprocess
+import sys
 
 import pyarrow.fs as pafs
 import pytest
@@ -33,6 +35,38 @@ def test_write_read_list_delete(root):
 def test_check_writable_leaves_nothing(root):
     storage.check_writable(storage.join(root, "out"))
     assert list(storage.list_files(root)) == []
+
+
+def test_a_run_killed_while_it_tries_an_output_leaves_nothing_there(tmp_path):
+    """Killed before the first thing that it asks of the system, before the second, and so on."""
+    code = """
+import os, sys
+from faceinpaint.storage import check_writable
+
+def run(steps):
+    def count(*_):
+        nonlocal steps
+        steps -= 1
+        if steps < 0:
+            os._exit(9)
+    sys.addaudithook(count)
+    check_writable(sys.argv[1])
+    os._exit(0)
+
+killed = 0
+while True:
+    child = os.fork() or run(killed)
+    ended = os.waitpid(child, 0)[1]
+    if os.listdir(sys.argv[1]):
+        sys.exit(f"left after step {killed}: {os.listdir(sys.argv[1])}")
+    if ended == 0:
+        break
+    killed += 1
+print(killed)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 2
 
 
 def test_an_output_that_cannot_be_written_is_the_users_to_mend(tmp_path, bucket):

@@ -2,12 +2,14 @@
 
     faceinpaint detect --input photos --output proposals --weights weights/faces256
 
-The same command again does what is missing. Then: faceinpaint serve, and faceinpaint restore --masks proposals/masks.
+The same command again does what is missing or has changed. Then: faceinpaint serve, and faceinpaint restore
+--masks proposals/masks.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 
 from faceinpaint.cli import WEIGHTS_HELP, at_least
 
@@ -21,7 +23,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     add("--output", required=True, help="folder or s3:// prefix; empty, or this job's own")
     add("--weights", help=WEIGHTS_HELP)
     add("--sensitivity", type=float, default=0.5, metavar="X", help="0 marks least, 1 marks most (%(default)s)")
-    add("--workers", type=at_least(1), help="detector processes (default 2; 1 with GPUs or few pictures)")
+    add("--workers", type=at_least(0), help="detector processes (default 2; up to 32 pictures: 0, all in this process)")
     add("--cpus-per-worker", type=float, default=1, help="CPUs, and torch threads, of each (%(default)s)")
     add("--gpus-per-worker", type=float, default=0, help="GPUs of each")
     return parser.parse_args(arguments)
@@ -31,13 +33,15 @@ def main(arguments: list[str]) -> int:
     args = parse_args(arguments)
     from faceinpaint.inference.options import check_places
 
-    check_places(args.input, args.output, args.weights)  # before Ray is imported: a wrong path is told at once
+    check_places(args.input, args.output, args.weights)  # before torch is imported: a wrong path is told at once
     from faceinpaint.inference.detect import DetectOptions, detect
-    from faceinpaint.ray_session import disconnect
 
     options = DetectOptions(**vars(args))
     detect(options)
-    disconnect()
+    if sys.modules.get("ray"):
+        from faceinpaint.ray_session import disconnect
+
+        disconnect()
     print(f"next: open {options.output}/review.html, then decide with")
     weights = f"--weights {options.weights} " if options.weights else ""
     print(f"  faceinpaint serve {weights}--input {options.input} --masks {options.output}")

@@ -84,7 +84,7 @@ def main(arguments: list[str]) -> int:
         check_places(args)
     elif args.compare:
         raise InputError("`compare` sets one evaluation beside another: leave it out with `sweep`, whose table does so")
-    from faceinpaint.evaluation.compare import read_other
+    from faceinpaint.evaluation.compare import check_before, read_other
     from faceinpaint.evaluation.driver import evaluate
     from faceinpaint.evaluation.plan import make_plan
     from faceinpaint.evaluation.report import write_report
@@ -114,9 +114,12 @@ def main(arguments: list[str]) -> int:
         "gpus_per_worker": args.gpus_per_worker,
     }
     if args.sweep:
-        print("\n".join(run_sweep(read_sweep(args.sweep, common), args.output)))
-        return 0
+        lines, failed = run_sweep(read_sweep(args.sweep, common), args.output)
+        print("\n".join(lines))
+        return 1 if failed else 0
     plan = make_plan(**common)
+    if other is not None:
+        check_before(plan, other, args.force)
     metrics, batches = evaluate(plan)
     examples = write_rows(plan, batches)
     write_report(plan, metrics, examples, other, args.force)

@@ -13,14 +13,14 @@ from ray.data.block import BlockMetadata
 from ray.data.datasource import ReadTask
 
 from faceinpaint.data.archives import is_archive
-from faceinpaint.data.places import check_source, count_pictures, is_parquet, parquet_files
-from faceinpaint.data.source import Wanted, archive_rows, filtered, listing, parquet_rows, read_files, single_row
+from faceinpaint.data.places import check_source, count_pictures, is_parquet
+from faceinpaint.data.source import Wanted, archive_rows, filtered, listing, parquet_readers, read_files, single_row
 from faceinpaint.storage import kind
 
 FILES_A_TASK = 16
 
 
-def read_pictures(uri: str, wanted: Wanted | None = None, labels: bool = False) -> Dataset:
+def read_pictures(uri: str, wanted: Wanted | None = None, labels: bool = False, number: bool = True) -> Dataset:
     """Pictures of any source: ``key``, ``image`` (encoded bytes), ``error``, ``stamp``; ``mask`` of Parquet with one.
 
     ``labels``: with ``label``, the label maps of Parquet that has them.
@@ -28,13 +28,14 @@ def read_pictures(uri: str, wanted: Wanted | None = None, labels: bool = False) 
     ``key`` is the path relative to ``uri`` (bytes that are not UTF-8 escaped as ``\\xNN``), the file's own name for a
     single file, the path in an archive, or Parquet's ``key``. Every regular file is a row, in a fixed order. A row
     whose bytes cannot be read has a null ``image`` and says why in ``error``; ``stamp`` changes when the file does, and
-    is null in Parquet. Blocks may be few and large: repartition. ``wanted``: rows whose key is not wanted are left out,
+    is null in Parquet. Rows of Parquet that share a key are told apart by :mod:`.parquet_keys`, unless ``number`` is
+    false. Blocks may be few and large: repartition. ``wanted``: rows whose key is not wanted are left out,
     and files of a folder not even read. Raises :class:`InputError` when there is nothing to read.
     """
     check_source(uri)
     keep = partial(filtered, wanted=wanted)
     if is_parquet(uri):
-        return _dataset([partial(keep, partial(parquet_rows, uri, path, labels)) for path in parquet_files(uri)])
+        return _dataset([partial(keep, rows) for rows in parquet_readers(uri, labels, number)])
     if kind(uri) == pafs.FileType.Directory:
         names = _dataset([partial(keep, partial(listing, uri))]).repartition(target_num_rows_per_block=FILES_A_TASK)
         return names.map_batches(partial(read_files, uri), batch_size=None, batch_format="pyarrow")

@@ -10,6 +10,7 @@ from PIL import Image
 from faceinpaint.errors import InputError
 
 MOST_CLASSES = 256
+IN_A_MIRROR = np.array([0, 1, 2, 3, 5, 4, 7, 6, 9, 8, *range(10, 19)], np.uint8)  # CelebAMask-HQ's: eyes, brows, ears
 
 
 def decode_labels(data: bytes | None, shape: tuple[int, ...], classes: int = MOST_CLASSES) -> np.ndarray:
@@ -38,3 +39,13 @@ def decode_labels(data: bytes | None, shape: tuple[int, ...], classes: int = MOS
     if labels.max() >= classes:
         raise InputError(f"its label map has class {labels.max()}: the configuration has 0 to {classes - 1}")
     return labels
+
+
+def mirrored_labels(labels: np.ndarray, classes: int) -> np.ndarray:
+    """The label map uint8 (H, W) of the mirrored picture: what was a left eye, brow or ear is a right one there.
+
+    ``classes``: how many there are. Only CelebAMask-HQ's 19, in the order of its own tool, are known; of other sets
+    nobody says which two classes are a pair, so a map is turned over and its classes stay.
+    """
+    turned = labels[:, ::-1]
+    return IN_A_MIRROR[turned] if classes == len(IN_A_MIRROR) else turned

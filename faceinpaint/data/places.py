@@ -10,6 +10,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from faceinpaint.data.archives import ROTTEN, is_archive, members
+from faceinpaint.data.parquet_keys import every_key, numbered_keys
 from faceinpaint.errors import InputError
 from faceinpaint.held import ray_is_there
 from faceinpaint.storage import as_text, first_line, kind, list_stamped, name_of, open_uri, stamp_of, top_names
@@ -43,11 +44,8 @@ def list_keys(uri: str) -> Iterator[tuple[str, str | None]]:
     Reads names alone where it can (a tar has to be read through).
     """
     if is_parquet(uri):
-        filesystem = open_uri(uri)[0]
-        for path in parquet_files(uri):
-            for batch in pq.ParquetFile(path, filesystem=filesystem).iter_batches(columns=["key"]):
-                for key in batch.column("key").to_pylist():
-                    yield str(key), None
+        for key in every_key(uri, parquet_files(uri)):
+            yield key, None
     elif kind(uri) == pafs.FileType.Directory:
         for path, _, stamp in list_stamped(uri):
             yield as_text(path), stamp
@@ -56,6 +54,15 @@ def list_keys(uri: str) -> Iterator[tuple[str, str | None]]:
             yield key, stamp
     else:
         yield as_text(name_of(uri)), stamp_of(uri)
+
+
+def note_numbered(uri: str) -> str | None:
+    """What to tell a person of rows of Parquet that share a key; None: nothing."""
+    numbered = numbered_keys(uri, parquet_files(uri)) if is_parquet(uri) else {}
+    keys = [key for rows in numbered.values() for key in rows.values()]
+    if not keys:
+        return None
+    return f"{uri}: {len(keys)} row(s) with the key of an earlier row get keys of their own, such as {keys[0]}"
 
 
 def count_pictures(uri: str) -> int:

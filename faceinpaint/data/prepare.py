@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from faceinpaint.claim import check_apart, claim
 from faceinpaint.data.labels import decode_labels
-from faceinpaint.data.places import REJECTED, check_source, has_labels, works_here
+from faceinpaint.data.places import REJECTED, check_source, has_labels, note_numbered, works_here
 from faceinpaint.data.source import picture_tables
 from faceinpaint.data.splits import matching_entry, read_split
 from faceinpaint.encoding import parquet_bytes, png_bytes
@@ -101,6 +101,9 @@ def prepare(
     finished = [join(output, name) for name in sorted(names) if name.startswith("shard-")]
     if REJECTED in names:  # written last: nothing is left to do
         return Prepared(sum(map(_rows, finished)), _rows(join(output, REJECTED)), len(finished))
+    note = note_numbered(source)
+    if note:
+        print(note, flush=True)
     done = {key for uri in finished for key in _column(uri, "key")}
     rows = _rows_here(job, entries, done) if works_here(source) else _rows_on_ray(job, entries, done)
     return _write(rows, output, job.prepared, finished, entries)

@@ -12,10 +12,12 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from faceinpaint.data.archives import LARGEST_FILE, content, is_archive, members
+from faceinpaint.data.parquet_keys import NO_KEY, Numbered, numbered_keys, row_keys
 from faceinpaint.data.places import check_source, is_parquet, parquet_files
 from faceinpaint.storage import as_text, first_line, join, kind, list_stamped, open_uri, read_bytes, stamp_of
 
@@ -28,12 +30,14 @@ LISTING = pa.schema([("key", pa.string()), ("path", pa.binary()), ("size", pa.in
 Wanted = Callable[[list[str]], np.ndarray]  # keys -> bool array
 
 
-def picture_tables(uri: str, wanted: Wanted | None = None, labels: bool = False) -> Iterator[pa.Table]:
+def picture_tables(
+    uri: str, wanted: Wanted | None = None, labels: bool = False, number: bool = True
+) -> Iterator[pa.Table]:
     """Pictures of any source, in this process: tables of a few rows, as :func:`.dataset.read_pictures` has them."""
     check_source(uri)
     if is_parquet(uri):
-        for path in parquet_files(uri):
-            yield from filtered(partial(parquet_rows, uri, path, labels), wanted)
+        for rows in parquet_readers(uri, labels, number):
+            yield from filtered(rows, wanted)
     elif kind(uri) == pafs.FileType.Directory:
         for names in filtered(partial(listing, uri), wanted):
             yield from read_files(uri, names)
@@ -93,18 +97,28 @@ def archive_rows(uri: str) -> Iterator[pa.Table]:
         yield _row(member[0], *content(member), member[1])
 
 
-def parquet_rows(uri: str, path: str, labels: bool = False) -> Iterator[pa.Table]:
-    file = pq.ParquetFile(path, filesystem=open_uri(uri)[0])
+def parquet_readers(uri: str, labels: bool, number: bool) -> list[Callable[[], Iterator[pa.Table]]]:
+    """What reads each file of a Parquet source. ``number``: rows of one key get keys of their own."""
+    paths = parquet_files(uri)
+    numbered = numbered_keys(uri, paths) if number else {}
+    return [partial(_parquet_rows, uri, path, labels, numbered.get(path, {})) for path in paths]
+
+
+def _parquet_rows(uri: str, path: str, labels: bool, numbered: Numbered) -> Iterator[pa.Table]:
+    file, first = pq.ParquetFile(path, filesystem=open_uri(uri)[0]), 0
     wanted = ("key", "image", "mask", *(["label"] if labels else []))
     columns = [name for name in wanted if name in file.schema_arrow.names]
     for batch in file.iter_batches(PARQUET_ROWS, columns=columns):
-        rows = {name: _plain(batch.column(name), name) for name in columns}
-        nulls = pa.nulls(batch.num_rows, pa.string())
-        yield pa.table(rows | {"error": nulls, "stamp": nulls})
+        keyless, nulls = pc.is_null(batch.column("key")), pa.nulls(batch.num_rows, pa.string())
+        keys = pa.array(row_keys(path, first, batch.column("key"), numbered), pa.string())
+        rows = {"key": keys} | {name: _plain(batch.column(name)) for name in columns if name != "key"}
+        rows["image"] = pc.if_else(keyless, None, rows["image"])
+        yield pa.table(rows | {"error": pc.if_else(keyless, NO_KEY, nulls), "stamp": nulls})
+        first += batch.num_rows
 
 
-def _plain(column: pa.Array, name: str) -> pa.Array:
-    """Strings for keys, binary for pictures; Hugging Face's {bytes, path} structs are unpacked."""
+def _plain(column: pa.Array) -> pa.Array:
+    """Binary for pictures; Hugging Face's {bytes, path} structs are unpacked."""
     if pa.types.is_struct(column.type):
         column = column.field("bytes")
-    return column.cast(pa.string() if name == "key" else pa.binary())
+    return column.cast(pa.binary())

@@ -20,7 +20,7 @@ from pyarrow import fs as pafs
 
 from faceinpaint.config import HoleConfig
 from faceinpaint.data.damage.paint import Damage, painter
-from faceinpaint.data.labels import decode_labels
+from faceinpaint.data.labels import decode_labels, mirrored_labels
 from faceinpaint.data.masks import training_hole
 from faceinpaint.errors import InputError
 from faceinpaint.hashing import stable_hash
@@ -194,6 +194,8 @@ class StreamPlan:
         for step in range(table.num_rows):
             place = (row + step) % table.num_rows
             key = table["key"][place].as_py()
+            if key is None:  # chance follows the key: pictures without one are not all to get the same hole
+                key = f"row {place} of row group {group}"
             chance = stable_hash(f"{self.seed}/{epoch}/{key}")
             sample = {"key": key, "draw": (chance >> 8) % 2**24 / 2**24}
             try:
@@ -211,7 +213,9 @@ class StreamPlan:
                 why = f"{key}: {error}"
                 continue
             if self.flip and chance & 1:
-                sample |= {name: sample[name][:, ::-1] for name in ("image", "label") if name in sample}
+                sample["image"] = sample["image"][:, ::-1]
+                if self.classes:
+                    sample["label"] = mirrored_labels(sample["label"], self.classes)
             return {**sample, "mask": training_hole(self.holes, self.seed, epoch, key, self.size)}
         raise InputError(f"no picture of row group {group} of {self.data.uri} can be used; the last one, {why}")
 

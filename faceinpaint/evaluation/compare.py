@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from faceinpaint.errors import InputError
+from faceinpaint.evaluation.driver import look_at
 from faceinpaint.evaluation.figures import Metrics
+from faceinpaint.evaluation.plan import Plan
 from faceinpaint.storage import first_line, read_bytes
 
 
@@ -34,6 +36,16 @@ def check_comparable(metrics: Metrics, other: Metrics, force: bool) -> list[str]
     if differ and not force:
         raise InputError(f"`compare`: the two evaluations differ in {', '.join(differ)}; `force` shows them, marked")
     return differ
+
+
+def check_before(plan: Plan, other: Metrics, force: bool) -> None:
+    """As :func:`check_comparable`, of the evaluation that ``plan`` is going to be: before hours of it."""
+    if force:
+        return
+    lpips = {method: {"lpips": {"backbone": plan.perceptual}} for method in plan.methods}
+    ahead: dict[str, Any] = {**other, "convention": plan.convention, "size": plan.size, "methods": lpips}
+    check_comparable(cast(Metrics, ahead), other, force)  # no picture needs to be read for these
+    check_comparable(cast(Metrics, {**look_at(plan), "methods": lpips}), other, force)
 
 
 def _must_agree(metrics: Metrics) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, TypeVar, cast
 
@@ -53,6 +54,15 @@ def evaluate(plan: Plan) -> tuple[Metrics, list[BatchRecord]]:
     }
     write_bytes(f"{plan.output}/metrics.json", json.dumps(metrics, indent=1).encode())
     return metrics, used
+
+
+def look_at(plan: Plan) -> Header:
+    """What ``metrics.json`` will say of the pictures and holes, before any method restores them.
+
+    What networks see in the originals is kept for :func:`evaluate`. Raises :class:`InputError` as that does.
+    """
+    batches = _judge_all(replace(plan, methods=()))
+    return _header(plan, batches, sum(batch.n for batch in batches))
 
 
 def _judge_all(plan: Plan) -> list[BatchRecord]:

@@ -32,7 +32,10 @@ def batches_here(plan: Plan) -> Iterator[dict[str, np.ndarray]]:
     """Batches as :func:`.stream.picture_batches` makes them, read by this process, which holds all pictures."""
     prepared = preparation(plan)
     rows = [
-        prepared(row) for table in picture_tables(plan.data) for row in table.to_pylist() if is_wanted(row, plan.keys)
+        prepared(row)
+        for table in picture_tables(plan.data, number=False)
+        for row in table.to_pylist()
+        if is_wanted(row, plan.keys)
     ]
     rows.sort(key=lambda row: row["key"])
     for start in range(0, len(rows), BATCH):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from faceinpaint.errors import InputError
+from faceinpaint.cli import in_flags
+from faceinpaint.errors import InputError, JobError
 from faceinpaint.evaluation.driver import evaluate
+from faceinpaint.evaluation.figures import Metrics
 from faceinpaint.evaluation.plan import make_plan
 from faceinpaint.evaluation.report import write_report
 from faceinpaint.evaluation.rows import write_rows
@@ -20,6 +23,7 @@ from faceinpaint.stages import STAGES
 from faceinpaint.storage import first_line, join, read_bytes, write_bytes
 from faceinpaint.training.driver import train
 from faceinpaint.training.plan import Job, Resources, make_job
+from faceinpaint.training.run import DivergedError
 
 TRAINING = {"preset", "stage", "data", "val", "init", "set", "steps", "workers", "cpus_per_worker", "gpus_per_worker"}
 
@@ -49,24 +53,60 @@ def read_sweep(uri: str, common: dict[str, Any]) -> dict[str, Entry]:
     return {str(name): _entry(f"`sweep` {uri}: {name}", str(name), changes, common) for name, changes in tree.items()}
 
 
-def run_sweep(entries: dict[str, Entry], output: str) -> list[str]:
-    """Train and evaluate each entry across the workers; writes ``OUTPUT/sweep.json``, returns the table's lines."""
-    results = {}
-    rows = []
+def run_sweep(entries: dict[str, Entry], output: str) -> tuple[list[str], dict[str, str]]:
+    """Train and evaluate each entry across the workers; writes ``OUTPUT/sweep.json`` and ``OUTPUT/sweep.md``.
+
+    Returns the table's lines, and why entries failed, by name: such an entry is told at once, and the others go on.
+    """
+    results: dict[str, Metrics] = {}
+    failed: dict[str, str] = {}
     for name, entry in entries.items():
-        if entry.training:
-            train(*entry.training)
-        plan = make_plan(**entry.arguments)
-        metrics, batches = evaluate(plan)
-        write_report(plan, metrics, write_rows(plan, batches))
-        results[name] = metrics
-        for method, figures in metrics["methods"].items():
-            rows.append([name, method, *(shown(figures.get(k), k) for k in LABELS)])
-    lines = tabulated(rows, ["configuration", "method", *LABELS.values()], "github").splitlines()
-    lines += ["", *(f"{name}: {provenance(metrics)}" for name, metrics in results.items())]
+        try:
+            results[name] = _carried_out(entry)
+        except _failures() as error:
+            failed[name] = _told(error)
+            print(f"error: {in_flags(f'`sweep` {name}: {failed[name]}')}", file=sys.stderr, flush=True)
+    lines = [*_table(results), *(f"{name}: failed: {why}" for name, why in failed.items())]
     write_bytes(join(output, "sweep.json"), json.dumps(results, indent=1).encode())
     write_bytes(join(output, "sweep.md"), "\n".join(lines).encode())
-    return lines
+    return lines, failed
+
+
+def _carried_out(entry: Entry) -> Metrics:
+    if entry.training:
+        train(*entry.training)
+    plan = make_plan(**entry.arguments)
+    metrics, batches = evaluate(plan)
+    write_report(plan, metrics, write_rows(plan, batches))
+    return metrics
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What may end one entry and leave the others to go on: a run that diverged, storage, a worker that died."""
+    ours = (InputError, RuntimeError, OSError)
+    if "ray" not in sys.modules:
+        return ours
+    from ray.exceptions import RayError
+    from ray.train import TrainingFailedError
+
+    return (*ours, RayError, TrainingFailedError)
+
+
+def _told(error: Exception) -> str:
+    """Why an entry failed, in one line."""
+    kind = "" if isinstance(error, InputError | JobError) else f"{type(error).__name__}: "
+    return f"diverged: {error}" if isinstance(error, DivergedError) else kind + first_line(error)
+
+
+def _table(results: dict[str, Metrics]) -> list[str]:
+    """A row for each method of each entry, and below what each entry's figures depend on."""
+    rows = [
+        [name, method, *(shown(figures.get(k), k) for k in LABELS)]
+        for name, metrics in results.items()
+        for method, figures in metrics["methods"].items()
+    ]
+    lines = tabulated(rows, ["configuration", "method", *LABELS.values()], "github").splitlines() if rows else []
+    return [*lines, "", *(f"{name}: {provenance(metrics)}" for name, metrics in results.items())]
 
 
 def _entry(where: str, name: str, changes: dict[str, Any], common: dict[str, Any]) -> Entry:

@@ -55,7 +55,7 @@ class Changes:
 def bring_up_to_date(output: str, source: str, masks: MaskSpec, ledger: Ledger, as_rows: bool, way: Way) -> Changes:
     """Make the ledger one of the inputs as they are; returns what was found."""
     found = way.call(_compare_names, source, masks, ledger)
-    changes = _compare_bytes(way, *found)
+    changes = compare_bytes(way, *found)
     if not changes:
         return changes
     doomed = [
@@ -88,7 +88,8 @@ def _compare_names(source: str, masks: MaskSpec, ledger: Ledger) -> tuple[set[st
     return gone, mask_changed - rows.keys(), unsure
 
 
-def _compare_bytes(way: Way, gone: set[str], mask_changed: set[str], unsure: dict[str, Any]) -> Changes:
+def compare_bytes(way: Way, gone: set[str], mask_changed: set[str], unsure: dict[str, Any]) -> Changes:
+    """What is found when the bytes of the ``unsure`` are read: (row, stamp now) by key."""
     changed, back, stamps = set(mask_changed), set(), {}
     compare = [key for key, (row, stamp) in unsure.items() if stamp != row["input_stamp"] or stamp is None]
     now = _hashes(way, compare) if compare else {}

@@ -2,40 +2,32 @@
 
     read -> find (decode, detect, propose) -> write (mask, row, page)
 
-What is in the table of proposals is done with: the same run started again does what is missing.
+What is in the table of proposals is done with: the same run started again does what is missing, and inputs that have
+changed anew. Few pictures go this way in the job's own process, others on Ray.
 """
 
 from __future__ import annotations
 
-import pickle
-import warnings
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
-import ray
-from ray.data import ActorPoolStrategy
-from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
-from ray.util.annotations import RayDeprecationWarning
 
 from faceinpaint.claim import claim
-from faceinpaint.data.dataset import counting, read_pictures
-from faceinpaint.data.places import is_small, list_keys
+from faceinpaint.data.places import is_small, list_keys, note_numbered, works_here
+from faceinpaint.inference.detect_again import bring_up_to_date
 from faceinpaint.inference.lock import NOTE, run_lock
-from faceinpaint.inference.options import check_places
+from faceinpaint.inference.options import check_places, note_links
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.proposals import ProposalRow, ProposalTable
 from faceinpaint.inference.review_sheet import ReviewSheet
-from faceinpaint.inference.steps import missing
 from faceinpaint.inference.table import contains
+from faceinpaint.inference.way import Way
 from faceinpaint.models.find_weights import find_weights
-from faceinpaint.ray_session import connect
 from faceinpaint.storage import absolute, check_writable, join, write_bytes
 
-PICTURES = 8  # that travel together: a large one takes seconds
+ONE_PROCESS = 8  # pictures from which on Ray gets a second one
 PASSES = 3
 
 
@@ -47,7 +39,7 @@ class DetectOptions:
     output: str
     weights: str | None = None  # None: what $FACEINPAINT_WEIGHTS names
     sensitivity: float = 0.5  # 0 marks least, 1 most
-    workers: int | None = None  # None: 2; 1 with GPUs or few pictures
+    workers: int | None = None  # 0: all in this process, as with None up to 32 pictures; else 2, with GPUs 1
     cpus_per_worker: float = 1
     gpus_per_worker: float = 0
 
@@ -65,14 +57,33 @@ def detect(options: DetectOptions | None = None, /, **fields: Any) -> dict[str, 
         weights=find_weights(options.weights),
     )
     check_places(options.input, options.output, options.weights)
-    with ThreadPoolExecutor(1) as pool:  # torch is imported, and the weights are checked, while Ray starts
-        checked = pool.submit(_checked, options)
-        connect()
-        digest = checked.result()
+    digest, way = _prepare(options)
     check_writable(options.output)
+    for note in (note_links(options.input), note_numbered(options.input)):
+        if note:
+            print(note, flush=True)
     with run_lock(options.output):
         claim(options.output, NOTE, {"input": options.input, "detector": digest})
-        return _run(options)
+        return _run(options, way)
+
+
+def _prepare(options: DetectOptions) -> tuple[str, Way]:
+    """What decides the results, and how pictures go. Raises :class:`InputError` for weights that cannot be loaded."""
+    uri, weights, cpus, gpus = options.input, options.weights, options.cpus_per_worker, options.gpus_per_worker
+    assert weights is not None, "they have been found"
+    if works_here(uri, options.workers, gpus):
+        from faceinpaint.inference.detect_here import DetectHere  # torch takes seconds
+
+        return _checked(options), DetectHere(uri, options.output, weights, options.sensitivity, cpus, gpus > 0)
+    with ThreadPoolExecutor(1) as pool:  # torch is imported, and the weights are checked, while Ray starts
+        checked = pool.submit(_checked, options)
+        from faceinpaint.inference.detect_on_ray import DetectOnRay
+        from faceinpaint.ray_session import connect
+
+        connect()
+        digest = checked.result()
+    processes = options.workers or (1 if gpus or is_small(uri, ONE_PROCESS) else 2)
+    return digest, DetectOnRay(uri, weights, options.sensitivity, processes, cpus, gpus)
 
 
 def _checked(options: DetectOptions) -> str:
@@ -82,18 +93,14 @@ def _checked(options: DetectOptions) -> str:
     return check_detector(options.weights, options.sensitivity)
 
 
-def _run(options: DetectOptions) -> dict[str, int]:
-    table, sheet, progress = (
-        ProposalTable(options.output),
-        ReviewSheet(options.output),
-        Progress(partial(counting, options.input)),
-    )
+def _run(options: DetectOptions, way: Way) -> dict[str, int]:
+    table, sheet, progress = ProposalTable(options.output), ReviewSheet(options.output), Progress(way.counting)
     for attempt in range(PASSES):
-        done = ray.put(table.open())
+        done = way.share(_open(options, table, sheet, way))
         if attempt == 0:
             progress.begin(table)
         try:
-            for found in _stream(options, done, apart=attempt > 0):
+            for found in way.stream(done, apart=attempt > 0):
                 for each in found:
                     _keep_mask(options.output, each)
                 table.add([each.row for each in found])
@@ -101,7 +108,7 @@ def _run(options: DetectOptions) -> dict[str, int]:
                 if progress.show(table):
                     table.flush()
             break
-        except (WorkerCrashedError, RayActorError, OutOfMemoryError) as error:
+        except way.crashes as error:
             if attempt == PASSES - 1:
                 raise
             print(f"workers died ({type(error).__name__}): going on, decoding apart", flush=True)
@@ -116,6 +123,17 @@ def _run(options: DetectOptions) -> dict[str, int]:
     return dict(table.counts)
 
 
+def _open(options: DetectOptions, table: ProposalTable, sheet: ReviewSheet, way: Way) -> np.ndarray:
+    """Make the table one of the inputs as they are now; the digests of those that are done with."""
+    known = table.open()
+    if not len(known):
+        return known
+    again = bring_up_to_date(options.output, options.input, table, sheet, way)
+    if again.fresh or again.kept:
+        print(again, flush=True)
+    return table.open()
+
+
 def _check_complete(source: str, table: ProposalTable) -> None:
     """Raises ``RuntimeError`` when an input has no row; rows without an input are told."""
     known = table.open()
@@ -124,51 +142,6 @@ def _check_complete(source: str, table: ProposalTable) -> None:
     if lacking:
         raise RuntimeError(f"{lacking} of {len(keys)} inputs have no row: did the input change meanwhile? Run again")
     print(f"{table.rows - len(keys)} rows are of inputs that are gone", flush=True)
-
-
-def _stream(options: DetectOptions, done: ray.ObjectRef, apart: bool) -> Iterator[list[Any]]:
-    """What was found, some pictures at a time."""
-    pictures = read_pictures(options.input, wanted=partial(missing, done))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*ray_remote_args", category=RayDeprecationWarning)
-        few = options.gpus_per_worker or is_small(options.input, PICTURES)
-        processes = options.workers or (1 if few else 2)
-        resources = (processes, options.cpus_per_worker, options.gpus_per_worker)
-        found = find(pictures, find_weights(options.weights), options.sensitivity, *resources, apart)
-        works = found.map_batches(_only_found, batch_size=None, batch_format="numpy", num_cpus=0.1)
-    for batch in works.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=1):
-        yield [pickle.loads(found) for found in batch["found"]] if "found" in batch else []
-
-
-def _only_found(batch: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Without the pictures' own bytes: the driver needs none."""
-    return {"found": batch["found"]}
-
-
-def find(
-    pictures: ray.data.Dataset,
-    weights: str,
-    sensitivity: float,
-    processes: int,
-    cpus: float = 1,
-    gpus: float = 0,
-    apart: bool = False,
-) -> ray.data.Dataset:
-    """Pictures with the column ``found``: see :class:`faceinpaint.inference.finder.Finder`.
-
-    ``processes`` of the detector take ``cpus`` and ``gpus`` each.
-    """
-    from faceinpaint.inference.finder import Finder  # torch takes seconds
-
-    resources: dict[str, Any] = {"num_cpus": cpus} | ({"num_gpus": gpus} if gpus else {})
-    return pictures.map_batches(
-        Finder,
-        fn_constructor_args=(weights, sensitivity, round(cpus), gpus > 0, apart),
-        batch_size=PICTURES,
-        batch_format="numpy",
-        compute=ActorPoolStrategy(size=processes),
-        **resources,
-    )
 
 
 def _keep_mask(output: str, found: Any) -> None:

@@ -42,8 +42,11 @@ class Finder:
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
         column = np.empty(len(batch["key"]), object)
         with telemetry.step("detect", len(column)):
-            for i, (key, data, error) in enumerate(zip(batch["key"], batch["image"], batch["error"], strict=True)):
-                column[i] = pickle.dumps(self.find(str(key), data, error), pickle.HIGHEST_PROTOCOL)
+            rows = zip(*(batch[name] for name in ("key", "image", "error", "stamp")), strict=True)
+            for i, (key, data, error, stamp) in enumerate(rows):
+                found = self.find(str(key), data, error)
+                found.row.input_stamp = stamp
+                column[i] = pickle.dumps(found, pickle.HIGHEST_PROTOCOL)
         return {**batch, "found": column}
 
     def find(self, key: str, data: bytes | None, error: str | None, rules: Rules | None = None) -> Found:

@@ -25,6 +25,7 @@ from faceinpaint.models import build
 from faceinpaint.models.baselines.latent_optimisation import LatentOptimisation
 from faceinpaint.models.find_weights import find_weights
 from faceinpaint.models.freeze import freeze
+from faceinpaint.models.state_dict import unfilled
 from faceinpaint.models.texture import Attention
 from faceinpaint.models.two_stage import Drawn, TwoStage, window_side
 from faceinpaint.models.weights import load_config, load_weights
@@ -194,6 +195,6 @@ def _load_model(weights: str, method: Method, config: Config) -> tuple[nn.Module
 
 def _filled(make: Callable[[], Network], weights: str, name: str) -> tuple[Network, str]:
     """A network of the weights of ``name``, and their hash. No parameter is drawn at random before."""
-    with torch.device("meta"):
+    with unfilled():
         network = make()
     return network, load_weights(weights, name, network, assign=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,13 +30,6 @@ class Ledger(Table):
         if drop_failed:
             self.revise(lambda table: table.filter(pc.not_equal(table["status"], "failed")))
         return super().open()
-
-    def revise(self, change: Callable[[pa.Table], pa.Table]) -> None:
-        """Rewrite each file of which ``change`` makes other rows. Nothing may be pending; :meth:`open` it anew."""
-        for name, table in self.tables():
-            after = change(table)
-            if not after.equals(table):
-                self._write(name, after)
 
     def clear(self) -> None:
         """Delete every row."""

@@ -3,51 +3,30 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import numpy as np
 import ray
 from ray.data import ActorPoolStrategy, Dataset
-from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
 from ray.util.annotations import RayDeprecationWarning
 
-from faceinpaint.data.dataset import counting, read_pictures
+from faceinpaint.data.dataset import read_pictures
 from faceinpaint.inference.quarantine import examine_apart
+from faceinpaint.inference.read_on_ray import ReadOnRay, find
 from faceinpaint.inference.steps import examine_batch, finish_batch, missing, plan_batch, write_rows
-from faceinpaint.inference.way import PARQUET_ROWS, PICTURES, Columns, Source
+from faceinpaint.inference.way import PARQUET_ROWS, PICTURES, Source
 from faceinpaint.inference.work import Settings, unpack
 
 CRASHES = 3  # of workers that a pass outlives; then pictures are examined apart from each other
 
 
-class OnRay:
+class OnRay(ReadOnRay):
     """A :class:`.way.Way` on the cluster that this process is connected to, with ``processes`` of the model."""
 
-    crashes: tuple[type[Exception], ...] = (WorkerCrashedError, RayActorError, OutOfMemoryError)
-
     def __init__(self, source: Source, settings: Settings, processes: int, gpus: float):
+        super().__init__(source.input)
         self.source, self.settings, self.processes, self.gpus = source, settings, processes, gpus
-
-    def share(self, value: Any) -> ray.ObjectRef:
-        return ray.put(value)
-
-    def call(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        return ray.get(ray.remote(num_cpus=0)(work).remote(*arguments))
-
-    def counting(self) -> Callable[[bool], int | None]:
-        return counting(self.source.input)
-
-    def each(
-        self, wanted: Callable[[list[str]], np.ndarray], step: Callable[[Columns], Columns], rows: int
-    ) -> Iterator[Columns]:
-        pictures = read_pictures(self.source.input, wanted=wanted)
-        made = pictures.map_batches(step, batch_size=rows, batch_format="numpy", num_cpus=0.5)
-        batch: Any
-        for batch in made.iter_batches(batch_size=None, batch_format="pyarrow"):
-            if batch.num_columns:  # a block without rows has none
-                yield {name: np.array(batch[name].to_pylist(), object) for name in batch.column_names}
 
     def stream(self, done: ray.ObjectRef, apart: bool = False) -> Iterator[list[Any]]:
         with warnings.catch_warnings():
@@ -75,8 +54,6 @@ class OnRay:
         return blocks.map_batches(partial(write_rows, output=self.settings.output), batch_size=None, **task)
 
     def _find(self, pictures: Dataset, sensitivity: float, apart: bool) -> Dataset:
-        from faceinpaint.inference.detect import find  # torch takes seconds
-
         source = self.source
         return find(pictures, source.weights, sensitivity, self.processes, source.cpus, self.gpus, apart)
 

@@ -32,6 +32,7 @@ class ProposalRow:
     input_sha256: str | None = None
     model_sha256: str | None = None
     schema: int = SCHEMA_VERSION
+    input_stamp: str | None = None  # changes with the input's file; None where its bytes must be compared
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ import numpy as np
 from faceinpaint.claim import claim
 from faceinpaint.data.marked_holes import Reading
 from faceinpaint.data.mask_spec import Detected, MaskSpec
-from faceinpaint.data.places import FEW, is_parquet, is_small, works_here
+from faceinpaint.data.places import FEW, is_parquet, is_small, note_numbered, works_here
 from faceinpaint.inference.audit import bring_up_to_date
 from faceinpaint.inference.gallery import Gallery
 from faceinpaint.inference.ledger import Ledger
@@ -49,9 +49,9 @@ def restore(options: Options | None = None, /, **fields: Any) -> dict[str, int]:
     masks = check_options(options)
     settings, way = _prepare(options, masks)
     check_writable(options.output)
-    note = note_links(options.input)
-    if note:
-        print(note, flush=True)
+    for note in (note_links(options.input), note_numbered(options.input)):
+        if note:
+            print(note, flush=True)
     with run_lock(options.output):
         if options.dry_run:
             return _dry_run(options, settings, way)

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
@@ -35,10 +36,18 @@ class ReviewSheet:
         new = [(each.row, each.sheet) for each in found if each.sheet and each.row.key not in known]
         self.entries = sorted(self.entries + new, key=lambda entry: entry[0].confidence or 0)[:SHOWN]
 
+    def forget(self, keys: Collection[str]) -> None:
+        """Leave pictures out, durably: they are looked at again."""
+        if any(row.key in keys for row, _ in self.entries):
+            self.entries = [(row, sheet) for row, sheet in self.entries if row.key not in keys]
+            self._write()
+
     def save(self) -> None:
         """Make the sheet durable."""
-        if not self.entries:
-            return
+        if self.entries:
+            self._write()
+
+    def _write(self) -> None:
         arrays = {f"{i}/{name}": p for i, (_, sheet) in enumerate(self.entries) for name, p in sheet.items()}
         arrays["rows"] = np.array(json.dumps([asdict(row) for row, _ in self.entries]))
         sink = io.BytesIO()

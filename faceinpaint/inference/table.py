@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
@@ -91,6 +91,13 @@ class Table:
             self._pending = self._pending.combine_chunks()
             self._write(f"part-{self._file:06d}.parquet", self._pending)
             self._flushed = self._pending.num_rows
+
+    def revise(self, change: Callable[[pa.Table], pa.Table]) -> None:
+        """Rewrite each file of which ``change`` makes other rows. Nothing may be pending; :meth:`open` it anew."""
+        for name, table in self.tables():
+            after = change(table)
+            if not after.equals(table):
+                self._write(name, after)
 
     def _statuses(self, table: pa.Table) -> list[str]:
         return table["status"].to_pylist()

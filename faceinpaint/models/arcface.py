@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from faceinpaint.models.irse import IR_SE_50, WIDTHS, residual_body, stem
-from faceinpaint.models.state_dict import load_exactly, read_checkpoint
+from faceinpaint.models.state_dict import load_exactly, read_checkpoint, unfilled
 
 SIZE, DIM = 112, 512  # side of the faces it takes, width of the vectors it gives
 
@@ -34,7 +33,7 @@ class ArcFace(nn.Module):
     @classmethod
     def from_checkpoint(cls, path: str | Path) -> ArcFace:
         """Read ``model_ir_se50.pth`` (or its safetensors). Raises :class:`InputError`, listing keys that do not fit."""
-        with torch.device("meta"):
+        with unfilled():
             model = cls()
         load_exactly(model, read_checkpoint(path), path)
         return model.requires_grad_(False).eval()

@@ -26,8 +26,6 @@ class GatedConv(nn.Module):
 
         Half-open gates and ELU keep about a sixth of the variance, so features start with six times it.
         """
-        if self.conv.weight.is_meta:  # weights follow; drawing there would import torch's compiler, for seconds
-            return
         feature, gate = self.conv.weight.data.chunk(2)
         nn.init.normal_(feature, std=math.sqrt(6 / fan_in))
         nn.init.normal_(gate, std=math.sqrt(1 / fan_in))

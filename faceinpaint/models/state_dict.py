@@ -6,7 +6,8 @@ import argparse
 import pickle
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from faceinpaint.errors import InputError
 
@@ -56,10 +58,46 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return dict(content)
 
 
+def _normalised(x: Tensor, out: Tensor | None = None, **_: Any) -> Tensor:
+    return x if out is None else out
+
+
+# What fills weights and takes spectral norms, of tensors without memory: a tensor of the result's shape is the result.
+HOLLOW: dict[str, Callable[..., Tensor]] = {
+    "normal_": lambda tensor, *_, **__: tensor,
+    "normalize": _normalised,
+    "mv": lambda matrix, vector: matrix.new_empty(len(matrix)),
+    "vdot": lambda a, b: a.new_empty(()),
+    "div": lambda a, b: a.new_empty(torch.broadcast_shapes(a.shape, getattr(b, "shape", ()))),
+}
+
+
+class _Unfilled(TorchFunctionMode):
+    """Computes nothing of :data:`HOLLOW` where there are no values."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = kwargs or {}
+        hollow = HOLLOW.get(getattr(func, "__name__", ""))
+        first = next(iter((*args, *given.values())), None)
+        if hollow and isinstance(first, Tensor) and first.is_meta:
+            return hollow(*args, **given)
+        return func(*args, **given)
+
+
+@contextmanager
+def unfilled() -> Iterator[None]:
+    """Modules made inside have no memory for their weights (the meta device): :func:`load_exactly` gives them theirs.
+
+    For some of what fills weights torch's meta device would import the compiler, which takes two CPU seconds.
+    """
+    with torch.device("meta"), _Unfilled():
+        yield
+
+
 def load_exactly(module: nn.Module, state: Mapping[str, Any], where: str | Path, assign: bool = True) -> None:
     """Give ``module`` the tensors of ``state``, as float32.
 
-    assign: the tensors become the module's own, which may be on the meta device until now; else they are copied into
+    assign: the tensors become the module's own, which may be :func:`unfilled` until now; else they are copied into
     those it has, which optimizers may hold already.
 
     Raises :class:`InputError`, which lists the keys, when any is missing, extra or of another shape.

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from faceinpaint.errors import InputError
 from faceinpaint.models.encoder import StyleEncoder
-from faceinpaint.models.state_dict import last_index, load_exactly, read_checkpoint
+from faceinpaint.models.state_dict import last_index, load_exactly, read_checkpoint, unfilled
 from faceinpaint.models.stylegan2 import Noise, StyleGAN2Generator, picture_size
 from faceinpaint.models.window import Windows
 
@@ -63,7 +63,7 @@ class StructureReconstructor(nn.Module):
         if "latent_avg" in checkpoint:
             state["latent_avg"] = checkpoint["latent_avg"]
         size = picture_size(last_index(state, "encoder.styles.") + 1, path)
-        with torch.device("meta"):
+        with unfilled():
             generator = StyleGAN2Generator(size)
             model = cls(generator, StyleEncoder(generator.n_styles, input_size=PSP_INPUT), PSP_INPUT)
         load_exactly(model, state, path)

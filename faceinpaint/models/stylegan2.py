@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from faceinpaint.errors import InputError
 from faceinpaint.models.ops import Blur, EqualConv2d, EqualLinear, ModulatedConv2d, Upsample, leaky
-from faceinpaint.models.state_dict import last_index, load_exactly, read_checkpoint
+from faceinpaint.models.state_dict import last_index, load_exactly, read_checkpoint, unfilled
 from faceinpaint.models.window import Windows
 
 Noise = Literal["const", "random", "none"]
@@ -151,7 +151,7 @@ class StyleGAN2Generator(nn.Module):
         checkpoint = read_checkpoint(path)
         state = dict(checkpoint.get("g_ema", checkpoint))
         latent_avg = state.pop("latent_avg", checkpoint.get("latent_avg"))
-        with torch.device("meta"):
+        with unfilled():
             generator = cls(picture_size(last_index(state, "convs.") + 3, path))
         load_exactly(generator, state, path)
         if latent_avg is not None:

@@ -1,11 +1,13 @@
 """Weights folders: ``config.yaml`` and each model's safetensors in fp16, named as evaluation names its method.
 
-A model larger than PART_BYTES goes on in ``NAME.part2.safetensors`` and so on, since git hosts dislike large files.
+A model larger than PART_BYTES goes on in ``NAME.part2.safetensors`` and so on, since git hosts dislike large files. The
+metadata of each part say which part of what it is: one that is left of an older model is noticed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 
 import safetensors
@@ -21,6 +23,7 @@ from faceinpaint.models.state_dict import load_exactly
 from faceinpaint.storage import delete, exists, join, read_bytes, write_bytes
 
 PART_BYTES = 24_000_000
+LABEL = "part"  # of metadata: "NUMBER of COUNT of HASH"
 
 
 def save_config(uri: str, config: Config) -> None:
@@ -43,7 +46,7 @@ def save_weights(uri: str, name: str, module: nn.Module) -> str:
     """
     tensors = {key: _halved(value.detach()).cpu().contiguous() for key, value in module.state_dict().items()}
     digest = hashlib.sha256()
-    parts = [safetensors.torch.save(part) for part in _parts(tensors)]
+    parts = _encoded(tensors)
     stale = len(parts) + 1
     while exists(_part_uri(uri, name, stale)):  # of a larger model before
         delete(_part_uri(uri, name, stale))
@@ -76,23 +79,31 @@ def load_weights(uri: str, name: str, module: nn.Module, assign: bool = False) -
 def read_weights(uri: str, name: str) -> tuple[dict[str, torch.Tensor], str]:
     """The state dict in ``uri/name.safetensors``, as it is stored, and the SHA-256 of its files.
 
-    Raises :class:`InputError` when a file is absent or damaged.
+    Raises :class:`InputError` when a file is absent or damaged, or its parts are not of one model.
     """
     uri = fetched(uri)
     path = join(uri, f"{name}.safetensors")
     if not has_weights(uri, name):
         raise InputError(f"no weights at {path}: train `stage` {name}, or name a folder that has it")
-    digest, number = hashlib.sha256(), 1
+    digest, parts = hashlib.sha256(), _read_parts(uri, name)
     tensors: dict[str, torch.Tensor] = {}
-    while number == 1 or exists(_part_uri(uri, name, number)):
-        data = read_bytes(_part_uri(uri, name, number))
+    for number, data in enumerate(parts, start=1):
         try:
             tensors |= safetensors.torch.load(data)
         except safetensors.SafetensorError as error:
             raise InputError(f"{_part_uri(uri, name, number)} is not a safetensors file: {error}") from None
         digest.update(data)
-        number += 1
+    if not _belong_together(parts):
+        raise InputError(
+            f"{path} and its further parts are not of one model: a run was killed while it wrote them; train `stage` "
+            f"{name} again by the same command, or fetch all parts again"
+        )
     return tensors, digest.hexdigest()
+
+
+def are_whole(uri: str, name: str) -> bool:
+    """Whether a weights folder holds all parts of ``name``, and of one model."""
+    return has_weights(uri, name) and _belong_together(_read_parts(fetched(uri), name))
 
 
 def copy_weights(source: str, name: str, target: str) -> None:
@@ -111,6 +122,51 @@ def _halved(value: torch.Tensor) -> torch.Tensor:
     """In fp16, where it is of floats that fit."""
     fits = value.is_floating_point() and not bool((value.abs() > torch.finfo(torch.float16).max).any())
     return value.to(torch.float16) if fits else value
+
+
+def _encoded(tensors: dict[str, torch.Tensor]) -> list[bytes]:
+    """Safetensors files; of several, each says its number, how many there are, and of what: a hash of all tensors."""
+    parts = list(_parts(tensors))
+    if len(parts) == 1:
+        return [safetensors.torch.save(parts[0])]
+    whole = hashlib.sha256()
+    for key, tensor in tensors.items():
+        whole.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode() + _bytes(tensor))
+    labels = _labels(len(parts), whole.hexdigest()[:16])
+    return [safetensors.torch.save(part, {LABEL: label}) for part, label in zip(parts, labels, strict=True)]
+
+
+def _bytes(tensor: torch.Tensor) -> bytes:
+    return tensor.reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+def _labels(count: int, whole: str) -> list[str]:
+    # One entry of metadata alone: safetensors writes several in any order, and a file must be the same each time.
+    return [f"{number} of {count} of {whole}" for number in range(1, count + 1)]
+
+
+def _label_of(data: bytes) -> str | None:
+    """What a part says of itself; None: nothing, as files of one part, and older ones."""
+    size = int.from_bytes(data[:8], "little")
+    try:
+        return json.loads(data[8 : 8 + size]).get("__metadata__", {}).get(LABEL)
+    except (ValueError, AttributeError):
+        return None  # no safetensors file: whoever reads its tensors says so
+
+
+def _belong_together(parts: list[bytes]) -> bool:
+    """Whether the parts are of one model, and all of it. Parts that say nothing are taken to be."""
+    labels = [_label_of(part) for part in parts]
+    whole = (labels[0] or "").rpartition(" ")[2]
+    return not any(labels) or labels == _labels(len(parts), whole)
+
+
+def _read_parts(uri: str, name: str) -> list[bytes]:
+    """The files of a model, in order."""
+    parts = [read_bytes(_part_uri(uri, name, 1))]
+    while exists(_part_uri(uri, name, len(parts) + 1)):
+        parts.append(read_bytes(_part_uri(uri, name, len(parts) + 1)))
+    return parts
 
 
 def _parts(tensors: dict[str, torch.Tensor]) -> Iterator[dict[str, torch.Tensor]]:

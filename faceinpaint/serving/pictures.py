@@ -6,12 +6,14 @@ import os
 import re
 import zipfile
 from functools import lru_cache
+from itertools import islice
 from typing import Protocol
 
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from faceinpaint.data.archives import ROTTEN, zip_entries
+from faceinpaint.data.parquet_keys import every_key
 from faceinpaint.data.places import is_parquet, parquet_files
 from faceinpaint.errors import InputError
 from faceinpaint.storage import first_line, join, kind, name_of, open_uri, read_bytes
@@ -83,11 +85,13 @@ class _ParquetPictures:
     def __init__(self, uri: str):
         self.uri, self.filesystem = uri, open_uri(uri)[0]
         self.places: dict[str, tuple[str, int, int]] = {}
-        for path in parquet_files(uri):
+        paths = parquet_files(uri)
+        keys = every_key(uri, paths)
+        for path in paths:
             file = pq.ParquetFile(path, filesystem=self.filesystem)
             for group in range(file.num_row_groups):
-                keys = file.read_row_group(group, columns=["key"])["key"].to_pylist()
-                self.places.update({str(key): (path, group, row) for row, key in enumerate(keys)})
+                rows = file.metadata.row_group(group).num_rows
+                self.places.update((key, (path, group, row)) for row, key in enumerate(islice(keys, rows)))
 
     def read(self, key: str) -> bytes:
         if key not in self.places:

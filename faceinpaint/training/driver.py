@@ -12,7 +12,7 @@ import torch
 from faceinpaint.claim import check_same
 from faceinpaint.config import Config
 from faceinpaint.errors import InputError
-from faceinpaint.models.weights import copy_weights, has_weights, save_config, save_weights
+from faceinpaint.models.weights import are_whole, copy_weights, has_weights, save_config, save_weights
 from faceinpaint.stages import STAGES, Stage
 from faceinpaint.storage import delete, exists, join, read_bytes, write_bytes
 from faceinpaint.training.local import train_here
@@ -60,7 +60,7 @@ def is_finished(job: Job) -> bool:
     Raises :class:`InputError` when it was a run of other arguments that did.
     """
     notes = job.checkpoints.notes()
-    if not notes or notes[-1]["step"] < job.settings.steps or not has_weights(job.output, job.stage):
+    if not notes or notes[-1]["step"] < job.settings.steps or not are_whole(job.output, job.stage):
         return False
     _check_same_run(job)
     return True

@@ -90,6 +90,7 @@ def make_job(
     ``init``: weights folder of earlier stages and of this stage's start; where the run that made it lies in it, the run
     goes on. ``start``: which of its stages to start from and how; default: this one, as it is.
     """
+    _check_halvings(config, stage)
     # Workers run in other folders: local paths must be absolute.
     data, validation, output = absolute(data), absolute(validation), absolute(output)
     init = init and find_weights(init)
@@ -115,6 +116,18 @@ def make_job(
         trunk=trunk,
         start=start,
     )
+
+
+def _check_halvings(config: Config, stage: Stage) -> None:
+    """Raises :class:`InputError` where a stage's network halves its pictures below one pixel."""
+    fields = {"pconv": ("pconv.layers", config.pconv.layers), "spg-net": ("spg_net.halvings", config.spg_net.halvings)}
+    name, times = fields.get(stage, ("", 0))
+    most = config.image_size.bit_length() - 1
+    if times > most:
+        raise InputError(
+            f"{name} = {times}: pictures of {config.image_size} px can be halved {most} times; set {name} to {most} or "
+            "less, or choose a larger image_size"
+        )
 
 
 def _plans(

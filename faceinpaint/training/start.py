@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
 from faceinpaint.claim import differences
@@ -14,6 +13,7 @@ from faceinpaint.errors import InputError
 from faceinpaint.models import build
 from faceinpaint.models.find_weights import fetched
 from faceinpaint.models.grow import grow
+from faceinpaint.models.state_dict import unfilled
 from faceinpaint.models.weights import has_weights, load_config
 from faceinpaint.stages import STAGES, Stage
 from faceinpaint.storage import exists, join
@@ -99,7 +99,7 @@ def _check_fit(source: Network, theirs: Config, name: Network, ours: Config, may
 
 def _network(name: Network, config: Config) -> nn.Module:
     """The network of a weights file or checkpoint, without memory for its weights."""
-    with torch.device("meta"):
+    with unfilled():
         if name == "discriminator":
             return build.build_discriminator(config)
         return build.build_network(config, name)

@@ -144,7 +144,8 @@ def test_sweep(faces, tmp_path):
     common = {"data": str(faces), "masks": "squares:12", "methods": ["mean"], "output": str(tmp_path), "size": 40}
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text("small: {masks: 'squares:8'}\nlarge: {masks: 'squares:16'}\n")
-    lines = run_sweep(read_sweep(str(sweep), common), str(tmp_path))
+    lines, failed = run_sweep(read_sweep(str(sweep), common), str(tmp_path))
+    assert failed == {}
     results = json.loads((tmp_path / "sweep.json").read_text())
     psnr = {name: metrics["methods"]["mean"]["psnr"]["mean"] for name, metrics in results.items()}
     assert psnr["small"] > psnr["large"]
@@ -196,13 +197,24 @@ def test_double_keys_and_missing_entries_of_a_split_are_refused(tmp_path, keys, 
         evaluate(plan)
 
 
+def test_a_picture_without_a_key_is_skipped_and_named(faces, tmp_path):
+    table = pq.read_table(faces).slice(0, 3)
+    keys = pa.array([None, "one", None], pa.string())
+    pq.write_table(table.set_column(0, "key", keys), tmp_path / "few.parquet")
+    where = {"data": str(tmp_path / "few.parquet"), "masks": "squares:12", "output": str(tmp_path / "out")}
+    metrics, _ = evaluate(make_plan(**where, methods=["mean"], size=40, workers=0))
+    why = "its key is null: give each row a key of its own"
+    assert metrics["n"] == 1
+    assert metrics["skipped"] == {"n": 2, "first": [["few.parquet row 0", why], ["few.parquet row 2", why]]}
+
+
 @pytest.mark.usefixtures("ray_local")
 def test_a_sweep_trains_its_weights_first(faces_parquet, tmp_path):
     common = {"data": faces_parquet, "masks": "squares:12", "methods": ["pconv"], "output": str(tmp_path / "out")}
     entry = "{{train: {{preset: tiny, stage: pconv, data: {0}, workers: 0, steps: 1, set: [train.pconv.lr={1}]}}}}"
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(f"a: {entry.format(faces_parquet, 0.0001)}\nb: {entry.format(faces_parquet, 0.1)}\n")
-    lines = run_sweep(read_sweep(str(sweep), common), common["output"])
+    lines, _ = run_sweep(read_sweep(str(sweep), common), common["output"])
     assert (tmp_path / "out" / "a" / "weights" / "pconv.safetensors").exists()
     results = json.loads((tmp_path / "out" / "sweep.json").read_text())
     assert results["a"]["methods"]["pconv"]["psnr"] != results["b"]["methods"]["pconv"]["psnr"]
@@ -210,6 +222,33 @@ def test_a_sweep_trains_its_weights_first(faces_parquet, tmp_path):
     sweep.write_text("a: {train: {preset: tiny, stage: sculpture, data: x}}")
     with pytest.raises(InputError, match="unknown stage 'sculpture'"):
         read_sweep(str(sweep), common)
+
+
+def test_an_entry_of_a_sweep_that_fails_leaves_the_others(faces_parquet, faces, tmp_path, capsys):
+    twice = tmp_path / "twice.parquet"
+    pq.write_table(pa.concat_tables([pq.read_table(faces).slice(0, 2)] * 2), twice)
+    trained = f"{{preset: tiny, stage: pconv, data: {faces_parquet}, workers: 0, steps: 2, set: [train.pconv.SET]}}"
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(
+        f"wild: {{methods: [pconv], train: {trained.replace('SET', 'max_loss=1.0e-9')}}}\n"
+        f"double: {{data: {twice}}}\n"
+        "good: {masks: 'squares:8'}\n"
+    )
+    few = tmp_path / "few.parquet"
+    pq.write_table(pq.read_table(faces).slice(0, 3), few)
+    words = ["--data", str(few), "--masks", "squares:12", "--methods", "mean", "--size", "32", "--workers", "0"]
+    words += ["--output", str(tmp_path / "out"), "--sweep", str(sweep)]
+    assert exit_code(lambda: evaluate_command.main(words)) == 1
+    said = capsys.readouterr()
+    wild, double = said.err.splitlines()
+    assert wild.startswith("error: --sweep wild: diverged: step 0, phase ")
+    assert double.startswith("error: --sweep double: ")
+    assert "holds two pictures of key" in double
+    assert list(json.loads((tmp_path / "out" / "sweep.json").read_text())) == ["good"]
+    table = (tmp_path / "out" / "sweep.md").read_text()
+    assert said.out.endswith(table + "\n")
+    assert "| good " in table
+    assert "\nwild: failed: diverged: step 0" in table
 
 
 def test_other_data_is_not_compared_without_force():
@@ -226,6 +265,35 @@ def test_other_data_is_not_compared_without_force():
         with pytest.raises(InputError, match=named):
             check_comparable(a, b, force=False)
         assert check_comparable(a, b, force=True) == [named]
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"--masks": "squares:16"}, "masks"),
+        ({"--crop": "0,0,30,30"}, "data"),
+        ({"--convention": "lama"}, "convention"),
+        ({"--lpips": "vgg"}, "LPIPS backbone"),
+        ({"--size": "32"}, "picture size"),
+    ],
+)
+def test_another_evaluation_is_refused_before_any_method_runs(faces, tmp_path, capsys, monkeypatch, changed, named):
+    few = tmp_path / "few.parquet"
+    pq.write_table(pq.read_table(faces).slice(0, 3), few)
+
+    def words(output, **more):
+        given = {"--data": str(few), "--masks": "squares:12", "--methods": "mean", "--size": "40", "--workers": "0"}
+        given |= {"--output": str(tmp_path / output), **more}
+        return [word for pair in given.items() for word in pair]
+
+    assert exit_code(lambda: evaluate_command.main(words("old"))) == 0
+    assert exit_code(lambda: evaluate_command.main(words("same", **{"--compare": str(tmp_path / "old")}))) == 0
+    capsys.readouterr()
+    monkeypatch.setattr("faceinpaint.evaluation.worker.load_method", lambda *_: pytest.fail("a method runs"))
+    assert (
+        exit_code(lambda: evaluate_command.main(words("new", **changed, **{"--compare": str(tmp_path / "old")}))) == 2
+    )
+    assert f"--compare: the two evaluations differ in {named}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"data_sha256": "1", "masks": 2}', "no JSON"])

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -108,6 +109,19 @@ def test_a_split_keeps_its_keys_and_lists_the_absent(ray_local, tmp_path):
     assert table["key"].to_pylist() == ["0/003.png", "0/007.png"]
     assert table["image"][0].as_py() == PICTURES["0/003.png"]  # untouched without --crop and --size
     assert pq.read_table(tmp_path / "out/rejected.parquet")["key"].to_pylist() == ["999"]
+
+
+def test_rows_with_one_key_stay_two_and_rows_without_are_rejected(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(module, "works_here", lambda uri: True)
+    table = pa.table({"key": pa.array(["a", None, "a"], pa.string()), "image": [png(i) for i in range(3)]})
+    pq.write_table(table, tmp_path / "in.parquet")
+    done = prepare(str(tmp_path / "in.parquet"), str(tmp_path / "out"))
+    assert (done.pictures, done.rejected) == (2, 1)
+    assert "1 row(s) with the key of an earlier row get keys of their own, such as a#2" in capsys.readouterr().out
+    shard = pq.read_table(tmp_path / "out" / "shard-00000.parquet")
+    assert dict(zip(shard["key"].to_pylist(), shard["image"].to_pylist(), strict=True)) == {"a": png(0), "a#2": png(2)}
+    (rejected,) = pq.read_table(tmp_path / "out" / "rejected.parquet").to_pylist()
+    assert rejected == {"key": "in.parquet row 1", "reason": "its key is null: give each row a key of its own"}
 
 
 def test_an_output_among_the_pictures_is_refused(tmp_path):

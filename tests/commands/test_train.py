@@ -4,6 +4,9 @@ import pytest
 
 from faceinpaint.cli import exit_code
 from faceinpaint.commands import train
+from faceinpaint.errors import InputError
+from faceinpaint.load_config import load_preset
+from faceinpaint.training.plan import make_job
 from tests.train_job import command, run
 
 
@@ -43,6 +46,23 @@ def test_another_configuration_is_refused_for_a_begun_run(faces_parquet, tmp_pat
     other = run(faces_parquet, tmp_path, "generator", "--steps", "2", "--set", "seed=7")
     assert other.returncode == 2
     assert "was made with another config.seed: choose another --output" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("stage", "change", "told"),
+    [
+        ("pconv", "pconv.layers=6", "pconv.layers = 6: pictures of 32 px can be halved 5 times; set pconv.layers to 5"),
+        ("spg-net", "spg_net.halvings=6", "spg_net.halvings = 6: pictures of 32 px can be halved 5 times"),
+    ],
+)
+def test_more_halvings_than_a_picture_has_are_refused_where_they_count(faces_parquet, tmp_path, stage, change, told):
+    job = {"data": faces_parquet, "validation": faces_parquet, "output": str(tmp_path / "out")}
+    config = load_preset("tiny", [change])
+    with pytest.raises(InputError, match=told):
+        make_job(config, stage, **job)
+    assert not (tmp_path / "out").exists()
+    assert make_job(config, "rfr", **job).stage == "rfr"
+    assert make_job(load_preset("tiny", ["pconv.layers=5"]), "pconv", **job).stage == "pconv"
 
 
 @pytest.mark.parametrize(

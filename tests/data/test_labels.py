@@ -11,7 +11,7 @@ from PIL import Image
 
 from faceinpaint.config import HoleConfig, JitterConfig
 from faceinpaint.data import prepare as module
-from faceinpaint.data.labels import decode_labels
+from faceinpaint.data.labels import decode_labels, mirrored_labels
 from faceinpaint.data.prepare import prepare
 from faceinpaint.data.stream import StreamPlan, open_training_data
 from faceinpaint.encoding import png_bytes
@@ -25,9 +25,18 @@ from faceinpaint.training.validation import to_batch
 MAPS = [np.random.default_rng(i).integers(0, 19, (32, 32), np.uint8) for i in range(6)]
 
 
+PART = np.arange(19, dtype=np.uint8)
+PART[[5, 7, 9]] = [4, 6, 8]  # a left and a right eye, brow or ear look the same
+
+
 def picture_of(labels):
-    """A picture that tells its labels: ten levels of grey for each class."""
-    return np.repeat(labels[..., None] * np.uint8(10), 3, 2)
+    """A picture that tells its labels but not their sides: ten levels of grey for each part of a face."""
+    return np.repeat(PART[labels][..., None] * np.uint8(10), 3, 2)
+
+
+def exchanged(labels):
+    """With the classes 4 and 5, 6 and 7, 8 and 9 exchanged."""
+    return np.where((labels >= 4) & (labels <= 9), labels ^ 1, labels)
 
 
 def write(path, maps, labels=None):
@@ -80,15 +89,28 @@ def test_what_is_no_label_map_is_said_in_one_line(data, complaint):
 
 def test_labels_are_mirrored_with_their_pictures(tmp_path):
     rows = load(write(tmp_path / "a.parquet", MAPS), steps=4)
-    assert np.array_equal(rows["image"][..., 0], rows["label"] * 10)
+    assert np.array_equal(rows["image"][..., 0], PART[rows["label"]] * 10)
     whole = {f"k{i}": labels for i, labels in enumerate(MAPS)}
-    same = [np.array_equal(label, whole[key]) for key, label in zip(rows["key"], rows["label"], strict=True)]
+    pairs = list(zip(rows["key"], rows["label"], strict=True))
+    same = [np.array_equal(label, whole[key]) for key, label in pairs]
     mirrored = [
-        np.array_equal(label[:, ::-1], whole[key]) for key, label in zip(rows["key"], rows["label"], strict=True)
+        np.array_equal(exchanged(label[:, ::-1]), whole[key])
+        for key, label in zip(rows["key"], rows["label"], strict=True)
     ]
     assert all(a != b for a, b in zip(same, mirrored, strict=True))
     assert any(same)
     assert any(mirrored)
+
+
+def test_in_a_mirror_a_left_eye_is_a_right_one():
+    """CelebAMask-HQ's classes: 4 and 5 are the eyes, 6 and 7 the brows, 8 and 9 the ears, others have no side."""
+    sides = [0, 1, 2, 3, 5, 4, 7, 6, 9, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18]
+    face = np.arange(19, dtype=np.uint8)[None]
+    mirrored = mirrored_labels(face, 19)
+    assert mirrored.dtype == np.uint8
+    assert mirrored[0].tolist() == sides[::-1]
+    assert np.array_equal(mirrored_labels(mirrored, 19), face)
+    assert np.array_equal(mirrored_labels(face[:, :11], 11), face[:, 10::-1])  # pairs of other sets are unknown
 
 
 def test_labels_are_cut_and_scaled_with_their_pictures(tmp_path):
@@ -113,7 +135,7 @@ def test_only_a_stage_that_asks_gets_labels(tmp_path):
     assert batch.labels.dtype == torch.int64
     assert batch.labels.shape == (4, 32, 32)
     assert torch.equal(batch.part(1, 2).labels, batch.labels[2:])
-    assert torch.equal(((batch.images[:, 0] + 1) * 127.5).round().long(), batch.labels * 10)
+    assert torch.equal(((batch.images[:, 0] + 1) * 127.5).round().long(), torch.from_numpy(PART)[batch.labels] * 10)
     assert to_batch(make_job(config, "pconv", **files).plan.load(0, 1)).labels is None
 
 

@@ -66,6 +66,53 @@ def test_parquet_keeps_masks_and_unpacks_structs(ray_local, tmp_path):
     assert row == {"key": "k", "image": b"picture", "mask": b"mask", "error": None, "stamp": None}
 
 
+KEYS = ["a", "b", "a", None, "a", "a#2", None, "c"], ["b", "d", "b#2"]  # of two files
+NAMED = ["a", "b", "a#3", "1.parquet row 3", "a#4", "a#2", "1.parquet row 6", "c"], ["b#3", "d", "b#2"]
+
+
+def write_keys(folder):
+    """Two Parquet files with KEYS; pictures are their places, the first file in groups of two rows."""
+    for number, keys in enumerate(KEYS, start=1):
+        images = [f"{number}-{row}".encode() for row in range(len(keys))]
+        table = pa.table({"key": pa.array(keys, pa.string()), "image": images})
+        pq.write_table(table, folder / f"{number}.parquet", row_group_size=2)
+    return str(folder)
+
+
+def test_rows_of_parquet_with_one_key_or_none_are_told_apart(tmp_path, monkeypatch):
+    """A second one gets #2, as in an archive, or the next number that no row has."""
+    monkeypatch.setattr(source, "PARQUET_ROWS", 3)
+    uri = write_keys(tmp_path)
+    found = [row for table in source.picture_tables(uri) for row in table.to_pylist()]
+    assert [row["key"] for row in found] == [*NAMED[0], *NAMED[1]]
+    assert [key for key, _ in places.list_keys(uri)] == [row["key"] for row in found]
+    without = {"1.parquet row 3", "1.parquet row 6"}
+    for row, place in zip(found, [f"1-{i}" for i in range(8)] + [f"2-{i}" for i in range(3)], strict=True):
+        if row["key"] in without:
+            assert (row["image"], row["error"]) == (None, "its key is null: give each row a key of its own")
+        else:
+            assert (row["image"], row["error"]) == (place.encode(), None)
+    assert places.note_numbered(uri) == (
+        f"{uri}: 3 row(s) with the key of an earlier row get keys of their own, such as a#3"
+    )
+    as_they_are = [row["key"] for table in source.picture_tables(uri, number=False) for row in table.to_pylist()]
+    assert as_they_are[:5] == ["a", "b", "a", "1.parquet row 3", "a"]
+
+
+def test_keys_of_parquet_are_looked_at_again_when_a_file_changes(tmp_path):
+    path = tmp_path / "a.parquet"
+    path.write_bytes(parquet(FILES))
+    assert places.note_numbered(str(path)) is None
+    table = pq.read_table(path)
+    pq.write_table(pa.concat_tables([table, table]), path)
+    assert [key for key, _ in places.list_keys(str(path))] == [*FILES, *(f"{key}#2" for key in FILES)]
+
+
+def test_rows_with_one_key_are_told_apart_on_ray_too(ray_local, tmp_path):
+    found = dataset.read_pictures(write_keys(tmp_path)).take_all()
+    assert sorted(row["key"] for row in found) == sorted([*NAMED[0], *NAMED[1]])
+
+
 def test_hostile_names_and_unreadable_files_are_rows(ray_local, tmp_path, monkeypatch):
     for name in (b"caf\xe9.png", rb"caf\xe9.png", b"new\nline.png", b"huge.png"):
         with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:

@@ -89,6 +89,30 @@ def run_without_ray(options, **environment):
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=240)
 
 
+def test_rows_with_one_key_are_all_restored_and_rows_without_are_told(tiny_weights, tmp_path, capsys):
+    """And the next run has nothing left to do."""
+    keys = ["a", "b", None, "a", "b"]
+    table = pa.table({"key": pa.array(keys, pa.string()), "image": [png(i) for i in range(5)]})
+    pq.write_table(table, tmp_path / "in.parquet")
+    options = Options(
+        input=str(tmp_path / "in.parquet"), masks="squares:8", output=str(tmp_path / "out"), weights=tiny_weights,
+        workers=0,
+    )  # fmt: skip
+    counts = restore(options)
+    assert "in.parquet: 2 row(s) with the key of an earlier row" in capsys.readouterr().out
+    assert counts["failed"] == 1
+    rows = ledger(str(tmp_path / "out"))
+    assert set(rows) == {"a", "b", "a#2", "b#2", "in.parquet row 2"}
+    assert rows["in.parquet row 2"]["status"] == "failed"
+    assert rows["in.parquet row 2"]["reason"] == "its key is null: give each row a key of its own"
+    (written,) = (tmp_path / "out").glob("restored-*.parquet")
+    assert sorted(pq.read_table(written)["key"].to_pylist()) == ["a", "a#2", "b", "b#2"]
+    inputs = dict(zip(["a", "b", "", "a#2", "b#2"], table["image"].to_pylist(), strict=True))
+    assert all(rows[key]["input_sha256"] == hashlib.sha256(inputs[key]).hexdigest() for key in ("a", "b", "a#2", "b#2"))
+    assert restore(options) == counts
+    assert ledger(str(tmp_path / "out")) == rows
+
+
 @pytest.mark.slow
 def test_a_machine_without_ray_restores_and_goes_on(few, tiny_weights, tmp_path):
     output = str(tmp_path / "out")

@@ -15,11 +15,13 @@ import pytest
 import torch
 
 from faceinpaint.errors import InputError
-from faceinpaint.models import public_weights
+from faceinpaint.load_config import load_preset
+from faceinpaint.models import build, public_weights
 from faceinpaint.models.arcface import ArcFace
-from faceinpaint.models.state_dict import last_index, read_checkpoint
+from faceinpaint.models.state_dict import last_index, load_exactly, read_checkpoint, unfilled
 from faceinpaint.models.structure import StructureReconstructor
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
+from faceinpaint.stages import Stage
 
 MANIFESTS = json.loads(gzip.decompress((Path(__file__).parent / "public_checkpoints.json.gz").read_bytes()))
 
@@ -54,6 +56,20 @@ def test_psp_checkpoints_load(tmp_path: Path, size: int, n_styles: int) -> None:
     assert model.latent_avg.mean() == 0.5
     assert not model.training
     assert not any(value.is_meta for value in model.state_dict().values())
+
+
+@pytest.mark.parametrize("stage", build.NETWORKS)
+def test_a_network_made_without_weights_gets_them_all(stage: Stage) -> None:
+    torch.manual_seed(0)
+    config = load_preset("tiny")
+    drawn = build.build_network(config, stage)
+    with unfilled():
+        empty = build.build_network(config, stage)
+    assert all(value.is_meta for value in empty.parameters())
+    load_exactly(empty, drawn.state_dict(), "here")
+    for tensors in (drawn.named_parameters, drawn.named_buffers):
+        others = dict(getattr(empty, tensors.__name__)())
+        assert all(torch.equal(value, others[name]) for name, value in tensors())
 
 
 @pytest.mark.parametrize("size", [256, 1024])

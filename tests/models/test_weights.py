@@ -1,12 +1,14 @@
 """Weights folders: what is saved is loaded, in one part or several, and what does not fit is named."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
 from faceinpaint.errors import InputError
 from faceinpaint.models import weights
-from faceinpaint.models.weights import load_weights, save_weights
+from faceinpaint.models.weights import are_whole, load_weights, save_weights
 from faceinpaint.storage import join
 
 
@@ -47,6 +49,68 @@ def test_parts_of_a_larger_model_before_are_gone(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "PART_BYTES", 10**6)
     save_weights(str(tmp_path), "texture", network())
     assert [path.name for path in tmp_path.iterdir()] == ["texture.safetensors"]
+    load_weights(str(tmp_path), "texture", network())
+
+
+@pytest.mark.parametrize(("before", "after"), [(60, 60), (40, 60), (10**6, 60), (60, 10**6)])
+def test_parts_of_two_models_are_refused_wherever_the_writing_was_killed(tmp_path, monkeypatch, before, after):
+    """The older model was in as many parts, in more, in one part; the newer one is in one part."""
+    old, new = network(), nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Linear(6, 3))
+    steps = 0
+    while True:
+        folder = str(tmp_path / str(steps))
+        monkeypatch.setattr(weights, "PART_BYTES", before)
+        save_weights(folder, "texture", old)
+        assert are_whole(folder, "texture")
+        monkeypatch.setattr(weights, "PART_BYTES", after)
+        with monkeypatch.context() as killing:
+            killed = killing_after(steps, killing)
+            try:
+                save_weights(folder, "texture", new)
+                break
+            except KeyboardInterrupt:
+                pass
+        assert killed
+        loaded = network(6)
+        try:
+            load_weights(folder, "texture", loaded)
+        except InputError as error:
+            assert "not of one model" in str(error)  # noqa: PT017
+            assert not are_whole(folder, "texture")
+        else:
+            assert are_whole(folder, "texture")
+            assert same(loaded, old) or same(loaded, new)
+        steps += 1
+    assert steps >= 1
+    assert load_weights(folder, "texture", loaded) == save_weights(str(tmp_path / "again"), "texture", new)
+    assert same(loaded, new)
+
+
+def killing_after(steps, patch):
+    """Writing and deleting weights files work so many times; returns a list that is filled when they no longer do."""
+    done, killed = [], []
+
+    def act(real, *arguments):
+        if len(done) == steps:
+            killed.append(arguments)
+            raise KeyboardInterrupt
+        done.append(arguments)
+        real(*arguments)
+
+    for name in ("write_bytes", "delete"):
+        patch.setattr(weights, name, partial(act, getattr(weights, name)))
+    return killed
+
+
+def test_parts_that_say_nothing_of_themselves_are_taken_as_they_are(tmp_path, monkeypatch):
+    """As the committed weights, which are older."""
+    monkeypatch.setattr(weights, "PART_BYTES", 60)
+    with monkeypatch.context() as older:
+        save = weights.safetensors.torch.save
+        older.setattr(weights.safetensors.torch, "save", lambda tensors, metadata=None: save(tensors))
+        save_weights(str(tmp_path), "texture", network())
+    assert len(list(tmp_path.iterdir())) > 1
+    assert are_whole(str(tmp_path), "texture")
     load_weights(str(tmp_path), "texture", network())
 
 

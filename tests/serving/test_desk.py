@@ -188,6 +188,11 @@ def test_pictures_of_folders_zips_and_parquet_are_found_by_key(tmp_path):
         for wrong in ("a/c.png", "../folder/a/b.png", "/etc/passwd"):
             with pytest.raises(InputError):
                 pictures.read(wrong)
+    keys = pa.array(["a", None, "a", "b"], pa.string())
+    table = pa.table({"key": keys, "image": [b"0", b"1", b"2", b"3"]})
+    pq.write_table(table, tmp_path / "keys.parquet", row_group_size=2)
+    pictures = open_pictures(str(tmp_path / "keys.parquet"))  # under the keys that bulk jobs give them
+    assert [pictures.read(key) for key in ("a", "a#2", "b")] == [b"0", b"2", b"3"]
     raw = [name.encode("cp866") for name in ("Фото/дедушка.jpg", "бабушка.png", "./a.png", "a.png")]
     (tmp_path / "old.zip").write_bytes(old_zip(raw))  # names in an old alphabet, and one name in two ways
     given = {key: how() for key, _, how in members(str(tmp_path / "old.zip"))}

@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from faceinpaint.config import HoleConfig
@@ -61,6 +63,17 @@ def test_batches_are_those_of_single_steps_in_order(faces_parquet):
         assert batch.keys() == expected.keys()
         assert all(np.array_equal(batch[name], expected[name]) for name in batch)
     assert list(stream_here(plan, 4, 4)) == []
+
+
+def test_pictures_without_a_key_have_names_and_holes_of_their_own(tmp_path, faces_parquet):
+    table = pq.read_table(faces_parquet).slice(1, 4)
+    keys = pa.nulls(4, pa.string())
+    pq.write_table(table.set_column(table.column_names.index("key"), "key", keys), tmp_path / "a.parquet")
+    plan = StreamPlan(open_training_data(str(tmp_path / "a.parquet")), HoleConfig(), 32, 0, batch=4)
+    samples = plan.load(0, 1)
+    assert sorted(samples["key"]) == [f"row {i} of row group 0" for i in range(4)]
+    assert len(set(samples["draw"].tolist())) == 4
+    assert len({mask.tobytes() for mask in samples["mask"]}) == 4
 
 
 def test_a_failing_reader_fails_the_run(tmp_path, faces_parquet):

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from faceinpaint.errors import InputError
 from faceinpaint.models.baselines.contextual_attention import contextual_attention
-from faceinpaint.models.state_dict import load_exactly, read_checkpoint
+from faceinpaint.models.state_dict import load_exactly, read_checkpoint, unfilled
 from faceinpaint.tensors import composite
 
 Gates = Literal["none", "full", "single"]
@@ -60,7 +60,7 @@ class DeepFill(nn.Module):
         content = read_checkpoint(path)
         second = isinstance(content.get("G"), Mapping)
         state = [value for key, value in (content["G"] if second else content).items() if "fuse_weight" not in str(key)]
-        with torch.device("meta"):
+        with unfilled():
             network = cls(24, "full") if second else cls()
         names = list(network.state_dict())
         if len(state) != len(names):
