@@ -80,9 +80,7 @@ def tables_of(rows: dict[tuple[str, str], list[list[float]]], first: str, distan
     return tabulate(table, headers, tablefmt="github", floatfmt=("", "", "", ".2f", ".4f", ".2f"))
 
 
-def damaged(
-    photos: Path, output: Path, most: int, kinds: Sequence[str] = KINDS
-) -> Iterator[tuple[str, Face]]:
+def damaged(photos: Path, output: Path, most: int, kinds: Sequence[str] = KINDS) -> Iterator[tuple[str, Face]]:
     """Write original/, damaged/ and masks/ of up to ``most`` photographs; their names and faces."""
     for kind in ("original", "damaged", "masks"):
         (output / kind).mkdir(parents=True, exist_ok=True)

@@ -42,7 +42,8 @@ def main() -> None:
     folders = {"ours": args.output / "restored"} | {
         name: Path(folder) for name, folder in (each.split("=", 1) for each in args.results)
     }
-    distance, rows, strips = load_perceptual("alex"), {}, []
+    distance, strips = load_perceptual("alex"), []
+    rows: dict[tuple[str, str], list[list[float]]] = {}
     for path in sorted(args.pictures.iterdir()):
         truth = _read(path)
         white = _read(args.masks / path.name)[..., 0] > 127

@@ -36,7 +36,13 @@ NOISE_AWAY = 8  # pixels from any mark, where a mask shows how dark its black is
 
 
 def user_hole(
-    mask: MaskPicture | np.ndarray, polarity: Polarity | None, height: int, width: int, *, soft: bool = False, **how: Any
+    mask: MaskPicture | np.ndarray,
+    polarity: Polarity | None,
+    height: int,
+    width: int,
+    *,
+    soft: bool = False,
+    **how: Any,
 ) -> np.ndarray:
     """The hole of :func:`user_holes`, by its arguments; with what is marked in part where ``soft``."""
     hole, in_part = user_holes(mask, polarity, height, width, **how)

@@ -150,8 +150,9 @@ class Inpainter:
         image: RGB, PIL or uint8 (H, W, 3); mask: of the same size, PIL of any mode or an array (H, W), read as bulk
         restoration reads masks (levels from 128 up, or the larger of two, are white). mask_polarity: white-is-hole,
         black-is-hole or auto; None: white is the hole, and a mask that seems inverted is refused. grow_holes: pixels,
-        or auto: to soft edges and mixed pixels. Returns the kind and size that came in; outside the hole it is the input. Each hole is filled as in bulk restoration
-        (docs/restoration.md); where it lies on no face, the model sees its surroundings.
+        or auto: to soft edges and mixed pixels. Returns the kind and size that came in; outside the hole it is the
+        input. Each hole is filled as in bulk restoration (docs/restoration.md); where it lies on no face, the model
+        sees its surroundings.
 
         Raises :class:`InputError` when the sizes differ, the image is not RGB, or the mask has no usable hole.
         """

@@ -1,8 +1,8 @@
 """The damage detector: a small U-Net behind a space-to-depth step, for tiles of pictures of any size.
 
 After Ronneberger 2015 (skip connections) and Shi 2016 (sub-pixel output). At half resolution the first convolution
-costs a quarter, and damage of 2 px is still a pixel there. Whether a flat patch is damage or a collar is told by what is
-far from it: the context looks from 1/32 of the resolution, where that is cheap.
+costs a quarter, and damage of 2 px is still a pixel there. What is far from a flat patch tells whether it is damage or
+a collar: the context looks from 1/32 of the resolution, where that is cheap.
 """
 
 from __future__ import annotations

@@ -39,8 +39,9 @@ class Grown:
 def grow(old: Mapping[str, Tensor], module: nn.Module, where: str) -> Grown:
     """``module``'s state with ``old``, of the same kind of network, in it; ``where`` names ``old`` in errors.
 
-    Generators, discriminators and structure reconstructors may be smaller, and a detector may lack its context; of others each kernel must be there, with at
-    most fewer input channels. Raises :class:`InputError` when it does not fit.
+    Generators, discriminators and structure reconstructors may be smaller, and a detector may lack its context; of
+    others each kernel must be there, with at most fewer input channels. Raises :class:`InputError` when it does not
+    fit.
     """
     if isinstance(module, StyleGAN2Generator):
         return grow_generator(old, module, where)

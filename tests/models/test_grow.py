@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from faceinpaint.errors import InputError
-from faceinpaint.models.encoder import StyleEncoder
 from faceinpaint.models.detector import DamageDetector
+from faceinpaint.models.encoder import StyleEncoder
 from faceinpaint.models.grow import grow, grow_discriminator, grow_generator
 from faceinpaint.models.ops import Blur
 from faceinpaint.models.structure import StructureReconstructor, input_channels
