@@ -16,10 +16,10 @@ from faceinpaint.inference.completion import completed
 
 Verdict = Literal["damaged", "clean", "unsure"]
 # SEED and EXTENT come from study.detector_rules, on faces and shapes that docs/review.md's figures do not use.
-SEED = 7.3  # evidence that a part needs, log-odds: about 99 % of clean faces have no part above it
-EXTENT = 0.74  # probability from which on a pixel belongs to a part
+SEED = 6.0  # evidence that a part needs, log-odds: about 99 % of clean faces have no part above it
+EXTENT = 0.7  # probability from which on a pixel belongs to a part
 SUSPECT = 3.0  # evidence from which on a part is worth a person's look
-EVIDENCE = 16  # pixels whose certainty makes a part's evidence
+EVIDENCE = 64  # pixels whose certainty makes a part's evidence
 MOST_ODDS = 12.0  # log-odds of one pixel at most: no single one convinces
 MOST_DAMAGE = 0.7  # share of a picture beyond which the detector is taken to be lost
 # Log-odds by which the thresholds move from one end of the sensitivity to the other.

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 CONTEXT = "context."  # how the names of the context's parameters begin
+LAST = ("context.4.weight", "context.4.bias")  # of its last layer: where they are zero it adds nothing
 
 
 class ConvNormReLU(nn.Sequential):

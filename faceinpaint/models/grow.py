@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from faceinpaint.errors import InputError
-from faceinpaint.models.detector import CONTEXT, DamageDetector
+from faceinpaint.models.detector import CONTEXT, LAST, DamageDetector
 from faceinpaint.models.ops import SQRT2, EqualConv2d
 from faceinpaint.models.structure import StructureReconstructor, input_channels
 from faceinpaint.models.stylegan2 import Discriminator, ResidualDown, StyleGAN2Generator
@@ -50,8 +50,13 @@ def grow(old: Mapping[str, Tensor], module: nn.Module, where: str) -> Grown:
     if isinstance(module, StructureReconstructor):
         return grow_structure(old, module, where)
     new = module.state_dict()
-    later = (CONTEXT,) if isinstance(module, DamageDetector) else ()  # adds nothing at first
-    lacking = [key for key in new if key not in old and not key.startswith(later)]
+    if isinstance(module, DamageDetector) and not any(key.startswith(CONTEXT) for key in old):
+        old = dict(old) | {
+            key: torch.zeros_like(value) if key in LAST else value
+            for key, value in new.items()
+            if key.startswith(CONTEXT)
+        }
+    lacking = [key for key in new if key not in old]
     if lacking:
         raise InputError(f"{where}: no {lacking[0]} there, which the configured {type(module).__name__} has")
     return _by_key(old, new, where, type(module).__name__)
