@@ -6,7 +6,7 @@ import torch
 
 from faceinpaint.inference import detector as detector_module
 from faceinpaint.inference.detector import Detector, tiles
-from faceinpaint.inference.proposal import EXTENT, SEED, Rules, propose, scored_parts
+from faceinpaint.inference.proposal import EVIDENCE, EXTENT, SEED, Rules, propose, scored_parts
 from faceinpaint.models.detector import DamageDetector
 
 
@@ -104,7 +104,7 @@ def test_a_clean_picture_is_clean_however_small_the_doubt():
 
 def test_a_ragged_rim_does_not_speak_against_a_part():
     probability = bump(level=EXTENT + 0.01)
-    probability[13:17, 20:35] = level(SEED + 1)
+    probability[13:18, 20:35] = level(SEED + 1)
     labels, evidence = scored_parts(probability, EXTENT)
     assert evidence == pytest.approx([SEED + 1], abs=1e-2)
     assert (labels == 1).sum() == 10 * 25
@@ -113,11 +113,12 @@ def test_a_ragged_rim_does_not_speak_against_a_part():
 
 def test_evidence_is_the_mean_log_odds_of_the_surest_pixels():
     probability = np.zeros((20, 60), np.float32)
-    probability[2, 2:10] = level(6)  # 8 pixels: the other 8 of EVIDENCE count as undecided
-    probability[10:14, 20:30] = level(3)
+    probability[2, 2:10] = level(6)  # 8 pixels: the others of EVIDENCE count as undecided
+    probability[10:18, 20:30] = level(3)
     probability[11, 20:30] = level(5)
     _, evidence = scored_parts(probability, 0.5)
-    assert evidence == pytest.approx([8 * 6 / 16, (10 * 5 + 6 * 3) / 16], abs=1e-3)
+    assert EVIDENCE == 64
+    assert evidence == pytest.approx([8 * 6 / 64, (10 * 5 + 54 * 3) / 64], abs=1e-3)
 
 
 def test_a_picture_damaged_all_over_is_not_believed():
