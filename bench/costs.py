@@ -1,8 +1,9 @@
 """What one picture costs, step by step, and how that grows with its size: what docs/scaling.md computes with.
 
-python -m bench.costs
+OMP_NUM_THREADS=1 python -m bench.costs
 
-CPU time, so that it holds on a machine that does other work meanwhile. Writes bench/costs.json.
+CPU time of one thread, as Ray gives its tasks, so that it holds on a machine that does other work meanwhile. Writes
+bench/costs.json.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import skimage.data
 import torch
@@ -170,6 +172,7 @@ def restore_on_s3(number: int) -> None:
 
 
 def main() -> None:
+    cv2.setNumThreads(1)
     results: dict[str, Any] = {"machine": machine()}
     results["photographs"] = [photograph(side, kind) for kind in ("JPEG", "PNG") for side in SIDES]
     results["models"] = [model(preset) for preset in MODELS]

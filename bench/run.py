@@ -71,7 +71,7 @@ def on_cpus(weights: str, rounds: int, device: str) -> dict[str, Part]:
     return {
         "pipeline": lambda: {p: restoration.pipeline_over_model(weights, p) for p in precisions(device)},
         "step_costs_ms": lambda: restoration.step_costs(64),
-        "photographs_12mp": photographs.over_codec,
+        "photographs_12mp": photographs.in_a_process,
         "archive_12mp": lambda: archive.over_steps(weights),
         "start_up_seconds": lambda: startup.start_up(weights),
         "onnx": lambda: onnx_runtime.rows(weights, 3 * rounds),

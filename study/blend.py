@@ -3,8 +3,8 @@
     python -m study.blend weights/a weights/b --stage texture --share 0.5 --output runs/blend
 
 Weights that were trained on from others lie in one basin with them, so what is between works as well, and trades what
-the two are good at. The first may lack what a later network has (:func:`faceinpaint.models.grow.grow`). Writes the stage's
-file and the second folder's ``config.yaml``.
+the two are good at. The first may lack what a later network has (:func:`faceinpaint.models.grow.grow`). Writes the
+stage's file and the second folder's ``config.yaml``.
 """
 
 from __future__ import annotations
