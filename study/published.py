@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", type=Path)
     parser.add_argument("masks", type=Path)
-    parser.add_argument("--polarity", choices=POLARITIES, default="white-is-hole")
+    parser.add_argument("--polarity", choices=POLARITIES[:2], default="white-is-hole")
     parser.add_argument("--results", nargs="*", default=[], metavar="NAME=FOLDER", help="of others")
     parser.add_argument("--weights", default="weights/faces256")
     parser.add_argument("--output", type=Path, required=True)

@@ -50,13 +50,11 @@ def grow(old: Mapping[str, Tensor], module: nn.Module, where: str) -> Grown:
     if isinstance(module, StructureReconstructor):
         return grow_structure(old, module, where)
     new = module.state_dict()
-    if isinstance(module, DamageDetector) and not any(key.startswith(CONTEXT) for key in old):
-        old = dict(old) | {
-            key: torch.zeros_like(value) if key in LAST else value
-            for key, value in new.items()
-            if key.startswith(CONTEXT)
-        }
-    lacking = [key for key in new if key not in old]
+    later: tuple[str, ...] = ()
+    if isinstance(module, DamageDetector) and module.context is not None and LAST[0] not in old:
+        later = (CONTEXT,)
+        new |= {key: torch.zeros_like(new[key]) for key in LAST}
+    lacking = [key for key in new if key not in old and not key.startswith(later)]
     if lacking:
         raise InputError(f"{where}: no {lacking[0]} there, which the configured {type(module).__name__} has")
     return _by_key(old, new, where, type(module).__name__)

@@ -164,7 +164,10 @@ def test_new_input_channels_are_ignored_at_first():
 def test_a_detector_gets_a_context_that_changes_nothing_at_first():
     torch.manual_seed(0)
     old, new = DamageDetector((8, 8, 8, 8)).eval(), DamageDetector((8, 8, 8, 8), context=16).eval()
-    new.load_state_dict(grow(old.state_dict(), new, "old").state)
+    torch.nn.init.normal_(new.context[-2].weight)  # of a network that has learned, too
+    grown = grow(old.state_dict(), new, "old")
+    assert set(grown.kept) == set(old.state_dict())  # the optimiser knows nothing of the context
+    new.load_state_dict(grown.state)
     images = torch.rand(1, 3, 64, 96) * 2 - 1
     torch.testing.assert_close(new(images), old(images), rtol=0, atol=0)
     with pytest.raises(InputError, match=r"no stem\.1\.0\.weight there"):
