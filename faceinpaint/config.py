@@ -22,7 +22,7 @@ from faceinpaint.compared_config import (
     StructureFlowConfig,
 )
 from faceinpaint.config_part import Part, Positive, PowerOfTwo, Ratio, StagePart, Weight
-from faceinpaint.names import Alignment, Backbone, Precision
+from faceinpaint.names import Alignment, Backbone, Precision, Upsampling
 from faceinpaint.stages import STAGES, Stage
 
 
@@ -73,9 +73,12 @@ class TextureConfig(Part):
     residual: bool = True  # paint on top of the first stage's picture (section 4.1)
     structure: bool = True  # False: no first stage (variant 1); the hole comes in grey
     see_first: bool = False  # the first stage's whole picture as three more input channels
-    # patch: SN-PatchGAN's hinge loss at the hole; stylegan2: logistic loss and lazy R1. Both see the mask too.
-    critic: Literal["wgan-gp", "patch", "stylegan2"] = "wgan-gp"
-    critic_widths: tuple[Positive, ...] = (64, 128, 256, 256, 256)  # of the wgan-gp and the patch critic
+    upsampling: Upsampling = "nearest"  # between decoder levels
+    noise: bool = False  # a channel of noise at each decoder level (Karras 2019)
+    # patch: SN-PatchGAN's hinge loss at the hole; features: the same, and heads on the features of ``lpips_backbone``;
+    # stylegan2: logistic loss and lazy R1. These see the mask too.
+    critic: Literal["wgan-gp", "patch", "features", "stylegan2"] = "wgan-gp"
+    critic_widths: tuple[Positive, ...] = (64, 128, 256, 256, 256)  # of the wgan-gp, patch and features critics
     critic_channels: dict[int, Positive] | None = None  # resolution -> channels of the stylegan2 critic
 
     @model_validator(mode="after")

@@ -50,6 +50,12 @@ class PerceptualDistance(Frozen):
         """Pictures (N, 3, H, W) in [-1, 1], 32 px and more -> (N,), at least 0, rarely over 1; 0 at equality."""
         return self.distance(a, b).flatten()
 
+    def maps(self, pictures: Tensor) -> list[Tensor]:
+        """Features (N, C, h, w) of each of the five slices of the network, fine to coarse."""
+        network: Any = self.distance
+        slices = [getattr(network.net, f"slice{i + 1}") for i in range(5)]
+        return run_slices(slices, network.scaling_layer(pictures))
+
 
 class FeatureLoss(Frozen):
     """Mean squared error of the features of the first slices of a network, averaged over slices."""
@@ -109,12 +115,14 @@ class ShiftTolerantLPIPS(nn.Module):
     def __init__(self, slices: Sequence[OrderedDict[str, nn.Module]], channels: Sequence[int]):
         super().__init__()
         self.scaling_layer = Scaling()
-        self.net = nn.ModuleDict({f"slice{i + 1}": nn.Sequential(layers) for i, layers in enumerate(slices)})
+        self.net = nn.Module()
+        for i, layers in enumerate(slices):
+            self.net.add_module(f"slice{i + 1}", nn.Sequential(layers))
         for i, width in enumerate(channels):
             self.add_module(f"lin{i}", _Head(width))
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        slices = list(self.net.values())
+        slices = list(self.net.children())
         pairs = zip(run_slices(slices, self.scaling_layer(a)), run_slices(slices, self.scaling_layer(b)), strict=True)
         heads = (getattr(self, f"lin{i}") for i in range(len(slices)))
         terms = [head((unit(x) - unit(y)).square()) for head, (x, y) in zip(heads, pairs, strict=True)]

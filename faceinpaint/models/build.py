@@ -14,7 +14,7 @@ from faceinpaint.models.baselines.pconv import PConvUNet
 from faceinpaint.models.baselines.rfr import RFRNet
 from faceinpaint.models.baselines.spgnet import SPGNet
 from faceinpaint.models.baselines.structureflow import StructureFlow
-from faceinpaint.models.critic import Critic, PatchCritic
+from faceinpaint.models.critic import FEATURE_CHANNELS, Critic, FeatureCritic, PatchCritic
 from faceinpaint.models.detector import DamageDetector
 from faceinpaint.models.encoder import StyleEncoder
 from faceinpaint.models.structure import StructureReconstructor, input_channels
@@ -48,10 +48,12 @@ def build_texture(recipe: TextureConfig) -> TextureGenerator:
         recipe.temperature,
         recipe.residual,
         recipe.see_first and recipe.structure,
+        recipe.upsampling,
+        recipe.noise,
     )
 
 
-def build_critic(config: Config) -> Critic | PatchCritic | Discriminator:
+def build_critic(config: Config) -> Critic | PatchCritic | FeatureCritic | Discriminator:
     """The texture stage's: the paper's, or one that sees the mask beside the picture."""
     recipe = config.texture
     match recipe.critic:
@@ -59,6 +61,8 @@ def build_critic(config: Config) -> Critic | PatchCritic | Discriminator:
             return Critic(recipe.critic_widths)
         case "patch":
             return PatchCritic(recipe.critic_widths)
+        case "features":
+            return FeatureCritic(recipe.critic_widths, FEATURE_CHANNELS[config.lpips_backbone])
         case "stylegan2":
             return Discriminator(config.image_size, recipe.critic_channels, inputs=4)
 

@@ -1,4 +1,4 @@
-"""Critics of the texture stage: the paper's (section 4.4: WGAN-GP, Gulrajani 2017), and one of patches."""
+"""Critics of the texture stage: the paper's (section 4.4: WGAN-GP, Gulrajani 2017), and two of patches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
+
+FEATURE_CHANNELS = {"alex": (64, 192, 384, 256, 256), "vgg": (64, 128, 256, 512, 512)}  # of the five slices of LPIPS
 
 
 class Critic(nn.Module):
@@ -45,3 +48,35 @@ class PatchCritic(nn.Module):
 
     def forward(self, images: Tensor, masks: Tensor) -> Tensor:
         return self.score(self.layers(torch.cat([images, masks], 1)))
+
+
+class FeatureCritic(nn.Module):
+    """A patch critic, and one head on each feature map of a frozen network (Sauer 2021, section 3).
+
+    The frozen network sees from the first step, so the heads learn from few pictures; the patch critic sees what its
+    features do not hold. ``channels``: of the feature maps.
+    """
+
+    def __init__(self, widths: Sequence[int], channels: Sequence[int]) -> None:
+        super().__init__()
+        self.patches = PatchCritic(widths)
+        self.heads = nn.ModuleList(_head(each) for each in channels)
+
+    def forward(self, images: Tensor, masks: Tensor, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Pictures (N, 3, S, S), masks (N, 1, S, S) and the pictures' features, (N, C, h, w) each -> one map of scores
+        (N, 1, ., .) of the patch critic, and one of each head."""
+        scores = [self.patches(images, masks)]
+        for head, features in zip(self.heads, maps, strict=True):
+            seen = F.normalize(features, dim=1) * features.shape[1] ** 0.5  # as LPIPS compares them; values near 1
+            scores.append(head(torch.cat([seen, F.adaptive_max_pool2d(masks, features.shape[2:])], 1)))
+        return scores
+
+
+def _head(channels: int, width: int = 64) -> nn.Sequential:
+    return nn.Sequential(
+        spectral_norm(nn.Conv2d(channels + 1, width, 3, padding=1)),
+        nn.LeakyReLU(0.2),
+        spectral_norm(nn.Conv2d(width, width, 3, padding=1)),
+        nn.LeakyReLU(0.2),
+        spectral_norm(nn.Conv2d(width, 1, 3, padding=1)),
+    )

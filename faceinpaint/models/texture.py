@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from faceinpaint.models.attention import attention_scores, hole_patches, transfer
 from faceinpaint.models.gated_conv import GatedConv
 from faceinpaint.models.window import Windows
+from faceinpaint.names import Upsampling
+
+NOISE_SIDE = 128  # of the noise that is always the same; larger maps repeat it
 
 Attention = dict[int, tuple[Tensor, Tensor]]  # scored level -> which patches are hole (N, P), and scores (N, P, P)
 
@@ -26,8 +29,12 @@ class TextureGenerator(nn.Module):
     ``strides``: of levels 1-6, each equal to or twice the one before. The first is 1, or that of a space-to-depth
     which brings the picture to level 1. ``patch``: side of an attention patch on the scored map. ``temperature``
     divides cosine scores. ``residual``: the output is added to the picture. ``see_first``: the first stage's whole
-    picture goes in too.
+    picture goes in too. ``upsampling``: how the layer above reaches a finer level. ``noise``: each decoder level sees a
+    channel of noise too (Karras 2019, section 3.2): hair and skin are partly chance, and a network without any can but
+    repeat itself. It is drawn anew in training and is always the same otherwise.
     """
+
+    noises: Tensor  # 5, 1, NOISE_SIDE, NOISE_SIDE, 1
 
     def __init__(
         self,
@@ -38,15 +45,21 @@ class TextureGenerator(nn.Module):
         temperature: float = 1.0,
         residual: bool = True,
         see_first: bool = False,
+        upsampling: Upsampling = "nearest",
+        noise: bool = False,
     ) -> None:
         super().__init__()
         assert len(widths) == len(strides) == 6
         self.strides = tuple(strides)
         self.scored = {filled: scored for scored, filled in attention}  # filled level -> scored level
         self.patch, self.temperature, self.residual, self.see_first = patch, temperature, residual, see_first
+        self.upsampling, self.noise = upsampling, noise
         cell = strides[0] ** 2  # pixels of the picture in one of level 1
         self.encoder = nn.ModuleList(_encoder_levels((7 if see_first else 4) * cell, widths, strides))
-        self.decoder = nn.ModuleList(_decoder_levels(widths, filled=set(self.scored)))  # levels 5, 4, 3, 2, 1
+        self.decoder = nn.ModuleList(_decoder_levels(widths, set(self.scored), noise))  # levels 5, 4, 3, 2, 1
+        if noise:
+            drawn = torch.randn(5, 1, NOISE_SIDE, NOISE_SIDE, 1, generator=torch.Generator().manual_seed(0))
+            self.register_buffer("noises", drawn, persistent=False)
         self.to_rgb = nn.Conv2d(widths[0], 3 * cell, kernel_size=3, padding=1)
         self.to_rgb.weight.data.mul_(0.1)  # start near the picture that is painted on
 
@@ -74,8 +87,8 @@ class TextureGenerator(nn.Module):
         x = below.cut(maps[6])
         for level, layer, here in zip((5, 4, 3, 2, 1), self.decoder, computed, strict=True):
             ratio = here.map_side // below.map_side
-            above = x if ratio == 1 else F.interpolate(x, scale_factor=ratio, mode="nearest")
-            own = [here.cut(each) for each in (maps[level], *filled.get(level, ()))]
+            above = x if ratio == 1 else F.interpolate(x, scale_factor=ratio, mode=self.upsampling)
+            own = [here.cut(each) for each in (maps[level], *filled.get(level, ()), *self._noise(maps[level], level))]
             x = layer(torch.cat([here.cut(above, below.enlarged(ratio)), *own], dim=1))
             below = here
         cell = self.strides[0]
@@ -86,8 +99,21 @@ class TextureGenerator(nn.Module):
         """Where the decoder needs levels 6 to 1 for the picture to be right in ``windows``."""
         computed = [windows.shrunk(self.strides[0]).grown(2)]  # the last two convolutions reach two pixels
         for stride, above in itertools.pairwise(self.strides):
-            computed.insert(0, computed[0].shrunk(above // stride).grown(1))
+            reach = 1 if above == stride or self.upsampling == "nearest" else 2  # bilinear looks at the next pixel too
+            computed.insert(0, computed[0].shrunk(above // stride).grown(reach))
         return computed
+
+    def _noise(self, like: Tensor, level: int) -> tuple[Tensor, ...]:
+        """A decoder level's channel of noise, (N, 1, h, w) as the map ``like``; none where there is none."""
+        if not self.noise:
+            return ()
+        n, _, height, width = like.shape
+        if self.training:
+            drawn = torch.randn(n, height, width, 1, device=like.device)
+        else:
+            times = -(-max(height, width) // NOISE_SIDE)
+            drawn = self.noises[level - 1].repeat(n, times, times, 1)[:, :height, :width]
+        return (drawn.to(like.dtype).permute(0, 3, 1, 2),)  # channels last in memory, as the maps it will lie beside
 
     def _encode(self, x: Tensor) -> dict[int, Tensor]:
         """All that is seen, (N, C, S / s, S / s) with level 1's stride s -> level 1-6: (N, width, S / stride, ...)."""
@@ -113,10 +139,10 @@ def _encoder_levels(channels: int, widths: Sequence[int], strides: Sequence[int]
     return levels
 
 
-def _decoder_levels(widths: Sequence[int], filled: set[int]) -> list[nn.Module]:
-    """Levels 5 to 1: the layer above, the encoder's map and (``filled``) the attention-filled map go in."""
+def _decoder_levels(widths: Sequence[int], filled: set[int], noise: bool) -> list[nn.Module]:
+    """Levels 5 to 1: the layer above, the encoder's map, (``filled``) the attention-filled map and ``noise`` go in."""
     levels: list[nn.Module] = []
     for level in (5, 4, 3, 2, 1):
         own, above = widths[level - 1], widths[level]
-        levels.append(GatedConv(above + own * (2 if level in filled else 1), own))
+        levels.append(GatedConv(above + own * (2 if level in filled else 1) + noise, own))
     return levels

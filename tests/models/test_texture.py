@@ -10,6 +10,8 @@ from faceinpaint.load_config import load_preset
 from faceinpaint.models import build
 from faceinpaint.models.attention import attention_scores, from_patches, hole_patches, to_patches, transfer
 from faceinpaint.models.gated_conv import GatedConv
+from faceinpaint.models.grow import grow
+from faceinpaint.models.texture import NOISE_SIDE, TextureGenerator
 from faceinpaint.models.two_stage import TwoStage
 
 
@@ -132,3 +134,35 @@ def test_variants_are_configurations(stage):
     scored = {6, 5, 4} if stage == "texture" else {6}
     assert {a for a, _ in recipe.attention} == scored
     assert {b for _, b in recipe.attention} == {1, 2, 3}
+
+
+def noisy(**changes: bool) -> TextureGenerator:
+    torch.manual_seed(0)
+    return TextureGenerator([4] * 6, [1, 2, 4, 8, 8, 16], noise=True, **changes)
+
+
+def test_noise_is_drawn_anew_in_training_and_is_the_same_otherwise():
+    texture, picture, mask = noisy(), torch.rand(2, 3, 32, 32), torch.ones(2, 1, 32, 32)
+    assert not torch.equal(texture(picture, mask), texture(picture, mask))
+    texture.eval()
+    assert torch.equal(texture(picture, mask), texture(picture, mask))
+    assert torch.equal(texture(picture[:1], mask[:1]), noisy().eval()(picture[:1], mask[:1]))  # nothing of it is stored
+    assert not any("noise" in key for key in texture.state_dict())
+
+
+def test_a_grown_texture_generator_ignores_its_noise_at_first():
+    torch.manual_seed(0)
+    old = TextureGenerator([4] * 6, [1, 2, 4, 8, 8, 16])
+    texture, picture, mask = noisy(), torch.rand(2, 3, 32, 32), torch.ones(2, 1, 32, 32)
+    texture.load_state_dict(grow(old.state_dict(), texture, "old").state)
+    torch.testing.assert_close(texture(picture, mask), old(picture, mask))
+    texture(picture, mask).square().sum().backward()
+    assert all(layer.conv.weight.grad[:, -1].abs().sum() > 0 for layer in texture.decoder)  # and learns from it
+
+
+def test_noise_covers_maps_larger_than_what_is_stored():
+    texture = noisy().eval()
+    side = 2 * NOISE_SIDE
+    (noise,) = texture._noise(torch.zeros(1, 4, side, side), 1)
+    assert noise.shape == (1, 1, side, side)
+    assert torch.equal(noise[..., :NOISE_SIDE, :NOISE_SIDE], noise[..., NOISE_SIDE:, NOISE_SIDE:])

@@ -49,6 +49,17 @@ def test_windows_change_nothing_but_rounding(model: TwoStage, tops: list[tuple[i
     torch.testing.assert_close(model(images, masks, window), model(images, masks), atol=2e-5, rtol=1e-4)
 
 
+def test_windows_reach_further_where_upsampling_looks_at_the_next_pixel() -> None:
+    torch.manual_seed(0)
+    recipe = load_preset("celeba64", ["texture.upsampling=bilinear", "texture.noise=true"]).texture
+    texture = build.build_texture(recipe).eval().requires_grad_(False)
+    model = TwoStage(None, texture)
+    images = torch.rand(4, 3, SIZE, SIZE) * 2 - 1
+    for top, left in ((0, 0), (19, 26), (31, 7), (47, 45)):
+        masks = square_holes(*[(top, left, top + 16, left + 16)] * 4)
+        torch.testing.assert_close(model(images, masks, 16), model(images, masks), atol=2e-5, rtol=1e-4)
+
+
 def test_a_generator_larger_than_the_picture_makes_its_windows_alike() -> None:
     torch.manual_seed(0)
     narrow = "{4: 8, 8: 8, 16: 8, 32: 8, 64: 8, 128: 8}"

@@ -104,6 +104,25 @@ def test_a_patch_critic_sees_only_the_window_at_the_hole():
     torch.testing.assert_close((pictures[:2] - pictures[2:]) * outside, torch.zeros(2, 3, 32, 32))
 
 
+def test_a_feature_critic_judges_pixels_and_the_features_of_lpips():
+    config = lean(*TOGETHER, "train.texture.batch=2", "texture.critic=features", "texture.critic_widths=[4, 8]")
+    trainee = build_trainee("texture", config, [])
+    critic, given = trainee.modules["critic"], []
+    critic.register_forward_hook(lambda module, inputs, scores: given.append((*inputs, scores)))
+    before = {name: value.clone() for name, value in critic.named_parameters()}
+    run = Run(trainee, config.train["texture"], seed=config.seed)
+    measured = run.step(batch(0))
+    assert {"hinge_d", "adversarial"} <= measured.keys()
+    assert not any(torch.equal(value, before[name]) for name, value in critic.named_parameters())
+    pictures, _, maps, scores = given[-1]
+    assert pictures.shape == (4, 3, 32, 32)
+    assert [each.shape[1] for each in maps] == [64, 192, 384, 256, 256]  # AlexNet's slices
+    assert [each.shape[1] for each in scores] == [1] * 6
+    lpips = trainee.perceptual
+    assert not any(parameter.requires_grad for parameter in lpips.parameters())
+    assert not any("slice" in key for key in critic.state_dict())  # the frozen network is not the critic's
+
+
 def test_a_crop_is_painted_alone_with_the_first_stage_of_the_whole_picture():
     config = lean(*TOGETHER, "texture.critic=patch", "texture.critic_widths=[4, 8]", "train.texture.crop=48")
     trainee = build_trainee("texture", config, [])

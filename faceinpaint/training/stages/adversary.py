@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from faceinpaint.losses import adversarial
-from faceinpaint.models.critic import Critic, PatchCritic
+from faceinpaint.losses.perceptual import PerceptualDistance
+from faceinpaint.models.critic import Critic, FeatureCritic, PatchCritic
 from faceinpaint.models.stylegan2 import Discriminator
 from faceinpaint.models.window import Windows
 from faceinpaint.training.trainee import Batch, Losses
@@ -54,17 +55,27 @@ class Logistic:
 
 
 class Hinge:
-    """SN-PatchGAN's (Yu 2019, section 3.4): every patch of a window at the hole is judged by itself."""
+    """SN-PatchGAN's (Yu 2019, section 3.4): every patch of a window at the hole is judged by itself.
 
-    def __init__(self, critic: PatchCritic):
-        self.critic = critic
+    perceptual: whose features a :class:`FeatureCritic` judges; its maps of scores count alike.
+    """
+
+    def __init__(self, critic: PatchCritic | FeatureCritic, perceptual: PerceptualDistance | None = None):
+        self.critic, self.perceptual = critic, perceptual
         self.terms = {"hinge_d": 1.0}
 
     def losses(self, batch: Batch, fake: Tensor, seen: Windows) -> Losses:
-        masks = seen.cut(batch.masks)
+        masks, n = seen.cut(batch.masks), len(batch)
         pictures = torch.cat([seen.cut(batch.images), seen.cut(fake)])
-        scores = self.critic(pictures, torch.cat([masks, masks])).float()
-        return {"hinge_d": adversarial.hinge_discriminator(scores[: len(batch)], scores[len(batch) :])}
+        scores = self._scores(pictures, torch.cat([masks, masks]))
+        return {"hinge_d": torch.stack([adversarial.hinge_discriminator(each[:n], each[n:]) for each in scores]).mean()}
 
     def fooled(self, output: Tensor, masks: Tensor, seen: Windows) -> Tensor:
-        return adversarial.wasserstein_generator(self.critic(seen.cut(output), seen.cut(masks)).float())
+        scores = self._scores(seen.cut(output), seen.cut(masks))
+        return torch.stack([adversarial.wasserstein_generator(each) for each in scores]).mean()
+
+    def _scores(self, pictures: Tensor, masks: Tensor) -> list[Tensor]:
+        if isinstance(self.critic, PatchCritic):
+            return [self.critic(pictures, masks).float()]
+        assert self.perceptual is not None
+        return [each.float() for each in self.critic(pictures, masks, self.perceptual.maps(pictures))]

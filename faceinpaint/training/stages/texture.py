@@ -13,7 +13,7 @@ from faceinpaint.losses.identity import IdentityNetwork, load_identity
 from faceinpaint.losses.perceptual import FeatureLoss, PerceptualDistance, load_features, load_perceptual
 from faceinpaint.losses.reconstruction import hole_l1, l1
 from faceinpaint.models.build import build_critic, build_texture
-from faceinpaint.models.critic import Critic, PatchCritic
+from faceinpaint.models.critic import Critic, FeatureCritic, PatchCritic
 from faceinpaint.models.structure import StructureReconstructor, shrunk
 from faceinpaint.models.stylegan2 import Discriminator
 from faceinpaint.models.texture import TextureGenerator
@@ -41,7 +41,7 @@ class TextureTrainee:
         stage: Stage,
         structure: StructureReconstructor | None,
         texture: TextureGenerator,
-        critic: Critic | PatchCritic | Discriminator,
+        critic: Critic | PatchCritic | FeatureCritic | Discriminator,
         features: FeatureLoss | None,
         perceptual: PerceptualDistance | None,
         identity: IdentityNetwork | None,
@@ -49,7 +49,7 @@ class TextureTrainee:
         self.settings = config.train[stage]
         self.stage, self.loss, self.gan = stage, config.texture_loss, config.gan
         self.features, self.perceptual = features, perceptual
-        self.adversary = _adversary(critic, self.loss.gradient_penalty)
+        self.adversary = _adversary(critic, self.loss.gradient_penalty, perceptual)
         self.model = TwoStage(structure, texture, config.match_paste)
         self.painted = Once()
         self.modules: dict[str, nn.Module] = {stage: texture}
@@ -166,13 +166,17 @@ def _at_holes(batch: Batch, side: int | None) -> Windows:
     return Windows.at(masks, side, batch.draws)
 
 
-def _adversary(critic: Critic | PatchCritic | Discriminator, gradient_penalty: float) -> Wasserstein | Hinge | Logistic:
+def _adversary(
+    critic: Critic | PatchCritic | FeatureCritic | Discriminator,
+    gradient_penalty: float,
+    perceptual: PerceptualDistance | None,
+) -> Wasserstein | Hinge | Logistic:
     """The game that a kind of critic was published with."""
     match critic:
         case Critic():
             return Wasserstein(critic, gradient_penalty)
-        case PatchCritic():
-            return Hinge(critic)
+        case PatchCritic() | FeatureCritic():
+            return Hinge(critic, perceptual)
         case Discriminator():
             return Logistic(critic)
 
@@ -186,6 +190,7 @@ def make_trainee(stage: Stage, config: Config, sources: Sources) -> TextureTrain
     terms, of_first = config.texture_loss, config.structure_loss
     learns = structure is not None and bool(config.train[stage].tune_structure and terms.structure)
     features = load_features(config.feature_backbone) if terms.perceptual else None
-    lpips = load_perceptual(config.lpips_backbone) if terms.lpips or (learns and of_first.lpips) else None
+    compared = terms.lpips or (learns and of_first.lpips) or isinstance(critic, FeatureCritic)
+    lpips = load_perceptual(config.lpips_backbone) if compared else None
     identity = load_identity(config.pretrained.arcface, config.alignment) if learns and of_first.identity else None
     return TextureTrainee(config, stage, structure, texture, critic, features, lpips, identity)
