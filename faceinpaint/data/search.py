@@ -66,32 +66,44 @@ def _as_it_lies(
     small = cv2.resize(given, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     hole = (cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST) > 0).astype(np.uint8)
     views = [cv2.inpaint(small, hole, 3, cv2.INPAINT_TELEA), small] if hole.any() else [small]
-    turns = [_turned(views[:1], 0, least)]
-    if not turns[0] or turns[0][0].score < SURE:
-        turns = [_turned(views, turn, least) for turn in range(4)]
-        turns.sort(key=lambda faces: -faces[0].score if faces else 0.0)  # stable: upright wins a tie
+    upright: list[Face] = []
+    for view in views:
+        if _score(upright) < SURE:
+            upright += _turned(view, 0, least)
+    turns = [_surest_first(upright)]
+    if _score(upright) < SURE:
+        turns += [_surest_first(face for view in views for face in _turned(view, turn, least)) for turn in (1, 2, 3)]
+        turns.sort(key=lambda faces: -_score(faces))  # stable: upright wins a tie
     found = turns[0] + [face for faces in turns[1:] for face in faces if face.score >= OTHER_TURN]
     return [Face(face.landmarks / [width, height] * mask.shape[1::-1], face.score) for face in _distinct(found)]
 
 
-def _turned(views: list[np.ndarray], turn: int, least: float) -> list[Face]:
-    """Faces of ``views`` turned ``turn`` times by 90 degrees against the clock, in the coordinates of the unturned."""
-    height, width = views[0].shape[:2]
+def _turned(view: np.ndarray, turn: int, least: float) -> list[Face]:
+    """Faces of ``view`` turned ``turn`` times by 90 degrees against the clock, in the coordinates of the unturned."""
+    height, width = view.shape[:2]
     back = {
         0: lambda x, y: (x, y),
         1: lambda x, y: (width - 1 - y, x),
         2: lambda x, y: (width - 1 - x, height - 1 - y),
         3: lambda x, y: (y, height - 1 - x),
     }[turn]
-    faces = [face for view in views for face in detect(np.rot90(view, turn)) if face.score >= least]
-    turned = [Face(np.stack(back(*face.landmarks.T), 1), face.score) for face in faces]
-    return sorted(turned, key=lambda face: -face.score)
+    faces = [face for face in detect(np.rot90(view, turn)) if face.score >= least]
+    return [Face(np.stack(back(*face.landmarks.T), 1), face.score) for face in faces]
+
+
+def _surest_first(faces: Iterable[Face]) -> list[Face]:
+    return sorted(faces, key=lambda face: -face.score)
+
+
+def _score(faces: list[Face]) -> float:
+    """The surest face's."""
+    return max((face.score for face in faces), default=0.0)
 
 
 def _distinct(faces: Iterable[Face]) -> list[Face]:
     """The surest detection of each face, surest first."""
     kept: list[Face] = []
-    for face in sorted(faces, key=lambda face: -face.score):
+    for face in _surest_first(faces):
         if all(np.linalg.norm(face.centre - other.centre) > SAME_FACE * other.height for other in kept):
             kept.append(face)
     return kept
