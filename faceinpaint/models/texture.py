@@ -58,7 +58,9 @@ class TextureGenerator(nn.Module):
         self.encoder = nn.ModuleList(_encoder_levels((7 if see_first else 4) * cell, widths, strides))
         self.decoder = nn.ModuleList(_decoder_levels(widths, set(self.scored), noise))  # levels 5, 4, 3, 2, 1
         if noise:
-            drawn = torch.randn(5, 1, NOISE_SIDE, NOISE_SIDE, 1, generator=torch.Generator().manual_seed(0))
+            # On the CPU, also where a network without memory for its weights is made: no file fills it.
+            chance = torch.Generator().manual_seed(0)
+            drawn = torch.randn(5, 1, NOISE_SIDE, NOISE_SIDE, 1, generator=chance, device="cpu")
             self.register_buffer("noises", drawn, persistent=False)
         self.to_rgb = nn.Conv2d(widths[0], 3 * cell, kernel_size=3, padding=1)
         self.to_rgb.weight.data.mul_(0.1)  # start near the picture that is painted on
