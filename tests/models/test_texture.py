@@ -11,6 +11,7 @@ from faceinpaint.models import build
 from faceinpaint.models.attention import attention_scores, from_patches, hole_patches, to_patches, transfer
 from faceinpaint.models.gated_conv import GatedConv
 from faceinpaint.models.grow import grow
+from faceinpaint.models.state_dict import load_exactly, unfilled
 from faceinpaint.models.texture import NOISE_SIDE, TextureGenerator
 from faceinpaint.models.two_stage import TwoStage
 
@@ -158,6 +159,14 @@ def test_a_grown_texture_generator_ignores_its_noise_at_first():
     torch.testing.assert_close(texture(picture, mask), old(picture, mask))
     texture(picture, mask).square().sum().backward()
     assert all(layer.conv.weight.grad[:, -1].abs().sum() > 0 for layer in texture.decoder)  # and learns from it
+
+
+def test_noise_has_memory_in_a_network_that_is_filled_from_a_file():
+    trained, picture, mask = noisy().eval(), torch.rand(1, 3, 32, 32), torch.ones(1, 1, 32, 32)
+    with unfilled():
+        loaded = noisy().eval()
+    load_exactly(loaded, trained.state_dict(), "texture")
+    assert torch.equal(loaded(picture, mask), trained(picture, mask))
 
 
 def test_noise_covers_maps_larger_than_what_is_stored():
