@@ -7,6 +7,8 @@ which is duller than each of them; here it gets as much energy as its parts have
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
@@ -16,6 +18,7 @@ from faceinpaint.inference.guide import Guide
 BLUR = 0.5  # model pixels: the standard deviation of the blur that takes away what the model cannot paint
 LEAST_BLUR, MOST_BLUR = 0.7, 8.0  # pixels of the picture
 GAIN = 0.75  # of the carried detail: it costs fidelity with its square, and shows with its size
+HALVED_FROM = 2.0  # pixels: a wider blur is made of the picture at half its size, in a fraction of the time
 MOST_ENERGY = 16.0  # times the mean's own, that it is given
 
 
@@ -28,8 +31,7 @@ def carry_detail(picture: np.ndarray, patch: Patch, damage: np.ndarray, guide: G
     if not len(guide.cells):
         return
     left, top, right, bottom = _footprint(patch, picture.shape)
-    view = picture[top:bottom, left:right].astype(np.float32)
-    residual = view - cv2.GaussianBlur(view, (0, 0), blur)
+    residual = residual_of(picture, (left, top, right, bottom), blur)
     reach = int(np.ceil(blur))
     near = cv2.dilate(damage[top:bottom, left:right], np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     y, x = np.nonzero(patch.hole)
@@ -40,6 +42,27 @@ def carry_detail(picture: np.ndarray, patch: Patch, damage: np.ndarray, guide: G
     missing, given = (_blurred(values, patch, y, x, side) for values in (energy - own, mean**2))
     gain = np.sqrt(np.clip(missing / np.maximum(given, 1e-3), 0, MOST_ENERGY))
     picture[y, x] = np.clip(np.rint(picture[y, x] + GAIN * gain * mean), 0, 255).astype(np.uint8)
+
+
+def residual_of(picture: np.ndarray, box: tuple[int, int, int, int], blur: float) -> np.ndarray:
+    """``box`` (x0, y0, x1, y1) of uint8 (H, W, 3), less the picture blurred by a Gaussian of ``blur`` pixels.
+
+    float32, in levels; that of a wide blur to one level.
+    """
+    x0, y0, x1, y1 = box
+    view = picture[y0:y1, x0:x1]
+    if blur < HALVED_FROM:
+        fine = view.astype(np.float32)
+        return fine - np.asarray(cv2.GaussianBlur(fine, (0, 0), blur), np.float32)
+    reach = 2 * math.ceil(blur)  # halving goes by the corner of what it is given: the edges are kept away
+    height, width = picture.shape[:2]
+    inner = picture[max(0, y0 - reach) : y1 + reach, max(0, x0 - reach) : x1 + reach]
+    beyond = [max(0, each) for each in (reach - y0, y1 + reach - height, reach - x0, x1 + reach - width)]
+    wide = cv2.copyMakeBorder(inner, *beyond, cv2.BORDER_REFLECT_101) if any(beyond) else inner
+    # Halving and enlarging blur by a deviation of one pixel each; the rest of it is half as many pixels there.
+    half = cv2.GaussianBlur(cv2.pyrDown(wide).astype(np.float32), (0, 0), math.sqrt(blur**2 - 2) / 2)
+    blurred = np.asarray(cv2.pyrUp(half, dstsize=wide.shape[1::-1]), np.float32)
+    return view - blurred[reach : reach + y1 - y0, reach : reach + x1 - x0]
 
 
 def _blurred(values: np.ndarray, patch: Patch, y: np.ndarray, x: np.ndarray, side: int) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""What is computed by a short way is, bit for bit, what the long way gives: each test writes the long way down."""
+"""What is computed by a short way is what the long way gives, bit for bit if nothing else is said: each test writes the
+long way down."""
 
 import cv2
 import numpy as np
@@ -63,6 +64,19 @@ def test_detail_is_gathered_as_the_formula_says(turn, whole, monkeypatch):
     detail.carry_detail(long, patch, damage, guide)
     assert np.array_equal(fast, long)
     assert not np.array_equal(fast, picture)
+
+
+@pytest.mark.parametrize("blur", [2.0, 3.3, 8.0])
+@pytest.mark.parametrize("box", [(0, 0, 300, 301), (7, 12, 208, 150), (100, 100, 109, 140)])
+def test_the_residual_of_a_wide_blur_is_the_gaussians_to_a_level(blur, box):
+    picture = cv2.GaussianBlur(RNG.integers(0, 256, (301, 300, 3), np.uint8), (0, 0), 1.2)
+    fine = picture.astype(np.float32)
+    x0, y0, x1, y1 = box
+    wanted = (fine - cv2.GaussianBlur(fine, (0, 0), blur))[y0:y1, x0:x1]
+    found = detail.residual_of(picture, box, blur)
+    assert found.dtype == np.float32
+    assert np.abs(wanted).max() > 20
+    assert np.abs(found - wanted).max() < 1
 
 
 def sweep_by_sweep(values, known):
