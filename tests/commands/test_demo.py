@@ -44,6 +44,7 @@ def test_ten_kinds_of_damage_change_their_holes_alone():
         assert hole.mean() < 0.3, name
 
 
+@pytest.mark.slow
 def test_the_page_shows_every_case_and_its_figures(shown):
     page = (shown / "index.html").read_text()
     files = re.findall(r"url\('([^']+)'\)", page)
@@ -54,6 +55,7 @@ def test_the_page_shows_every_case_and_its_figures(shown):
     assert len(figures) == 40  # ours and the classical fill's, of two kinds
 
 
+@pytest.mark.slow
 def test_outside_the_holes_the_portrait_is_the_original(shown):
     portrait, face = astronaut()
     for name, (damaged, hole) in ten_cases(portrait, face).items():

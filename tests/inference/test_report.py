@@ -181,6 +181,7 @@ def test_kinds_of_reasons(reason, kind):
     assert kind_of(reason) == kind
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1200, 500])
 def test_a_browser_shows_ten_results_and_the_problems(few, width):
     output, _ = few
@@ -197,6 +198,7 @@ def test_a_browser_shows_ten_results_and_the_problems(few, width):
     assert listed["console"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1_000, 100_000])
 def test_a_browser_reaches_every_page_of_a_large_archive(tmp_path, count):
     rows = [

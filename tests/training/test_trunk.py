@@ -118,6 +118,7 @@ def with_set(*changes):
     return [word for change in changes for word in ("--set", change)]
 
 
+@pytest.mark.slow
 def test_commands_grow_a_generator_and_take_texture_weights_at_another_size(faces_parquet, tmp_path, capsys):
     trunk = str(tmp_path / "trunk")
     assert command(faces_parquet, trunk, "generator", "--steps", "2") == 0
