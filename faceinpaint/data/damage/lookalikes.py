@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import string
-from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 from faceinpaint.data.damage.draw import (
     Layer,
@@ -63,53 +60,14 @@ def lettering(random: Random, size: int) -> list[Layer]:
     scale, font = log_between(random, 0.35, 2.5), FONTS[int(random.integers(len(FONTS)))]
     x, y = (int(v) for v in random.uniform(-0.2, 0.8, 2) * size)
     for row in range(int(random.integers(1, 5))):
+        words = "".join(random.choice(LETTERS, int(random.integers(3, 16))))
         place = (x, y + round(row * 34 * scale))
-        weight = max(1, round(scale * between(random, 1, 3)))
-        cv2.putText(canvas, _words(random, 16), place, font, scale, 255, weight, cv2.LINE_AA)
-    coverage = _tilted(random, canvas) * between(random, 0.6, 1)
-    return [Layer(coverage=softened(coverage, between(random, 0, 0.8)), colour=_colour(random))]
-
-
-def press_wall(random: Random, size: int) -> list[Layer]:
-    """The wall behind celebrities: a name or two in bold type, again and again in rows, sharp or out of focus."""
-    image = Image.new("L", (size, size))
-    draw, height = ImageDraw.Draw(image), log_between(random, 9, 90)
-    font, weight = _font(round(height)), round(height * between(random, 0, 0.07))
-    names = [_words(random, 9).upper() if chance(random, 0.6) else _words(random, 9) for _ in range(2)]
-    apart, down = height * between(random, 0.5, 4), height * between(random, 1.2, 3)
-    y = -height * random.random()
-    for row in range(math.ceil(size / down) + 1):
-        x = -size * random.random() / 2
-        for place in range(8):
-            name = names[(row + place) % 2]
-            draw.text((x, y), name, 255, font, stroke_width=weight)
-            x += font.getlength(name) + apart
-            if x > size or (height > size / 5 and chance(random, 0.5)):
-                break
-        y += down
-    coverage = _tilted(random, np.asarray(image)) * between(random, 0.6, 1)
-    if chance(random, 0.5):  # somebody stands before it
-        coverage = coverage * (
-            1 - blob(random, size, somewhere(random, size, 0), size * between(random, 0.2, 0.5), 0.2)
-        )
-    return [Layer(coverage=softened(coverage, height * between(random, 0, 0.08)), colour=_colour(random))]
-
-
-@functools.cache
-def _font(height: int) -> Any:
-    return ImageFont.load_default(height)
-
-
-def _words(random: Random, most: int) -> str:
-    return "".join(random.choice(LETTERS, int(random.integers(3, most))))
-
-
-def _tilted(random: Random, canvas: np.ndarray) -> np.ndarray:
-    """uint8 (S, S), turned at times -> float32 in [0, 1]."""
+        cv2.putText(canvas, words, place, font, scale, 255, max(1, round(scale * between(random, 1, 3))), cv2.LINE_AA)
     if chance(random, 0.4):
-        turn = cv2.getRotationMatrix2D((len(canvas) / 2, len(canvas) / 2), random.normal(0, 25), 1)
-        canvas = cv2.warpAffine(canvas, turn, canvas.shape)
-    return canvas.astype(np.float32) / 255
+        turn = cv2.getRotationMatrix2D((size / 2, size / 2), random.normal(0, 25), 1)
+        canvas = np.asarray(cv2.warpAffine(canvas, turn, (size, size)), np.uint8)
+    coverage = canvas.astype(np.float32) / 255 * between(random, 0.6, 1)
+    return [Layer(coverage=softened(coverage, between(random, 0, 0.8)), colour=_colour(random))]
 
 
 def glasses(random: Random, size: int) -> list[Layer]:
@@ -233,18 +191,4 @@ def border(random: Random, size: int) -> list[Layer]:
     return [Layer(coverage=softened(1 - inside, between(random, 0, 1)), colour=colour)]
 
 
-# Letters behind faces were taken for damage most often: they come twice.
-LOOKALIKES = (
-    strands,
-    lettering,
-    press_wall,
-    press_wall,
-    glasses,
-    jewellery,
-    fabric,
-    wrinkles,
-    freckles,
-    bars,
-    sparkles,
-    border,
-)
+LOOKALIKES = (strands, lettering, glasses, jewellery, fabric, wrinkles, freckles, bars, sparkles, border)
