@@ -10,6 +10,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from faceinpaint.data.archives import ROTTEN, is_archive, members
+from faceinpaint.data.parquet_columns import check_columns, holds_bytes
 from faceinpaint.data.parquet_keys import every_key, numbered_keys
 from faceinpaint.errors import InputError
 from faceinpaint.held import ray_is_there
@@ -110,11 +111,12 @@ def parquet_files(uri: str) -> list[str]:
 
 
 def has_labels(uri: str) -> bool:
-    """Whether a source is Parquet whose files all have label maps."""
+    """Whether a source is Parquet whose files all have label maps. A column ``label`` of numbers is none: data sets
+    often say there what a picture shows."""
     if not is_parquet(uri):
         return False
     filesystem = open_uri(uri)[0]
-    return all("label" in pq.read_schema(path, filesystem=filesystem).names for path in parquet_files(uri))
+    return all(holds_bytes(pq.read_schema(path, filesystem=filesystem), "label") for path in parquet_files(uri))
 
 
 def _check_parquet(uri: str, paths: list[str]) -> None:
@@ -123,10 +125,6 @@ def _check_parquet(uri: str, paths: list[str]) -> None:
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"{uri}: no readable Parquet: {first_line(error)}") from None
     for path, file in zip(paths, files, strict=True):
-        missing = {"key", "image"} - set(file.schema_arrow.names)
-        if missing:
-            raise InputError(
-                f"{path}: no column {', '.join(sorted(missing))}; key and image (encoded bytes) are needed"
-            )
+        check_columns(path, file.schema_arrow, ["image"])
     if not sum(file.metadata.num_rows for file in files):
         raise InputError(f"{uri}: no rows")
