@@ -164,15 +164,18 @@ def mask_of_key(masks: MaskParquet, key: str) -> bytes:
 
 
 def every_mask(uri: str) -> Iterator[tuple[str, bytes]]:
-    """(key, encoded mask) of each row of a Parquet that has one, streamed."""
+    """(key, encoded mask) of each row of a Parquet that has one, streamed. Raises :class:`InputError` for damage."""
     paths = parquet_files(uri)
     keys = every_key(uri, paths)
     for path in paths:
-        file = pq.ParquetFile(path, filesystem=open_uri(uri)[0])
-        for batch in file.iter_batches(MASKS_TOGETHER, columns=["mask"]):
-            masks = plain(batch.column("mask")).to_pylist()
-            named = zip(islice(keys, len(masks)), masks, strict=True)
-            yield from ((key, mask) for key, mask in named if mask is not None)
+        try:
+            file = pq.ParquetFile(path, filesystem=open_uri(uri)[0])
+            for batch in file.iter_batches(MASKS_TOGETHER, columns=["mask"]):
+                masks = plain(batch.column("mask")).to_pylist()
+                named = zip(islice(keys, len(masks)), masks, strict=True)
+                yield from ((key, mask) for key, mask in named if mask is not None)
+        except DAMAGE as error:
+            raise InputError(f"masks {path}: cannot be read: {first_line(error)}; bring a whole file") from None
 
 
 @functools.lru_cache(maxsize=2)

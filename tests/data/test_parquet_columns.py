@@ -130,3 +130,39 @@ def test_columns_of_others_named_like_ours_are_left_alone(tmp_path):
     assert open_training_data(uri).rows == 1
     with pytest.raises(InputError, match="its column label is int64"):
         open_training_data(uri, labels=True)
+
+
+def damaged(path, column: int, group: int = 1) -> str:
+    """A Parquet of three row groups of two rows, of which the column of one is spoilt on the disk."""
+    images = [bytes([65 + row]) * 3000 for row in range(6)]
+    written(path, key=list("abcdef"), image=images, mask=images)
+    pq.write_table(pq.read_table(path), path, row_group_size=2, use_dictionary=False)
+    place = pq.ParquetFile(path).metadata.row_group(group).column(column).data_page_offset
+    data = bytearray(path.read_bytes())
+    data[place : place + 20] = b"\xff" * 20
+    path.write_bytes(data)
+    return str(path)
+
+
+def test_a_damaged_row_group_costs_its_rows_alone(tmp_path):
+    uri = damaged(tmp_path / "a.parquet", 1)
+    rows = {row["key"]: row for table in picture_tables(uri) for row in table.to_pylist()}
+    assert list(rows) == list("abcdef")
+    for key, row in rows.items():
+        assert (row["image"] is None) == (key in "cd")
+        assert ("cannot be read: " in (row["error"] or "")) == (key in "cd")
+
+
+def test_damaged_keys_are_told_at_once(tmp_path):
+    uri = damaged(tmp_path / "a.parquet", 0)
+    with pytest.raises(InputError, match=r"its keys cannot be read: .*; bring a whole file"):
+        list(list_keys(uri))
+    with pytest.raises(InputError, match=r"its keys cannot be read: .*; bring a whole file"):
+        pictures(uri)
+
+
+def test_damaged_masks_are_told_where_a_run_goes_on(tmp_path):
+    uri = damaged(tmp_path / "a.parquet", 2)
+    assert bring_mask(parse_masks(uri), "a").mask == b"A" * 3000
+    with pytest.raises(InputError, match="a.parquet: cannot be read"):
+        list(every_mask(uri))
