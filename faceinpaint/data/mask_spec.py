@@ -24,7 +24,7 @@ from faceinpaint.data.mask_pictures import MaskPicture, decode_mask
 from faceinpaint.data.masks import Freeform, Squares, parse_generated
 from faceinpaint.data.parquet_columns import DAMAGE, check_columns, picture_at, plain
 from faceinpaint.data.parquet_keys import every_key
-from faceinpaint.data.places import parquet_files
+from faceinpaint.data.places import is_parquet, parquet_files
 from faceinpaint.data.user_masks import WHITE, check_hole
 from faceinpaint.errors import InputError
 from faceinpaint.storage import absolute, exists, first_line, join, kind, list_stamped, open_uri, read_bytes, stamp_of
@@ -112,7 +112,7 @@ def parse_masks(spec: str) -> MaskSpec:
     if what == pafs.FileType.NotFound:
         known = "squares, squares:SIDE, freeform:LOW-HIGH, alpha, color:#RRGGBB, a folder, a Parquet or a picture"
         raise InputError(f"masks {spec!r}: no such file or folder; give {known}")
-    if spec.rstrip("/").endswith(".parquet"):
+    if spec.rstrip("/").endswith(".parquet") or is_parquet(spec):
         masks = MaskParquet(spec, _stamp_of(spec, what))
         _mask_index(masks)
         return masks

@@ -97,8 +97,9 @@ def is_parquet(uri: str) -> bool:
     what = kind(uri)
     if what != pafs.FileType.Directory:
         return what == pafs.FileType.File and uri.lower().endswith(".parquet")
-    names = [name for name in top_names(uri) if not name.startswith(("_", "."))]
-    return bool(names) and all(name.lower().endswith(".parquet") for name in names)
+    names = (name for name in top_names(uri) if not name.startswith(("_", ".")))
+    kinds = (name.lower().endswith(".parquet") for name in names)  # of a tree on S3 no more than one page is listed
+    return next(kinds, False) and all(kinds)
 
 
 def parquet_files(uri: str) -> list[str]:

@@ -164,5 +164,16 @@ def test_damaged_keys_are_told_at_once(tmp_path):
 def test_damaged_masks_are_told_where_a_run_goes_on(tmp_path):
     uri = damaged(tmp_path / "a.parquet", 2)
     assert bring_mask(parse_masks(uri), "a").mask == b"A" * 3000
-    with pytest.raises(InputError, match="a.parquet: cannot be read"):
+    with pytest.raises(InputError, match="cannot be read"):
         list(every_mask(uri))
+
+
+@pytest.mark.parametrize("name", ["masks/part-0.parquet", "masks/PART-0.PARQUET", "masks.PARQUET"])
+def test_masks_in_parquet_are_known_as_pictures_in_parquet_are(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    written(path, key=["a"], image=[b"1"], mask=[b"m"])
+    uri = str(tmp_path / name.partition("/")[0])
+    assert pictures(uri) == {"a": b"1"}
+    masks = parse_masks(uri)
+    assert bring_mask(masks, "a").mask == b"m"
