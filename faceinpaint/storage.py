@@ -1,11 +1,13 @@
 """One URI, a local path or ``s3://bucket/key``: open, read, write, list.
 
 S3 settings come from the standard AWS chain (environment, profile, role) and ``AWS_ENDPOINT_URL``; they are never part
-of a URI, so no log or ledger can show them. All failures of storage are ``OSError``.
+of a URI, so no log or ledger can show them. All failures of storage are ``OSError``, but for a full disk, which is no
+single file's trouble.
 """
 
 from __future__ import annotations
 
+import errno
 import functools
 import io
 import os
@@ -19,11 +21,12 @@ from typing import IO, Any
 
 import pyarrow.fs as pafs
 
-from faceinpaint.errors import InputError
+from faceinpaint.errors import InputError, JobError
 
 S3_ATTEMPTS = 10  # with exponential backoff: rides out about a minute of errors
 BODY_ATTEMPTS = 3
 ESCAPE_LIKE = re.compile(rb"\\(?=x[0-9a-f]{2})")  # escaped too, so that no two paths become one text
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 PART = ".faceinpaint-part-"  # how the names of local files begin while they are written
 
 
@@ -101,7 +104,7 @@ def read_stamped(uri: str) -> tuple[bytes, str]:
 def write_bytes(uri: str, data: bytes) -> None:
     """Write a file whole or not at all: a local file moves into place, an S3 upload is one request.
 
-    Parent folders are made. Raises ``OSError``.
+    Parent folders are made. Raises ``OSError``, and :class:`JobError` where nothing can be written any more.
     """
     write_from(uri, io.BytesIO(data))
 
@@ -113,7 +116,16 @@ def write_from(uri: str, source: IO[bytes]) -> None:
         with _as_os_error(uri):
             s3_client().put_object(Body=source, **_bucket_key(uri))
         return
-    target = Path(uri)
+    try:
+        _write_local(Path(uri), source)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        why = f"{uri}: cannot be written: {error.strerror}"
+        raise JobError(f"{why}; make room, and start the same command again") from None
+
+
+def _write_local(target: Path, source: IO[bytes]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=PART)
     try:
@@ -124,7 +136,7 @@ def write_from(uri: str, source: IO[bytes]) -> None:
         os.chmod(temporary, 0o644)  # mkstemp's files are private
         os.replace(temporary, target)
     except BaseException:
-        os.unlink(temporary)
+        Path(temporary).unlink(missing_ok=True)
         raise
 
 

@@ -1,5 +1,6 @@
 """Local paths and a real S3 server behind the same functions, faults included."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import pyarrow.fs as pafs
 import pytest
 
 from faceinpaint import storage
-from faceinpaint.errors import InputError
+from faceinpaint.errors import InputError, JobError
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -94,6 +95,20 @@ def test_a_failed_local_write_leaves_the_old_file_and_no_other(tmp_path, monkeyp
         storage.write_bytes(str(target), b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert target.read_bytes() == b"old"
+
+
+def test_a_full_disk_ends_the_job_in_one_line(tmp_path, monkeypatch):
+    """Not an OSError: those cost a picture its row."""
+    storage.write_bytes(str(tmp_path / "a"), b"old")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(JobError, match="a: cannot be written: No space left on device; make room, and start"):
+        storage.write_bytes(str(tmp_path / "a"), b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old"
 
 
 @pytest.mark.parametrize("fault", ["500", "503", "timeout"])

@@ -1,5 +1,6 @@
 """Few pictures in this process, without Ray: the same rows and bytes as on Ray."""
 
+import errno
 import hashlib
 import io
 import os
@@ -19,6 +20,7 @@ import faceinpaint
 from faceinpaint import Options, restore
 from faceinpaint.data.mask_spec import Alpha
 from faceinpaint.data.places import FEW, works_here
+from faceinpaint.errors import JobError
 from faceinpaint.inference import quarantine
 from faceinpaint.inference.here import Here
 from faceinpaint.inference.work import Settings, unpack
@@ -111,6 +113,26 @@ def test_rows_with_one_key_are_all_restored_and_rows_without_are_told(tiny_weigh
     assert all(rows[key]["input_sha256"] == hashlib.sha256(inputs[key]).hexdigest() for key in ("a", "b", "a#2", "b#2"))
     assert restore(options) == counts
     assert ledger(str(tmp_path / "out")) == rows
+
+
+def test_a_full_disk_ends_the_run_and_fails_no_picture(few, tiny_weights, tmp_path, monkeypatch):
+    """The same command goes on once there is room, with the outcome of a run that was never stopped."""
+    written, fsync = [], os.fsync
+
+    def filling(handle):
+        written.append(handle)
+        if len(written) > 16:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(handle)
+
+    options = {"input": few[0], "masks": few[1], "weights": tiny_weights, "workers": 0}
+    counts = restore(output=str(tmp_path / "whole"), **options)
+    monkeypatch.setattr(os, "fsync", filling)
+    with pytest.raises(JobError, match="cannot be written: No space left"):
+        restore(output=str(tmp_path / "out"), **options)
+    monkeypatch.undo()
+    assert restore(output=str(tmp_path / "out"), **options) == counts
+    assert outcome(str(tmp_path / "out")) == outcome(str(tmp_path / "whole"))
 
 
 @pytest.mark.slow
