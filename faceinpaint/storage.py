@@ -27,6 +27,7 @@ S3_ATTEMPTS = 10  # with exponential backoff: rides out about a minute of errors
 BODY_ATTEMPTS = 3
 ESCAPE_LIKE = re.compile(rb"\\(?=x[0-9a-f]{2})")  # escaped too, so that no two paths become one text
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+LEADS_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES)  # of a file that is gone, and of links
 PART = ".faceinpaint-part-"  # how the names of local files begin while they are written
 
 
@@ -179,7 +180,8 @@ def list_files(uri: str) -> Iterator[tuple[str, int]]:
     """(path relative to ``uri``, size in bytes) of every regular file below a folder, in a fixed order, as a stream.
 
     Links to files count, links to folders are not followed. Local names that are not UTF-8 come with surrogate
-    escapes, as everywhere in Python. Raises ``OSError``.
+    escapes, as everywhere in Python. What goes meanwhile is left out. Raises ``OSError``, and :class:`InputError` for a
+    folder that this user may not read: what is in it would be missing without a word.
     """
     return ((path, size) for path, size, _ in list_stamped(uri))
 
@@ -199,8 +201,11 @@ def stamp_of(uri: str) -> str:
 
 
 def folder_links(uri: str) -> Iterator[str]:
-    """Paths, relative to a local folder, of links that :func:`list_files` does not follow: to folders, or nowhere."""
-    for folder, folders, files in () if is_s3(uri) else os.walk(uri):
+    """Paths, relative to a local folder, of links that :func:`list_files` does not follow: to folders, or nowhere.
+
+    Raises :class:`InputError` for a folder that this user may not read.
+    """
+    for folder, folders, files in () if is_s3(uri) else os.walk(uri, onerror=_tell_unreadable):
         for name in sorted(folders + files):
             path = os.path.join(folder, name)
             if os.path.islink(path) and not os.path.isfile(path):
@@ -295,12 +300,41 @@ def _list_s3(uri: str) -> Iterator[tuple[str, int, str]]:
 
 
 def _list_local(root: str, below: str) -> Iterator[tuple[str, int, str]]:
-    with os.scandir(os.path.join(root, below)) as entries:
-        ordered = sorted(entries, key=lambda entry: entry.name)
+    try:
+        with os.scandir(os.path.join(root, below)) as entries:
+            ordered = sorted(entries, key=lambda entry: entry.name)
+    except PermissionError as error:
+        raise _unreadable(error) from None
+    except (FileNotFoundError, NotADirectoryError):
+        if not below:
+            raise
+        return  # it went after its name was read, which may be long ago: a listing is a stream
     for entry in ordered:
         path = os.path.join(below, entry.name)
         if entry.is_dir(follow_symlinks=False):
             yield from _list_local(root, path)
-        elif entry.is_file():
-            seen = entry.stat()
+            continue
+        seen = _regular(entry)
+        if seen is not None:
             yield path, seen.st_size, _local_stamp(seen)
+
+
+def _regular(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """What is known of a file or of what a link leads to; None for what is none, has gone, or leads in a circle."""
+    try:
+        return entry.stat() if entry.is_file() else None
+    except OSError as error:
+        if error.errno not in LEADS_NOWHERE:
+            raise  # a disk that fails is not to make inputs seem gone
+        return None
+
+
+def _tell_unreadable(error: OSError) -> None:
+    if isinstance(error, PermissionError):
+        raise _unreadable(error)
+
+
+def _unreadable(error: OSError) -> InputError:
+    return InputError(
+        f"{error.filename}: cannot be read: {error.strerror}; let this user read it, or move it out of there"
+    )

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 
@@ -132,6 +133,37 @@ def test_links_to_files_count_and_links_to_folders_do_not(tmp_path):
     (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "pipe")
     assert list(storage.list_files(str(tmp_path))) == [("file", 1), ("real/a", 1)]
+
+
+def test_what_goes_while_a_listing_goes_on_is_left_out(tmp_path):
+    """A listing is a stream, and hours may lie between its first file and its last."""
+    for name in ("a", "b", "c/d", "e"):
+        storage.write_bytes(str(tmp_path / name), b"1")
+    (tmp_path / "f").symlink_to("f")
+    listing = storage.list_files(str(tmp_path))
+    assert next(listing) == ("a", 1)
+    (tmp_path / "b").unlink()
+    shutil.rmtree(tmp_path / "c")
+    assert list(listing) == [("e", 1)]
+    with pytest.raises(FileNotFoundError):
+        next(storage.list_files(str(tmp_path / "c")))
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    """Such as lost+found: whatever is in it would be missing without a word."""
+    storage.write_bytes(str(tmp_path / "a"), b"1")
+    (tmp_path / "lost+found").mkdir()
+    scandir = os.scandir
+
+    def guarded(path):
+        if str(path).endswith("lost+found"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    for look in (storage.list_files, storage.folder_links):
+        with pytest.raises(InputError, match=r"lost\+found: cannot be read: Permission denied; let this user read it"):
+            list(look(str(tmp_path)))
 
 
 def test_what_a_killed_process_left_half_written_is_deleted(tmp_path):
