@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageChops, UnidentifiedImageError
 
 from faceinpaint.errors import InputError
+from faceinpaint.photos.opening import check_runs_nothing
 
 LOSSY = ("JPEG", "MPO", "WEBP", "AVIF")
 ORIENTATION = 0x0112  # EXIF tag
@@ -47,6 +48,7 @@ def decode_mask(data: bytes) -> MaskPicture:
     """Encoded bytes of any format and mode. Raises :class:`InputError` with what was seen."""
     try:
         with Image.open(io.BytesIO(data)) as image:
+            check_runs_nothing(image)
             # Before its pixels are loaded: a decoder may turn them, and drop the tag.
             return _of_image(image)
     except InputError:
