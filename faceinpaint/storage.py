@@ -49,7 +49,12 @@ def open_uri(uri: str) -> tuple[pafs.FileSystem, str]:
 
 
 def absolute(uri: str) -> str:
-    """A URI that means the same in every process: local paths from the root, s3:// as it is."""
+    """A URI that means the same in every process: local paths from the root, s3:// as it is.
+
+    Raises :class:`InputError` for an empty one, which would mean the working folder: a variable that is not set.
+    """
+    if not uri:
+        raise InputError("'': write a local path or s3://bucket/path")
     return uri if is_s3(uri) else os.path.abspath(uri)
 
 

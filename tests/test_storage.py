@@ -84,6 +84,12 @@ def test_other_schemes_are_refused(uri):
         storage.open_uri(uri)
 
 
+def test_an_empty_path_is_not_the_working_folder():
+    """Of a variable of the shell that is not set."""
+    with pytest.raises(InputError, match="'': write a local path"):
+        storage.absolute("")
+
+
 def test_a_failed_local_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     target = tmp_path / "a"
     storage.write_bytes(str(target), b"old")

@@ -25,6 +25,8 @@ def check_source(uri: str) -> None:
     what = kind(uri)
     if what == pafs.FileType.NotFound:
         raise InputError(f"{uri}: no such file or folder")
+    if what == pafs.FileType.Unknown:
+        raise InputError(f"{uri}: a device or a pipe; name a file or a folder")
     if is_parquet(uri):
         _check_parquet(uri, parquet_files(uri))
     elif what == pafs.FileType.Directory:
