@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import tifffile
@@ -14,6 +15,7 @@ from faceinpaint.photos.coding import BLOCKS, EXACT, Change, Decoded, PhotoFile,
 from faceinpaint.photos.colours import to_8_bits
 from faceinpaint.photos.jpeg import CannotKeepBlocksError
 from faceinpaint.photos.tiff_container import Page, Tags, Tiff, read_tiff, write_tiff
+from faceinpaint.photos.tiff_exif import dpi_of_tiff, exif_of_tiff
 from faceinpaint.photos.view import colours_of
 
 XMP, PROFILE, RESOURCES = 700, 34675, 34377
@@ -42,6 +44,14 @@ class TiffFile(PhotoFile):
         self.lossless = tiff.first(self.tiff, 0, tiff.COMPRESSION, 1) != tiff.JPEG
         self.block = (1, 1) if self.lossless else (16, 16)
         self.plain = tiff.is_plain(self.tiff)
+
+    @cached_property
+    def exif(self) -> bytes | None:  # type: ignore[override]  # asked for where a file of another format is written
+        return exif_of_tiff(self.data, self.orientation)
+
+    @cached_property
+    def dpi(self) -> tuple[float, float] | None:  # type: ignore[override]
+        return dpi_of_tiff(self.data)
 
     def decode(self) -> Decoded:
         profile = _content(self.tiff.pages[0].tags, PROFILE)
