@@ -48,11 +48,13 @@ def open_uri(uri: str) -> tuple[pafs.FileSystem, str]:
     return pafs.LocalFileSystem(), os.path.abspath(uri)
 
 
-def absolute(uri: str) -> str:
+def absolute(uri: str | os.PathLike[str]) -> str:
     """A URI that means the same in every process: local paths from the root, s3:// as it is.
 
-    Raises :class:`InputError` for an empty one, which would mean the working folder: a variable that is not set.
+    Paths of pathlib are taken, as people write them in Python. Raises :class:`InputError` for an empty one, which would
+    mean the working folder: a variable that is not set.
     """
+    uri = os.fspath(uri)
     if not uri:
         raise InputError("'': write a local path or s3://bucket/path")
     return uri if is_s3(uri) else os.path.abspath(uri)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -91,11 +92,12 @@ class Proposed:
 MaskSpec = Squares | Freeform | Alpha | Colour | MaskFolder | MaskParquet | MaskFile | Detected | Proposed
 
 
-def absolute_masks(spec: str) -> str:
+def absolute_masks(spec: str | os.PathLike[str]) -> str:
     """A SPEC that means the same in every process: a local path from the root, anything else as it is.
 
     Raises :class:`InputError` as :func:`parse_masks` does.
     """
+    spec = os.fspath(spec)
     is_path = _named(spec) is None and ("/" in spec or exists(spec))
     return absolute(spec) if is_path else spec
 

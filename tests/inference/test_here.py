@@ -135,6 +135,13 @@ def test_a_full_disk_ends_the_run_and_fails_no_picture(few, tiny_weights, tmp_pa
     assert outcome(str(tmp_path / "out")) == outcome(str(tmp_path / "whole"))
 
 
+def test_paths_of_pathlib_are_paths(few, tiny_weights, tmp_path):
+    places = {"input": few[0], "masks": few[1], "output": str(tmp_path / "out"), "weights": tiny_weights}
+    as_paths = Options(**{name: Path(place) for name, place in places.items()})  # type: ignore[arg-type]
+    assert as_paths.with_full_paths() == Options(**places).with_full_paths()
+    assert restore(as_paths, workers=0, dry_run=True)["restored"] == 11
+
+
 @pytest.mark.slow
 def test_a_machine_without_ray_restores_and_goes_on(few, tiny_weights, tmp_path):
     output = str(tmp_path / "out")
