@@ -37,15 +37,30 @@ def is_s3(uri: str) -> bool:
 
 
 def open_uri(uri: str) -> tuple[pafs.FileSystem, str]:
-    """The Arrow filesystem of ``uri`` and the path inside it. Raises :class:`InputError` for other schemes."""
+    """The Arrow filesystem of ``uri`` and the path inside it.
+
+    Raises :class:`InputError` for other schemes, and for a local path that is not UTF-8, which Arrow does not take.
+    """
     if is_s3(uri):
         path = uri.removeprefix("s3://").strip("/")
         if not path:
             raise InputError(f"{uri}: no bucket; write s3://bucket/path")
         return _s3_filesystem(os.environ.get("AWS_ENDPOINT_URL")), path
+    path = _local_path(uri)
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{as_text(path)}: the path has bytes that are not UTF-8: rename that folder or file"
+        ) from None
+    return pafs.LocalFileSystem(), path
+
+
+def _local_path(uri: str) -> str:
+    """The path from the root, whatever bytes it has."""
     if "://" in uri or not uri:
         raise InputError(f"{uri!r}: write a local path or s3://bucket/path")
-    return pafs.LocalFileSystem(), os.path.abspath(uri)
+    return os.path.abspath(uri)
 
 
 def absolute(uri: str | os.PathLike[str]) -> str:
@@ -92,9 +107,9 @@ def read_bytes(uri: str) -> bytes:
 def read_stamped(uri: str) -> tuple[bytes, str]:
     """The whole file, and its stamp as :func:`list_stamped` gives it. Raises ``OSError``."""
     if not is_s3(uri):
-        path = open_uri(uri)[1]
+        path = _local_path(uri)
         stamp = _local_stamp(os.stat(path))  # taken first: a change meanwhile is one that a later look notices
-        return Path(path).read_bytes(), stamp  # Arrow refuses names that are not UTF-8
+        return Path(path).read_bytes(), stamp
     attempt = 0
     while True:  # boto3 retries requests, but not bodies that break off
         try:
@@ -176,6 +191,7 @@ def check_writable(uri: str) -> None:
             write_bytes(probe, b"")
             delete(probe)
             return
+        open_uri(uri)  # refuses what others could not open
         os.makedirs(uri, exist_ok=True)
         tempfile.TemporaryFile(dir=uri, prefix=PART).close()
         Path(probe).unlink(missing_ok=True)  # of an earlier version, killed
@@ -204,7 +220,7 @@ def stamp_of(uri: str) -> str:
         with _as_os_error(uri):
             seen = s3_client().head_object(**_bucket_key(uri))
         return _s3_stamp(seen["ContentLength"], seen["ETag"])
-    return _local_stamp(os.stat(open_uri(uri)[1]))
+    return _local_stamp(os.stat(_local_path(uri)))
 
 
 def folder_links(uri: str) -> Iterator[str]:

@@ -141,6 +141,17 @@ def test_links_to_files_count_and_links_to_folders_do_not(tmp_path):
     assert list(storage.list_files(str(tmp_path))) == [("file", 1), ("real/a", 1)]
 
 
+def test_a_place_that_is_not_utf8_is_refused_and_a_file_in_a_folder_is_read(tmp_path):
+    """Arrow takes no such path; the names of an archive's files may be of any bytes."""
+    odd = os.fsdecode(b"caf\xe9")
+    (tmp_path / odd).write_bytes(b"1")
+    assert storage.read_bytes(str(tmp_path / odd)) == b"1"
+    assert storage.stamp_of(str(tmp_path / odd)).startswith("1-")
+    for look in (storage.exists, storage.open_uri, storage.check_writable):
+        with pytest.raises(InputError, match=r"caf\\xe9: the path has bytes that are not UTF-8: rename"):
+            look(str(tmp_path / odd))
+
+
 def test_what_goes_while_a_listing_goes_on_is_left_out(tmp_path):
     """A listing is a stream, and hours may lie between its first file and its last."""
     for name in ("a", "b", "c/d", "e"):

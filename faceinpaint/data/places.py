@@ -125,7 +125,7 @@ def has_labels(uri: str) -> bool:
 def _check_parquet(uri: str, paths: list[str]) -> None:
     try:
         files = [pq.ParquetFile(path, filesystem=open_uri(uri)[0]) for path in paths]
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowInvalid, UnicodeEncodeError) as error:  # the last: of a file's name
         raise InputError(f"{uri}: no readable Parquet: {first_line(error)}") from None
     for path, file in zip(paths, files, strict=True):
         check_columns(path, file.schema_arrow, ["image"])

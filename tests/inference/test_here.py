@@ -23,6 +23,7 @@ from faceinpaint.data.places import FEW, works_here
 from faceinpaint.errors import JobError
 from faceinpaint.inference import quarantine
 from faceinpaint.inference.here import Here
+from faceinpaint.inference.options import note_links
 from faceinpaint.inference.work import Settings, unpack
 from faceinpaint.storage import join, list_files, read_bytes
 from tests.fault.test_restoration import CRASHING_DECODER
@@ -133,6 +134,14 @@ def test_a_full_disk_ends_the_run_and_fails_no_picture(few, tiny_weights, tmp_pa
     monkeypatch.undo()
     assert restore(output=str(tmp_path / "out"), **options) == counts
     assert outcome(str(tmp_path / "out")) == outcome(str(tmp_path / "whole"))
+
+
+def test_links_of_any_name_are_told(tmp_path):
+    (tmp_path / "in").mkdir()
+    os.symlink(tmp_path, os.fsencode(tmp_path / "in") + b"/caf\xe9")
+    note = note_links(str(tmp_path / "in"))
+    assert note is not None
+    assert "caf\\xe9" in note.encode().decode()
 
 
 def test_paths_of_pathlib_are_paths(few, tiny_weights, tmp_path):
