@@ -156,8 +156,10 @@ class Inpainter:
 
         Raises :class:`InputError` when the sizes differ, the image is not RGB, or the mask has no usable hole.
         """
+        if isinstance(image, Image.Image) and image.mode != "RGB":  # of LAB, HSV and YCbCr the bands look like RGB's
+            raise InputError(f"the image is of mode {image.mode}: convert it to RGB, or use restore_photograph")
         pixels = np.asarray(image)
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
             raise InputError(f"the image is {pixels.dtype} {pixels.shape}: need 8-bit RGB, (H, W, 3)")
         hole = hole_of_mask(mask, pixels, Reading(polarity=mask_polarity, grow=grow_holes)).pixels
         result = self._photograph(pixels, hole)

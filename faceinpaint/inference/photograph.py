@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ NAME = "photograph"  # its key; it has no file
 
 
 def restore_photograph(
-    inpainter: Inpainter | str,
+    inpainter: Inpainter | str | Path,
     image: Picture,
     mask: Image.Image | np.ndarray,
     *,
@@ -45,7 +46,7 @@ def restore_photograph(
     Returns the kind and size that came in; outside the holes it is the input, bit for bit. Raises :class:`InputError`
     with the reason that a ledger row would have.
     """
-    if isinstance(inpainter, str):
+    if isinstance(inpainter, str | Path):
         inpainter = Inpainter.load(inpainter)
     settings = Settings(
         output="",
@@ -71,9 +72,11 @@ def restore_photograph(
 def _png(picture: Image.Image | np.ndarray) -> bytes:
     """A picture in memory as a file, quickly; nothing of its pixels is lost."""
     if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
             raise InputError(f"the image is {picture.dtype} {picture.shape}: need 8-bit RGB, (H, W, 3)")
         return _png(Image.fromarray(picture))
+    if not all(picture.size):
+        raise InputError(f"the image has no pixels: {picture.width}x{picture.height}")
     sink = io.BytesIO()
     try:
         picture.save(sink, "PNG", compress_level=1)

@@ -108,7 +108,11 @@ def _skip(desk: Desk, shown: Shown | None, person: str) -> list[Any]:
 
 
 def _undo(desk: Desk, shown: Shown | None, person: str) -> list[Any]:
-    before = desk.undo(person)
+    try:
+        before = desk.undo(person)
+    except InputError as error:  # the decision is taken back, but its picture cannot be shown any more
+        gr.Warning(str(error))
+        return _view(desk, desk.next(person))
     if before is None:
         gr.Info("You have no decision to take back.")
         return [gr.skip()] * 4
