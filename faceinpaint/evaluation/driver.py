@@ -251,7 +251,7 @@ def _estimates(means: np.ndarray, method: int) -> Estimates:
 def _method_figures(plan: Plan, means: np.ndarray, method: int) -> MethodFigures:
     figures = _estimates(means, method)
     return {
-        **figures,  # type: ignore[typeddict-item]  # the two below take the place of theirs
+        **figures,  # the two below take the place of theirs
         "lpips": {**figures["lpips"], "backbone": plan.perceptual},
         "identity": {**figures["identity"], "network": plan.identity},
     }

@@ -161,7 +161,7 @@ class Inpainter:
             raise InputError(f"the image is {pixels.dtype} {pixels.shape}: need 8-bit RGB, (H, W, 3)")
         hole = hole_of_mask(mask, pixels, Reading(polarity=mask_polarity, grow=grow_holes)).pixels
         result = self._photograph(pixels, hole)
-        return Image.fromarray(result) if isinstance(image, Image.Image) else result  # type: ignore[return-value]
+        return Image.fromarray(result) if isinstance(image, Image.Image) else result
 
     def _photograph(self, pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """A picture uint8 (H, W, 3) of any size with its hole uint8 (H, W) filled at its own resolution."""

@@ -65,7 +65,7 @@ def restore_photograph(
         raise InputError(finished.row.reason or "the photograph could not be restored")
     with Image.open(io.BytesIO(finished.picture)) as restored:
         restored.load()
-    return restored if isinstance(image, Image.Image) else np.asarray(restored)  # type: ignore[return-value]
+    return restored if isinstance(image, Image.Image) else np.asarray(restored)
 
 
 def _png(picture: Image.Image | np.ndarray) -> bytes:

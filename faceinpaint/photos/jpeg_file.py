@@ -74,7 +74,7 @@ class JpegFile(PhotoFile):
     def _recoded(self, decoded: Decoded, change: Change, edit: jpeg.Edit) -> bytes:
         """Coded anew with the same tables, chroma sampling and scan kind, where the encoder has them."""
         samples = change.applied(decoded.samples)
-        sampling = JpegImagePlugin.get_sampling(self.file)  # type: ignore[arg-type]
+        sampling = JpegImagePlugin.get_sampling(self.file)
         sink = io.BytesIO()
         as_image(samples, decoded.mode).save(
             sink,

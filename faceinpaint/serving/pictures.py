@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Protocol
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
@@ -105,7 +106,7 @@ class _ParquetPictures:
         return picture
 
     @lru_cache(maxsize=2)  # noqa: B019  # lives as long as the page
-    def _column(self, path: str, group: int):  # type: ignore[no-untyped-def]
+    def _column(self, path: str, group: int) -> pa.ChunkedArray:
         return pq.ParquetFile(path, filesystem=self.filesystem).read_row_group(group, columns=["image"])["image"]
 
 
