@@ -12,7 +12,6 @@ from faceinpaint.photos.coding import BLOCKS, Change, Decoded, PhotoFile, Writte
 from faceinpaint.photos.opening import as_image, exif_of, load, opened
 
 MODES = ("L", "RGB", "CMYK")
-LARGE_PREVIEW = 0x01  # of MPF's kinds, their high byte
 LONGEST_SEGMENT = 65533
 
 
