@@ -30,7 +30,8 @@ def carry_detail(picture: np.ndarray, patch: Patch, damage: np.ndarray, guide: G
     blur = float(np.clip(BLUR / patch.scale, LEAST_BLUR, MOST_BLUR))
     if not len(guide.cells):
         return
-    left, top, right, bottom = _footprint(patch, picture.shape)
+    x0, y0, x1, y1 = patch.footprint()
+    left, top, right, bottom = max(0, x0), max(0, y0), min(picture.shape[1], x1), min(picture.shape[0], y1)
     residual = residual_of(picture, (left, top, right, bottom), blur)
     reach = int(np.ceil(blur))
     near = cv2.dilate(damage[top:bottom, left:right], np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
@@ -71,16 +72,6 @@ def _blurred(values: np.ndarray, patch: Patch, y: np.ndarray, x: np.ndarray, sid
     image = np.zeros((y1 - y0, x1 - x0, 3), np.float32)
     image[y - y0, x - x0] = values
     return cv2.blur(image, (side, side))[y - y0, x - x0]
-
-
-def _footprint(patch: Patch, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Box x0, y0, x1, y1 of the picture that holds the patch and its hole."""
-    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], float) * (patch.size - 1)
-    inverse = cv2.invertAffineTransform(patch.matrix)
-    corners = corners @ inverse[:, :2].T + inverse[:, 2]
-    x0, y0 = np.maximum(0, np.floor(np.minimum(corners.min(0), patch.box[:2]))).astype(int)
-    x1, y1 = np.minimum(shape[1::-1], np.ceil(np.maximum(corners.max(0) + 1, patch.box[2:]))).astype(int)
-    return int(x0), int(y0), int(x1), int(y1)
 
 
 def _gathered(
