@@ -18,6 +18,7 @@ from faceinpaint.data.routing import route
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.device import DTYPES, choose_device, resolve_precision
 from faceinpaint.errors import InputError
+from faceinpaint.images import check_rgb
 from faceinpaint.inference.compose import compose, plan_for
 from faceinpaint.inference.guide import SOURCES, guide_from_attention
 from faceinpaint.inference.own_error import own_error
@@ -156,9 +157,7 @@ class Inpainter:
 
         Raises :class:`InputError` when the sizes differ, the image is not RGB, or the mask has no usable hole.
         """
-        pixels = np.asarray(image)
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-            raise InputError(f"the image is {pixels.dtype} {pixels.shape}: need 8-bit RGB, (H, W, 3)")
+        pixels = check_rgb(np.asarray(image))
         hole = hole_of_mask(mask, pixels, Reading(polarity=mask_polarity, grow=grow_holes)).pixels
         result = self._photograph(pixels, hole)
         return Image.fromarray(result) if isinstance(image, Image.Image) else result

@@ -14,6 +14,7 @@ from faceinpaint.data.mask_pictures import mask_of
 from faceinpaint.data.mask_spec import MaskFile
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError
+from faceinpaint.images import check_rgb
 from faceinpaint.inference.inpainter import Inpainter, Picture
 from faceinpaint.inference.painter import Painter
 from faceinpaint.inference.work import Settings, examine, finish, pack, unpack
@@ -71,9 +72,7 @@ def restore_photograph(
 def _png(picture: Image.Image | np.ndarray) -> bytes:
     """A picture in memory as a file, quickly; nothing of its pixels is lost."""
     if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-            raise InputError(f"the image is {picture.dtype} {picture.shape}: need 8-bit RGB, (H, W, 3)")
-        return _png(Image.fromarray(picture))
+        return _png(Image.fromarray(check_rgb(picture)))
     sink = io.BytesIO()
     try:
         picture.save(sink, "PNG", compress_level=1)
