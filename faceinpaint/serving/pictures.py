@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from faceinpaint.data.archives import ROTTEN, zip_entries
+from faceinpaint.data.archives import ROTTEN, is_archive, zip_entries
 from faceinpaint.data.parquet_keys import every_key
 from faceinpaint.data.places import is_parquet, parquet_files
 from faceinpaint.errors import InputError
@@ -44,7 +44,7 @@ def open_pictures(uri: str) -> Pictures:
         return _FolderPictures(uri)
     if uri.lower().endswith(".zip"):
         return _ZipPictures(uri)
-    if re.search(r"\.(tar|tgz|tar\.\w+)$", uri.lower()):
+    if is_archive(uri):
         raise InputError(f"{uri}: pictures of a tar cannot be shown one by one: unpack it first")
     return _FolderPictures(uri.rpartition("/")[0] or ".", only=name_of(uri))
 
