@@ -8,6 +8,7 @@ which is duller than each of them; here it gets as much energy as its parts have
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -89,22 +90,12 @@ def _gathered(
     A pixel (row, column of ``residual``; y, x of the picture) takes from the four cells around it, nearer ones more, so
     that cells do not show.
     """
-    u, v = (patch.matrix[k, 0] * x + patch.matrix[k, 1] * y + patch.matrix[k, 2] for k in (0, 1))
-    along, down = ((place + 0.5) / guide.side - 0.5 for place in (u, v))
-    index = np.full(guide.grid**2, -1)
-    index[guide.cells] = np.arange(len(guide.cells))
     steps_x, steps_y = _steps(patch, guide)
     height, width = invalid.shape
-    valid, channels = (
-        ~invalid.ravel(),
-        [np.ascontiguousarray(channel).ravel() for channel in np.moveaxis(residual, 2, 0)],
-    )
-    top, left = np.floor(down).astype(int), np.floor(along).astype(int)
+    valid = ~invalid.ravel()
+    channels = [np.ascontiguousarray(channel).ravel() for channel in np.moveaxis(residual, 2, 0)]
     total, sums, squares = np.zeros(len(y), np.float32), *np.zeros((2, 3, len(y)), np.float32)
-    for dv, du in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        i, j = top + dv, left + du
-        near = (1 - np.abs(down - i)) * (1 - np.abs(along - j))
-        entry = index[np.clip(i, 0, guide.grid - 1) * guide.grid + np.clip(j, 0, guide.grid - 1)]
+    for entry, near in _cells_around(patch, guide, y, x):
         for k in range(guide.sources.shape[1]):
             r, c = row + steps_y[k][entry], column + steps_x[k][entry]
             inside = (r >= 0) & (r < height) & (c >= 0) & (c < width) & (entry >= 0)
@@ -117,6 +108,22 @@ def _gathered(
                 energy += weight * taken**2
     total = np.maximum(total, 1e-6)
     return (sums / total).T, (squares / total).T
+
+
+def _cells_around(patch: Patch, guide: Guide, y: np.ndarray, x: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The four cells around each pixel (y, x) of the picture, one after the other.
+
+    Each as its place among ``guide.cells``, -1 where it is none of them, and how near it is, 0 to 1: (P,) both.
+    """
+    u, v = (patch.matrix[k, 0] * x + patch.matrix[k, 1] * y + patch.matrix[k, 2] for k in (0, 1))
+    along, down = ((place + 0.5) / guide.side - 0.5 for place in (u, v))
+    index = np.full(guide.grid**2, -1)
+    index[guide.cells] = np.arange(len(guide.cells))
+    top, left = np.floor(down).astype(int), np.floor(along).astype(int)
+    for dv, du in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        i, j = top + dv, left + du
+        entry = index[np.clip(i, 0, guide.grid - 1) * guide.grid + np.clip(j, 0, guide.grid - 1)]
+        yield entry, (1 - np.abs(down - i)) * (1 - np.abs(along - j))
 
 
 def _steps(patch: Patch, guide: Guide) -> tuple[np.ndarray, np.ndarray]:
