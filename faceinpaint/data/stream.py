@@ -51,6 +51,7 @@ class TrainingData:
 
     @property
     def rows(self) -> int:
+        """Pictures in all groups."""
         return sum(group.rows for group in self.groups)
 
 

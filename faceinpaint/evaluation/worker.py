@@ -63,6 +63,7 @@ class BatchRecord:
 
     @classmethod
     def from_json(cls, text: str) -> BatchRecord:
+        """Inverse of what :class:`Judge` writes."""
         return cls(**json.loads(text))
 
 

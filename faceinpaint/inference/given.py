@@ -18,7 +18,7 @@ Given = tuple[str, bytes | None, str | None, Settings, str | None]  # key, bytes
 def inputs(batch: dict[str, np.ndarray], settings: Settings) -> Iterator[Given]:
     """What the examining step takes for each row of a batch.
 
-    With ``--masks detect`` the detector has been there before: its column ``found`` says each picture's hole.
+    With masks ``detect`` the detector has been there before: its column ``found`` says each picture's hole.
     """
     rows = zip(*(batch[name] for name in ("key", "image", "error", "stamp")), strict=True)
     for i, (key, data, error, stamp) in enumerate(rows):

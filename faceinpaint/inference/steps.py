@@ -30,6 +30,10 @@ def missing(known: Any, keys: list[str]) -> np.ndarray:
 
 
 def examine_batch(batch: dict[str, np.ndarray], settings: Any) -> dict[str, Any]:
+    """Encoded pictures (key, image, error, stamp) -> a column ``work`` of packed examined ones.
+
+    ``settings``: of the job, or a reference to them, here and below.
+    """
     keep_freed()
     shared = held(settings)
     with telemetry.step("examine", len(batch["key"])):
@@ -37,6 +41,7 @@ def examine_batch(batch: dict[str, np.ndarray], settings: Any) -> dict[str, Any]
 
 
 def finish_batch(batch: dict[str, np.ndarray], settings: Any) -> dict[str, Any]:
+    """Painted pictures, packed -> finished ones, the most doubtful first; writes files and thumbnails."""
     keep_freed()
     shared = held(settings)
     with telemetry.step("finish", len(batch["work"])):

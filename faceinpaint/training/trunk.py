@@ -34,6 +34,7 @@ class Trunk:
 
     @property
     def folder(self) -> str:
+        """Where its state lies."""
         return join(self.uri, "runs", self.stage)
 
     def read(self, stage: str) -> dict[str, Any]:
