@@ -14,7 +14,7 @@ from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.painter import Painter
 from faceinpaint.inference.quarantine import examine_apart
 from faceinpaint.inference.read_here import ReadHere, batches, marked
-from faceinpaint.inference.steps import examine_batch, finish_batch, missing, plan_batch, write_rows
+from faceinpaint.inference.steps import examine_batch, finish_batch, missing, plan_batch, write_block
 from faceinpaint.inference.way import PARQUET_ROWS, PICTURES, Source
 from faceinpaint.inference.work import Settings, pack, unpack
 
@@ -67,4 +67,4 @@ class Here(ReadHere):
             yield self._written(finished)
 
     def _written(self, finished: list[Any]) -> list[Any]:
-        return unpack(write_rows({"work": pack(finished)}, self.settings.output)["work"])
+        return unpack(write_block({"work": pack(finished)}, self.settings.output)["work"])

@@ -70,7 +70,7 @@ def plan_batch(batch: dict[str, np.ndarray], settings: Any) -> dict[str, Any]:
     return {"work": pack(plans)}
 
 
-def write_rows(batch: dict[str, np.ndarray], output: str) -> dict[str, Any]:
+def write_block(batch: dict[str, np.ndarray], output: str) -> dict[str, Any]:
     """Restored pictures of a block as one Parquet file, named after its keys: done twice, it is the same file."""
     pictures: list[Finished] = unpack(batch["work"])
     good = [finished for finished in pictures if finished.picture]
