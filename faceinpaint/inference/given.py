@@ -10,7 +10,7 @@ import numpy as np
 
 from faceinpaint.data.mask_spec import Proposed
 from faceinpaint.inference.proposals import Found
-from faceinpaint.inference.work import Settings
+from faceinpaint.inference.travel import Settings
 
 Given = tuple[str, bytes | None, str | None, Settings, str | None]  # key, bytes, error, settings, stamp
 

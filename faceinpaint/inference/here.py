@@ -15,8 +15,8 @@ from faceinpaint.inference.painter import Painter
 from faceinpaint.inference.quarantine import examine_apart
 from faceinpaint.inference.read_here import ReadHere, batches, marked
 from faceinpaint.inference.steps import examine_batch, finish_batch, missing, plan_batch, write_block
+from faceinpaint.inference.travel import Settings, pack, unpack
 from faceinpaint.inference.way import PARQUET_ROWS, PICTURES, Source
-from faceinpaint.inference.work import Settings, pack, unpack
 
 GROUP = 8  # pictures between two looks at the ledger: as many as fill a batch of the model
 

@@ -15,8 +15,8 @@ from faceinpaint.data.dataset import read_pictures
 from faceinpaint.inference.quarantine import examine_apart
 from faceinpaint.inference.read_on_ray import ReadOnRay, find
 from faceinpaint.inference.steps import examine_batch, finish_batch, missing, plan_batch, write_block
+from faceinpaint.inference.travel import Settings, unpack
 from faceinpaint.inference.way import PARQUET_ROWS, PICTURES, Source
-from faceinpaint.inference.work import Settings, unpack
 
 CRASHES = 3  # of workers that a pass outlives; then pictures are examined apart from each other
 

@@ -17,7 +17,8 @@ from faceinpaint.errors import InputError
 from faceinpaint.images import check_rgb
 from faceinpaint.inference.inpainter import Inpainter, Picture
 from faceinpaint.inference.painter import Painter
-from faceinpaint.inference.work import Settings, examine, finish, pack, unpack
+from faceinpaint.inference.travel import Settings, pack, unpack
+from faceinpaint.inference.work import examine, finish
 
 NAME = "photograph"  # its key; it has no file
 

@@ -16,9 +16,10 @@ from faceinpaint.held import held
 from faceinpaint.inference.document import examine, finish, planned
 from faceinpaint.inference.given import inputs
 from faceinpaint.inference.outputs import write_pictures
+from faceinpaint.inference.row import doubt
 from faceinpaint.inference.table import contains
 from faceinpaint.inference.thumbs import DRY_THUMBS, THUMBS, shaded, write_thumb
-from faceinpaint.inference.work import Finished, doubt, pack, unpack
+from faceinpaint.inference.travel import Finished, pack, unpack
 from faceinpaint.memory import keep_freed
 
 SHEETS = 2  # of a batch's pictures, the most doubtful ones, bring their faces to the report

@@ -25,7 +25,7 @@ from faceinpaint.inference.painter import paint_together
 from faceinpaint.inference.proposal import Rules
 from faceinpaint.inference.proposals import Found, ProposalRow
 from faceinpaint.inference.row import LedgerRow, Status
-from faceinpaint.inference.work import Examined, Painted, Settings
+from faceinpaint.inference.travel import Examined, Painted, Settings
 from faceinpaint.models.weights import has_weights
 from faceinpaint.serving.limits import Limits
 

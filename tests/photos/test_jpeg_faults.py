@@ -9,7 +9,8 @@ import skimage.data
 from PIL import Image
 
 from faceinpaint.data.mask_spec import parse_masks
-from faceinpaint.inference.work import Painted, Settings, examine, finish
+from faceinpaint.inference.travel import Painted, Settings
+from faceinpaint.inference.work import examine, finish
 from faceinpaint.photos.jpeg import decode, faults_of
 from faceinpaint.stderr import caught, printed
 from tests.encoded import encoded
