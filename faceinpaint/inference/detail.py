@@ -58,9 +58,11 @@ def residual_of(picture: np.ndarray, box: tuple[int, int, int, int], blur: float
         return fine - np.asarray(cv2.GaussianBlur(fine, (0, 0), blur), np.float32)
     reach = 2 * math.ceil(blur)  # halving goes by the corner of what it is given: the edges are kept away
     height, width = picture.shape[:2]
-    inner = picture[max(0, y0 - reach) : y1 + reach, max(0, x0 - reach) : x1 + reach]
+    wide = picture[max(0, y0 - reach) : y1 + reach, max(0, x0 - reach) : x1 + reach]
     beyond = [max(0, each) for each in (reach - y0, y1 + reach - height, reach - x0, x1 + reach - width)]
-    wide = cv2.copyMakeBorder(inner, *beyond, cv2.BORDER_REFLECT_101) if any(beyond) else inner
+    if any(beyond):
+        above, below, before, behind = beyond
+        wide = np.asarray(cv2.copyMakeBorder(wide, above, below, before, behind, cv2.BORDER_REFLECT_101))
     # Halving and enlarging blur by a deviation of one pixel each; the rest of it is half as many pixels there.
     half = cv2.GaussianBlur(cv2.pyrDown(wide).astype(np.float32), (0, 0), math.sqrt(blur**2 - 2) / 2)
     blurred = np.asarray(cv2.pyrUp(half, dstsize=wide.shape[1::-1]), np.float32)
