@@ -35,9 +35,14 @@ def check_apart(output: str, source: str, name: str = "input") -> None:
 
     ``name``: of the parameter that names the folder.
     """
-    inside, outside = ((uri if is_s3(uri) else os.path.realpath(uri)).rstrip("/") + "/" for uri in (output, source))
-    if inside.startswith(outside) or outside.startswith(inside):
+    if lies_in(output, source) or lies_in(source, output):
         raise InputError(f"`output` {output} and `{name}` {source} lie in each other: keep them apart")
+
+
+def lies_in(uri: str, folder: str) -> bool:
+    """Whether ``uri`` is ``folder`` or lies in it, links followed."""
+    inside, outside = ((each if is_s3(each) else os.path.realpath(each)).rstrip("/") + "/" for each in (uri, folder))
+    return inside.startswith(outside)
 
 
 def check_same(folder: str, before: dict[str, Any], now: dict[str, Any]) -> None:

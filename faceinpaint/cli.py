@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -47,6 +48,17 @@ def at_least(least: int) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def share(text: str) -> float:
+    """A number of processors, parts of one too, for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no number of processors: give 0 or more")
+    return number
 
 
 def parse_crop(text: str) -> tuple[int, int, int, int]:

@@ -12,8 +12,8 @@ Crop = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels
 
 
 def check_rgb(picture: np.ndarray) -> np.ndarray:
-    """``picture`` itself. Raises :class:`InputError` unless it is uint8 (H, W, 3)."""
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+    """``picture`` itself. Raises :class:`InputError` unless it is uint8 (H, W, 3) with pixels."""
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
         raise InputError(f"the image is {picture.dtype} {picture.shape}: need 8-bit RGB, (H, W, 3)")
     return picture
 

@@ -1,11 +1,13 @@
 """One URI, a local path or ``s3://bucket/key``: open, read, write, list.
 
 S3 settings come from the standard AWS chain (environment, profile, role) and ``AWS_ENDPOINT_URL``; they are never part
-of a URI, so no log or ledger can show them. All failures of storage are ``OSError``.
+of a URI, so no log or ledger can show them. All failures of storage are ``OSError``, but for a full disk, which is no
+single file's trouble.
 """
 
 from __future__ import annotations
 
+import errno
 import functools
 import io
 import os
@@ -19,11 +21,13 @@ from typing import IO, Any
 
 import pyarrow.fs as pafs
 
-from faceinpaint.errors import InputError
+from faceinpaint.errors import InputError, JobError
 
 S3_ATTEMPTS = 10  # with exponential backoff: rides out about a minute of errors
 BODY_ATTEMPTS = 3
 ESCAPE_LIKE = re.compile(rb"\\(?=x[0-9a-f]{2})")  # escaped too, so that no two paths become one text
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+LEADS_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES)  # of a file that is gone, and of links
 PART = ".faceinpaint-part-"  # how the names of local files begin while they are written
 
 
@@ -33,19 +37,41 @@ def is_s3(uri: str) -> bool:
 
 
 def open_uri(uri: str) -> tuple[pafs.FileSystem, str]:
-    """The Arrow filesystem of ``uri`` and the path inside it. Raises :class:`InputError` for other schemes."""
+    """The Arrow filesystem of ``uri`` and the path inside it.
+
+    Raises :class:`InputError` for other schemes, and for a local path that is not UTF-8, which Arrow does not take.
+    """
     if is_s3(uri):
         path = uri.removeprefix("s3://").strip("/")
         if not path:
             raise InputError(f"{uri}: no bucket; write s3://bucket/path")
         return _s3_filesystem(os.environ.get("AWS_ENDPOINT_URL")), path
+    path = _local_path(uri)
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{as_text(path)}: the path has bytes that are not UTF-8: rename that folder or file"
+        ) from None
+    return pafs.LocalFileSystem(), path
+
+
+def _local_path(uri: str) -> str:
+    """The path from the root, whatever bytes it has."""
     if "://" in uri or not uri:
         raise InputError(f"{uri!r}: write a local path or s3://bucket/path")
-    return pafs.LocalFileSystem(), os.path.abspath(uri)
+    return os.path.abspath(uri)
 
 
-def absolute(uri: str) -> str:
-    """A URI that means the same in every process: local paths from the root, s3:// as it is."""
+def absolute(uri: str | os.PathLike[str]) -> str:
+    """A URI that means the same in every process: local paths from the root, s3:// as it is.
+
+    Paths of pathlib are taken, as people write them in Python. Raises :class:`InputError` for an empty one, which would
+    mean the working folder: a variable that is not set.
+    """
+    uri = os.fspath(uri)
+    if not uri:
+        raise InputError("'': write a local path or s3://bucket/path")
     return uri if is_s3(uri) else os.path.abspath(uri)
 
 
@@ -81,9 +107,9 @@ def read_bytes(uri: str) -> bytes:
 def read_stamped(uri: str) -> tuple[bytes, str]:
     """The whole file, and its stamp as :func:`list_stamped` gives it. Raises ``OSError``."""
     if not is_s3(uri):
-        path = open_uri(uri)[1]
+        path = _local_path(uri)
         stamp = _local_stamp(os.stat(path))  # taken first: a change meanwhile is one that a later look notices
-        return Path(path).read_bytes(), stamp  # Arrow refuses names that are not UTF-8
+        return Path(path).read_bytes(), stamp
     attempt = 0
     while True:  # boto3 retries requests, but not bodies that break off
         try:
@@ -101,7 +127,7 @@ def read_stamped(uri: str) -> tuple[bytes, str]:
 def write_bytes(uri: str, data: bytes) -> None:
     """Write a file whole or not at all: a local file moves into place, an S3 upload is one request.
 
-    Parent folders are made. Raises ``OSError``.
+    Parent folders are made. Raises ``OSError``, and :class:`JobError` where nothing can be written any more.
     """
     write_from(uri, io.BytesIO(data))
 
@@ -113,7 +139,16 @@ def write_from(uri: str, source: IO[bytes]) -> None:
         with _as_os_error(uri):
             s3_client().put_object(Body=source, **_bucket_key(uri))
         return
-    target = Path(uri)
+    try:
+        _write_local(Path(uri), source)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        why = f"{uri}: cannot be written: {error.strerror}"
+        raise JobError(f"{why}; make room, and start the same command again") from None
+
+
+def _write_local(target: Path, source: IO[bytes]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=PART)
     try:
@@ -124,7 +159,7 @@ def write_from(uri: str, source: IO[bytes]) -> None:
         os.chmod(temporary, 0o644)  # mkstemp's files are private
         os.replace(temporary, target)
     except BaseException:
-        os.unlink(temporary)
+        Path(temporary).unlink(missing_ok=True)
         raise
 
 
@@ -156,6 +191,7 @@ def check_writable(uri: str) -> None:
             write_bytes(probe, b"")
             delete(probe)
             return
+        open_uri(uri)  # refuses what others could not open
         os.makedirs(uri, exist_ok=True)
         tempfile.TemporaryFile(dir=uri, prefix=PART).close()
         Path(probe).unlink(missing_ok=True)  # of an earlier version, killed
@@ -167,7 +203,8 @@ def list_files(uri: str) -> Iterator[tuple[str, int]]:
     """(path relative to ``uri``, size in bytes) of every regular file below a folder, in a fixed order, as a stream.
 
     Links to files count, links to folders are not followed. Local names that are not UTF-8 come with surrogate
-    escapes, as everywhere in Python. Raises ``OSError``.
+    escapes, as everywhere in Python. What goes meanwhile is left out. Raises ``OSError``, and :class:`InputError` for a
+    folder that this user may not read: what is in it would be missing without a word.
     """
     return ((path, size) for path, size, _ in list_stamped(uri))
 
@@ -183,12 +220,15 @@ def stamp_of(uri: str) -> str:
         with _as_os_error(uri):
             seen = s3_client().head_object(**_bucket_key(uri))
         return _s3_stamp(seen["ContentLength"], seen["ETag"])
-    return _local_stamp(os.stat(open_uri(uri)[1]))
+    return _local_stamp(os.stat(_local_path(uri)))
 
 
 def folder_links(uri: str) -> Iterator[str]:
-    """Paths, relative to a local folder, of links that :func:`list_files` does not follow: to folders, or nowhere."""
-    for folder, folders, files in () if is_s3(uri) else os.walk(uri):
+    """Paths, relative to a local folder, of links that :func:`list_files` does not follow: to folders, or nowhere.
+
+    Raises :class:`InputError` for a folder that this user may not read.
+    """
+    for folder, folders, files in () if is_s3(uri) else os.walk(uri, onerror=_tell_unreadable):
         for name in sorted(folders + files):
             path = os.path.join(folder, name)
             if os.path.islink(path) and not os.path.isfile(path):
@@ -283,12 +323,41 @@ def _list_s3(uri: str) -> Iterator[tuple[str, int, str]]:
 
 
 def _list_local(root: str, below: str) -> Iterator[tuple[str, int, str]]:
-    with os.scandir(os.path.join(root, below)) as entries:
-        ordered = sorted(entries, key=lambda entry: entry.name)
+    try:
+        with os.scandir(os.path.join(root, below)) as entries:
+            ordered = sorted(entries, key=lambda entry: entry.name)
+    except PermissionError as error:
+        raise _unreadable(error) from None
+    except (FileNotFoundError, NotADirectoryError):
+        if not below:
+            raise
+        return  # it went after its name was read, which may be long ago: a listing is a stream
     for entry in ordered:
         path = os.path.join(below, entry.name)
         if entry.is_dir(follow_symlinks=False):
             yield from _list_local(root, path)
-        elif entry.is_file():
-            seen = entry.stat()
+            continue
+        seen = _regular(entry)
+        if seen is not None:
             yield path, seen.st_size, _local_stamp(seen)
+
+
+def _regular(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """What is known of a file or of what a link leads to; None for what is none, has gone, or leads in a circle."""
+    try:
+        return entry.stat() if entry.is_file() else None
+    except OSError as error:
+        if error.errno not in LEADS_NOWHERE:
+            raise  # a disk that fails is not to make inputs seem gone
+        return None
+
+
+def _tell_unreadable(error: OSError) -> None:
+    if isinstance(error, PermissionError):
+        raise _unreadable(error)
+
+
+def _unreadable(error: OSError) -> InputError:
+    return InputError(
+        f"{error.filename}: cannot be read: {error.strerror}; let this user read it, or move it out of there"
+    )

@@ -1,6 +1,7 @@
 """The command ``faceinpaint``: its verbs, their help at once, its version, and the files that `ray job submit` runs."""
 
 import ast
+import importlib
 import os
 import re
 import resource
@@ -98,3 +99,13 @@ def test_code_is_named_by_its_files_where_there_is_no_git(tmp_path):
     assert here.startswith(f"{there}, commit ")  # the same source, and here it is a checkout
     (tmp_path / "faceinpaint" / "tensors.py").write_text("changed = True\n")
     assert named(tmp_path).split(", ")[1] != there.split(", ")[1]
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "x"])
+@pytest.mark.parametrize("verb", ["restore", "detect", "evaluate", "serve", "train"])
+def test_processors_are_a_number_from_0_up(verb, text, capsys):
+    flag = "--gpus-per-replica" if verb == "serve" else "--gpus-per-worker"
+    parse = importlib.import_module(f"faceinpaint.commands.{verb}").parse_args
+    with pytest.raises(SystemExit, match="2"):
+        parse([flag, text])
+    assert f"argument {flag}: " in capsys.readouterr().err

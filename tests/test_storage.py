@@ -1,6 +1,8 @@
 """Local paths and a real S3 server behind the same functions, faults included."""
 
+import errno
 import os
+import shutil
 import subprocess
 import sys
 
@@ -8,7 +10,7 @@ import pyarrow.fs as pafs
 import pytest
 
 from faceinpaint import storage
-from faceinpaint.errors import InputError
+from faceinpaint.errors import InputError, JobError
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -82,6 +84,12 @@ def test_other_schemes_are_refused(uri):
         storage.open_uri(uri)
 
 
+def test_an_empty_path_is_not_the_working_folder():
+    """Of a variable of the shell that is not set."""
+    with pytest.raises(InputError, match="'': write a local path"):
+        storage.absolute("")
+
+
 def test_a_failed_local_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     target = tmp_path / "a"
     storage.write_bytes(str(target), b"old")
@@ -94,6 +102,20 @@ def test_a_failed_local_write_leaves_the_old_file_and_no_other(tmp_path, monkeyp
         storage.write_bytes(str(target), b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert target.read_bytes() == b"old"
+
+
+def test_a_full_disk_ends_the_job_in_one_line(tmp_path, monkeypatch):
+    """Not an OSError: those cost a picture its row."""
+    storage.write_bytes(str(tmp_path / "a"), b"old")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(JobError, match="a: cannot be written: No space left on device; make room, and start"):
+        storage.write_bytes(str(tmp_path / "a"), b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old"
 
 
 @pytest.mark.parametrize("fault", ["500", "503", "timeout"])
@@ -117,6 +139,48 @@ def test_links_to_files_count_and_links_to_folders_do_not(tmp_path):
     (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "pipe")
     assert list(storage.list_files(str(tmp_path))) == [("file", 1), ("real/a", 1)]
+
+
+def test_a_place_that_is_not_utf8_is_refused_and_a_file_in_a_folder_is_read(tmp_path):
+    """Arrow takes no such path; the names of an archive's files may be of any bytes."""
+    odd = os.fsdecode(b"caf\xe9")
+    (tmp_path / odd).write_bytes(b"1")
+    assert storage.read_bytes(str(tmp_path / odd)) == b"1"
+    assert storage.stamp_of(str(tmp_path / odd)).startswith("1-")
+    for look in (storage.exists, storage.open_uri, storage.check_writable):
+        with pytest.raises(InputError, match=r"caf\\xe9: the path has bytes that are not UTF-8: rename"):
+            look(str(tmp_path / odd))
+
+
+def test_what_goes_while_a_listing_goes_on_is_left_out(tmp_path):
+    """A listing is a stream, and hours may lie between its first file and its last."""
+    for name in ("a", "b", "c/d", "e"):
+        storage.write_bytes(str(tmp_path / name), b"1")
+    (tmp_path / "f").symlink_to("f")
+    listing = storage.list_files(str(tmp_path))
+    assert next(listing) == ("a", 1)
+    (tmp_path / "b").unlink()
+    shutil.rmtree(tmp_path / "c")
+    assert list(listing) == [("e", 1)]
+    with pytest.raises(FileNotFoundError):
+        next(storage.list_files(str(tmp_path / "c")))
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    """Such as lost+found: whatever is in it would be missing without a word."""
+    storage.write_bytes(str(tmp_path / "a"), b"1")
+    (tmp_path / "lost+found").mkdir()
+    scandir = os.scandir
+
+    def guarded(path):
+        if str(path).endswith("lost+found"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    for look in (storage.list_files, storage.folder_links):
+        with pytest.raises(InputError, match=r"lost\+found: cannot be read: Permission denied; let this user read it"):
+            list(look(str(tmp_path)))
 
 
 def test_what_a_killed_process_left_half_written_is_deleted(tmp_path):

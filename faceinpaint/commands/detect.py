@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from faceinpaint.cli import WEIGHTS_HELP, at_least
+from faceinpaint.cli import WEIGHTS_HELP, at_least, share
 
 
 def parse_args(arguments: list[str]) -> argparse.Namespace:
@@ -24,8 +24,8 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     add("--weights", help=WEIGHTS_HELP)
     add("--sensitivity", type=float, default=0.5, metavar="X", help="0 marks least, 1 marks most (%(default)s)")
     add("--workers", type=at_least(0), help="detector processes (default 2; up to 32 pictures: 0, all in this process)")
-    add("--cpus-per-worker", type=float, default=1, help="CPUs, and torch threads, of each (%(default)s)")
-    add("--gpus-per-worker", type=float, default=0, help="GPUs of each")
+    add("--cpus-per-worker", type=share, default=1, help="CPUs, and torch threads, of each (%(default)s)")
+    add("--gpus-per-worker", type=share, default=0, help="GPUs of each")
     return parser.parse_args(arguments)
 
 

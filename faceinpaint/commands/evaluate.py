@@ -10,7 +10,7 @@ import argparse
 import os
 from typing import Any
 
-from faceinpaint.cli import WEIGHTS_HELP, at_least, parse_crop
+from faceinpaint.cli import WEIGHTS_HELP, at_least, parse_crop, share
 from faceinpaint.data.user_masks import FRAMES, POLARITIES, POLARITY_HELP
 from faceinpaint.errors import InputError
 from faceinpaint.names import Backbone, Convention, FixedPrecision, choices
@@ -52,7 +52,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
         help="judging processes; 0: in this process, without Ray; default: 2, or 0 for few pictures",
     )
     parser.add_argument(
-        "--gpus-per-worker", type=float, metavar="G", help="default: an equal share of the cluster's GPUs"
+        "--gpus-per-worker", type=share, metavar="G", help="default: an equal share of the cluster's GPUs"
     )
     parser.add_argument("--convention", choices=choices(Convention), default="default", help="of PSNR, SSIM and L1")
     parser.add_argument("--lpips", choices=choices(Backbone), default="alex", help="backbone of LPIPS")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from faceinpaint.cli import WEIGHTS_HELP, at_least
+from faceinpaint.cli import WEIGHTS_HELP, at_least, share
 from faceinpaint.data.user_masks import FRAMES, POLARITIES, POLARITY_HELP
 from faceinpaint.names import FixedPrecision, choices
 
@@ -30,8 +30,8 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     add("--output", required=True, help="folder or s3:// prefix; empty, or this job's own")
     add("--weights", help=WEIGHTS_HELP)
     add("--workers", type=at_least(0), help="model processes (default 2; up to 32 pictures: 0, all in this process)")
-    add("--cpus-per-worker", type=float, default=1, help="CPUs, and torch threads, of each (default 1)")
-    add("--gpus-per-worker", type=float, default=0, help="GPUs of each")
+    add("--cpus-per-worker", type=share, default=1, help="CPUs, and torch threads, of each (default 1)")
+    add("--gpus-per-worker", type=share, default=0, help="GPUs of each")
     add("--precision", choices=choices(FixedPrecision), default="fp32", help="of the model")
     add("--mask-polarity", choices=POLARITIES, help=POLARITY_HELP)
     add("--mask-frame", choices=FRAMES, default="auto", help="how masks of turned pictures lie; auto: by their size")

@@ -11,7 +11,7 @@ import argparse
 import importlib.util
 import os
 
-from faceinpaint.cli import WEIGHTS_HELP, at_least
+from faceinpaint.cli import WEIGHTS_HELP, at_least, share
 from faceinpaint.errors import InputError
 from faceinpaint.serving import TOKEN
 
@@ -34,7 +34,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     add("--port", type=int, default=8000, help="(%(default)s)")
     add("--replicas", type=at_least(1), default=1, help="model processes (%(default)s)")
     add("--cpus-per-replica", type=at_least(1), default=1, help="CPUs, and torch threads, of each (%(default)s)")
-    add("--gpus-per-replica", type=float, default=0, help="GPUs of each")
+    add("--gpus-per-replica", type=share, default=0, help="GPUs of each")
     add("--largest-upload", type=at_least(1), default=64, metavar="MB", help="of a request (%(default)s)")
     add("--largest-picture", type=at_least(1), default=50, metavar="MEGAPIXELS", help="(%(default)s)")
     add("--in-flight", type=at_least(1), default=16, metavar="N", help="requests of one client at a time (%(default)s)")

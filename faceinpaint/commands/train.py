@@ -13,7 +13,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from faceinpaint.cli import at_least, parse_crop
+from faceinpaint.cli import at_least, parse_crop, share
 from faceinpaint.errors import InputError
 from faceinpaint.load_config import load_preset, preset_names
 from faceinpaint.stages import STAGES, TEXTURE_STAGES, Stage, stage_after, stages_up_to
@@ -46,7 +46,7 @@ def parse_args(arguments: list[str]) -> argparse.Namespace:
     add("--crop", type=parse_crop, help="X0,Y0,X1,Y1 in pixels; default: the centre square")
     add("--workers", type=parse_workers, default=1, help="N; LEAST-MOST for an elastic run; 0: in this process")
     add("--cpus-per-worker", type=at_least(1), default=1, help="CPUs, and torch threads, per worker")
-    add("--gpus-per-worker", type=float, default=0, help="GPUs per worker")
+    add("--gpus-per-worker", type=share, default=0, help="GPUs per worker")
     add("--max-failures", type=at_least(0), default=3, help="how often failed workers are started again")
     add("--steps", type=at_least(1), help="optimiser steps; default: the preset's")
     add("--checkpoint-every", type=at_least(1), default=500, metavar="N", help="steps between checkpoints")

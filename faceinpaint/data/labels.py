@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from faceinpaint.errors import InputError
+from faceinpaint.photos.opening import check_runs_nothing
 
 MOST_CLASSES = 256
 IN_A_MIRROR = np.array([0, 1, 2, 3, 5, 4, 7, 6, 9, 8, *range(10, 19)], np.uint8)  # CelebAMask-HQ's: eyes, brows, ears
@@ -23,6 +24,7 @@ def decode_labels(data: bytes | None, shape: tuple[int, ...], classes: int = MOS
         raise InputError("has no label map")
     try:
         with Image.open(io.BytesIO(data)) as file:
+            check_runs_nothing(file)
             if file.mode not in ("L", "P"):
                 raise InputError(f"its label map is {file.mode}: need a grey or palette PNG of class numbers")
             labels = np.asarray(file)

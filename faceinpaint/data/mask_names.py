@@ -46,7 +46,7 @@ def find_mask(uri: str, key: str) -> tuple[str, bytes, str]:
     for candidate in dict.fromkeys([f"{name}.png", f"{stem}.png"]):
         read = _read(uri, [*place, candidate])
         if read is not None:
-            return "/".join([*place, candidate]), *read
+            return as_text("/".join([*place, candidate])), *read
     found = _folder(uri, place)
     if found is None:
         raise InputError(f"no mask: neither {name}.png nor {stem}.png, since {uri} has no folder {folders}")
@@ -78,7 +78,7 @@ def _forms(name: str, stem: str) -> list[str]:
 
 
 def _form(name: str) -> str:
-    stem, dot, suffix = unicodedata.normalize("NFC", as_text(name)).rpartition(".")
+    stem, dot, suffix = unicodedata.normalize("NFC", name).rpartition(".")
     return stem + dot + suffix.lower()
 
 
@@ -114,7 +114,7 @@ def _listed(folder: str, stamp: int) -> Names:
         return Names({}, [])
     by_form: dict[str, list[str]] = {}
     for name in names:
-        by_form.setdefault(_form(name), []).append(name)
+        by_form.setdefault(_form(as_text(name)), []).append(name)  # as keys are written, which are text already
     return Names(by_form, sorted(names))
 
 

@@ -14,8 +14,10 @@ import numpy as np
 from PIL import Image, ImageChops, UnidentifiedImageError
 
 from faceinpaint.errors import InputError
+from faceinpaint.photos.opening import check_runs_nothing
 
 LOSSY = ("JPEG", "MPO", "WEBP", "AVIF")
+LOSSY_OF_SEVERAL = ("JPEG", "MPO")  # cameras put previews and depth behind the picture
 ORIENTATION = 0x0112  # EXIF tag
 OPAQUE = 128  # alpha from here up shows
 COLOURFUL = 96  # levels between a pixel's channels that make it a colour
@@ -47,6 +49,8 @@ def decode_mask(data: bytes) -> MaskPicture:
     """Encoded bytes of any format and mode. Raises :class:`InputError` with what was seen."""
     try:
         with Image.open(io.BytesIO(data)) as image:
+            check_runs_nothing(image)
+            _check_alone(image)
             # Before its pixels are loaded: a decoder may turn them, and drop the tag.
             return _of_image(image)
     except InputError:
@@ -55,6 +59,25 @@ def decode_mask(data: bytes) -> MaskPicture:
         raise InputError("the mask is not a picture of a known format") from None
     except Exception as error:  # hostile files make decoders raise anything
         raise InputError(f"the mask is not a readable picture: {error}") from None
+
+
+def _check_alone(image: Image.Image) -> None:
+    """Raises :class:`InputError` for a file of several pictures: which one is meant, or for which page, nobody says.
+
+    Smaller pictures in a TIFF are its previews; in a JPEG others are not asked for.
+    """
+    count = getattr(image, "n_frames", 1)
+    if count == 1 or image.format in LOSSY_OF_SEVERAL:
+        return
+    first, whole = image.size, count
+    if image.format == "TIFF":
+        whole = 1
+        for number in range(1, count):
+            image.seek(number)
+            whole += image.size == first
+        image.seek(0)
+    if whole > 1:
+        raise InputError(f"the mask file holds {whole} pictures: save the one that is meant by itself")
 
 
 def mask_of(mask: Image.Image | np.ndarray) -> MaskPicture:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +23,9 @@ import pyarrow.parquet as pq
 
 from faceinpaint.data.mask_pictures import MaskPicture, decode_mask
 from faceinpaint.data.masks import Freeform, Squares, parse_generated
-from faceinpaint.data.places import parquet_files
+from faceinpaint.data.parquet_columns import DAMAGE, check_columns, picture_at, plain
+from faceinpaint.data.parquet_keys import every_key
+from faceinpaint.data.places import is_parquet, parquet_files
 from faceinpaint.data.user_masks import WHITE, check_hole
 from faceinpaint.errors import InputError
 from faceinpaint.storage import absolute, exists, first_line, join, kind, list_stamped, open_uri, read_bytes, stamp_of
@@ -88,11 +92,12 @@ class Proposed:
 MaskSpec = Squares | Freeform | Alpha | Colour | MaskFolder | MaskParquet | MaskFile | Detected | Proposed
 
 
-def absolute_masks(spec: str) -> str:
+def absolute_masks(spec: str | os.PathLike[str]) -> str:
     """A SPEC that means the same in every process: a local path from the root, anything else as it is.
 
     Raises :class:`InputError` as :func:`parse_masks` does.
     """
+    spec = os.fspath(spec)
     is_path = _named(spec) is None and ("/" in spec or exists(spec))
     return absolute(spec) if is_path else spec
 
@@ -109,7 +114,7 @@ def parse_masks(spec: str) -> MaskSpec:
     if what == pafs.FileType.NotFound:
         known = "squares, squares:SIDE, freeform:LOW-HIGH, alpha, color:#RRGGBB, a folder, a Parquet or a picture"
         raise InputError(f"masks {spec!r}: no such file or folder; give {known}")
-    if spec.rstrip("/").endswith(".parquet"):
+    if spec.rstrip("/").endswith(".parquet") or is_parquet(spec):
         masks = MaskParquet(spec, _stamp_of(spec, what))
         _mask_index(masks)
         return masks
@@ -154,20 +159,25 @@ def mask_of_key(masks: MaskParquet, key: str) -> bytes:
     if place is None:
         raise InputError(f"no mask: no row for this key in {masks.uri}")
     path, group, row = place
-    mask = _mask_column(masks, path, group)[row].as_py()
+    mask = picture_at(_mask_column(masks, path, group), row)
     if mask is None:
         raise InputError(f"no mask: an empty row for this key in {masks.uri}")
     return mask
 
 
 def every_mask(uri: str) -> Iterator[tuple[str, bytes]]:
-    """(key, encoded mask) of each row of a Parquet that has one, streamed."""
-    for path in parquet_files(uri):
-        file = pq.ParquetFile(path, filesystem=open_uri(uri)[0])
-        for batch in file.iter_batches(MASKS_TOGETHER, columns=["key", "mask"]):
-            for key, mask in zip(batch["key"].to_pylist(), batch["mask"].to_pylist(), strict=True):
-                if mask is not None:
-                    yield str(key), mask
+    """(key, encoded mask) of each row of a Parquet that has one, streamed. Raises :class:`InputError` for damage."""
+    paths = parquet_files(uri)
+    keys = every_key(uri, paths)
+    for path in paths:
+        try:
+            file = pq.ParquetFile(path, filesystem=open_uri(uri)[0])
+            for batch in file.iter_batches(MASKS_TOGETHER, columns=["mask"]):
+                masks = plain(batch.column("mask")).to_pylist()
+                named = zip(islice(keys, len(masks)), masks, strict=True)
+                yield from ((key, mask) for key, mask in named if mask is not None)
+        except DAMAGE as error:
+            raise InputError(f"masks {path}: cannot be read: {first_line(error)}; bring a whole file") from None
 
 
 @functools.lru_cache(maxsize=2)
@@ -175,16 +185,17 @@ def _mask_index(masks: MaskParquet) -> dict[str, tuple[str, int, int]]:
     """Where each key's mask lies: file, row group, row. Keys alone are held, masks are read as they are needed."""
     uri = masks.uri
     index: dict[str, tuple[str, int, int]] = {}
+    paths = parquet_files(uri)
     try:
-        for path in parquet_files(uri):
-            file = pq.ParquetFile(path, filesystem=open_uri(uri)[0])
-            missing = {"key", "mask"} - set(file.schema_arrow.names)
-            if missing:
-                raise InputError(f"masks {path}: no column {', '.join(sorted(missing))}")
+        files = [pq.ParquetFile(path, filesystem=open_uri(uri)[0]) for path in paths]
+        for path, file in zip(paths, files, strict=True):
+            check_columns(f"masks {path}", file.schema_arrow, ["mask"])
+        keys = every_key(uri, paths)
+        for path, file in zip(paths, files, strict=True):
             for group in range(file.num_row_groups):
-                keys = file.read_row_group(group, columns=["key"])["key"].to_pylist()
-                index.update({str(key): (path, group, row) for row, key in enumerate(keys)})
-    except (OSError, pa.ArrowInvalid) as error:
+                rows = file.metadata.row_group(group).num_rows
+                index.update((key, (path, group, row)) for row, key in enumerate(islice(keys, rows)))
+    except DAMAGE as error:
         raise InputError(f"masks {uri}: no readable Parquet: {first_line(error)}") from None
     for key in list(index):
         index.setdefault(unicodedata.normalize("NFC", key), index[key])

@@ -14,7 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from faceinpaint.storage import name_of, open_uri
+from faceinpaint.data.parquet_columns import DAMAGE, texts
+from faceinpaint.errors import InputError
+from faceinpaint.storage import first_line, name_of, open_uri
 
 NO_KEY = "its key is null: give each row a key of its own"
 
@@ -23,8 +25,7 @@ Numbered = Mapping[int, str]  # row of a file -> the key that it gets
 
 def row_keys(path: str, first: int, keys: pa.Array, numbered: Numbered) -> list[str]:
     """The keys of a file's rows from row ``first`` on, whose column says ``keys``."""
-    own = keys.cast(pa.string()).to_pylist()
-    return [numbered.get(row) or _named(path, row, key) for row, key in enumerate(own, start=first)]
+    return [numbered.get(row) or _named(path, row, key) for row, key in enumerate(texts(keys), start=first)]
 
 
 def every_key(uri: str, paths: Sequence[str]) -> Iterator[str]:
@@ -62,14 +63,21 @@ def _numbered(uri: str, files: tuple[tuple[str, int, int | None], ...]) -> dict[
 
 
 def _own_keys(uri: str, paths: Sequence[str]) -> Iterator[tuple[str, int, str]]:
-    """(path, row in the file, key) of each row."""
-    filesystem = open_uri(uri)[0]
+    """(path, row in the file, key) of each row. Raises :class:`InputError` where the keys are damaged."""
     for path in paths:
         row = 0
-        for batch in pq.ParquetFile(path, filesystem=filesystem).iter_batches(columns=["key"]):
-            for key in row_keys(path, row, batch.column("key"), {}):
+        for keys in _key_columns(uri, path):
+            for key in row_keys(path, row, keys, {}):
                 yield path, row, key
                 row += 1
+
+
+def _key_columns(uri: str, path: str) -> Iterator[pa.Array]:
+    try:
+        for batch in pq.ParquetFile(path, filesystem=open_uri(uri)[0]).iter_batches(columns=["key"]):
+            yield batch.column("key")
+    except DAMAGE as error:
+        raise InputError(f"{path}: its keys cannot be read: {first_line(error)}; bring a whole file") from None
 
 
 def _named(path: str, row: int, key: str | None) -> str:

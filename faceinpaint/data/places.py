@@ -10,6 +10,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from faceinpaint.data.archives import ROTTEN, is_archive, members
+from faceinpaint.data.parquet_columns import check_columns, holds_bytes
 from faceinpaint.data.parquet_keys import every_key, numbered_keys
 from faceinpaint.errors import InputError
 from faceinpaint.held import ray_is_there
@@ -24,6 +25,8 @@ def check_source(uri: str) -> None:
     what = kind(uri)
     if what == pafs.FileType.NotFound:
         raise InputError(f"{uri}: no such file or folder")
+    if what == pafs.FileType.Unknown:
+        raise InputError(f"{uri}: a device or a pipe; name a file or a folder")
     if is_parquet(uri):
         _check_parquet(uri, parquet_files(uri))
     elif what == pafs.FileType.Directory:
@@ -96,8 +99,9 @@ def is_parquet(uri: str) -> bool:
     what = kind(uri)
     if what != pafs.FileType.Directory:
         return what == pafs.FileType.File and uri.lower().endswith(".parquet")
-    names = [name for name in top_names(uri) if not name.startswith(("_", "."))]
-    return bool(names) and all(name.lower().endswith(".parquet") for name in names)
+    names = (name for name in top_names(uri) if not name.startswith(("_", ".")))
+    kinds = (name.lower().endswith(".parquet") for name in names)  # of a tree on S3 no more than one page is listed
+    return next(kinds, False) and all(kinds)
 
 
 def parquet_files(uri: str) -> list[str]:
@@ -110,23 +114,20 @@ def parquet_files(uri: str) -> list[str]:
 
 
 def has_labels(uri: str) -> bool:
-    """Whether a source is Parquet whose files all have label maps."""
+    """Whether a source is Parquet whose files all have label maps. A column ``label`` of numbers is none: data sets
+    often say there what a picture shows."""
     if not is_parquet(uri):
         return False
     filesystem = open_uri(uri)[0]
-    return all("label" in pq.read_schema(path, filesystem=filesystem).names for path in parquet_files(uri))
+    return all(holds_bytes(pq.read_schema(path, filesystem=filesystem), "label") for path in parquet_files(uri))
 
 
 def _check_parquet(uri: str, paths: list[str]) -> None:
     try:
         files = [pq.ParquetFile(path, filesystem=open_uri(uri)[0]) for path in paths]
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowInvalid, UnicodeEncodeError) as error:  # the last: of a file's name
         raise InputError(f"{uri}: no readable Parquet: {first_line(error)}") from None
     for path, file in zip(paths, files, strict=True):
-        missing = {"key", "image"} - set(file.schema_arrow.names)
-        if missing:
-            raise InputError(
-                f"{path}: no column {', '.join(sorted(missing))}; key and image (encoded bytes) are needed"
-            )
+        check_columns(path, file.schema_arrow, ["image"])
     if not sum(file.metadata.num_rows for file in files):
         raise InputError(f"{uri}: no rows")

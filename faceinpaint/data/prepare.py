@@ -20,8 +20,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from faceinpaint.claim import check_apart, claim
+from faceinpaint.data.archives import is_archive
 from faceinpaint.data.labels import decode_labels
-from faceinpaint.data.places import REJECTED, check_source, has_labels, note_numbered, works_here
+from faceinpaint.data.places import REJECTED, check_source, count_pictures, has_labels, note_numbered, works_here
 from faceinpaint.data.source import picture_tables
 from faceinpaint.data.splits import matching_entry, read_split
 from faceinpaint.encoding import parquet_bytes, png_bytes
@@ -100,13 +101,25 @@ def prepare(
     names = set(top_names(output))
     finished = [join(output, name) for name in sorted(names) if name.startswith("shard-")]
     if REJECTED in names:  # written last: nothing is left to do
-        return Prepared(sum(map(_rows, finished)), _rows(join(output, REJECTED)), len(finished))
+        made = Prepared(sum(map(_rows, finished)), _rows(join(output, REJECTED)), len(finished))
+        whole_read = is_archive(source) and not source.lower().endswith(".zip")  # a tar, for its names alone
+        if split is None and not whole_read:  # with a split, absent pictures are among the rejected
+            _tell_of_change(source, output, made)
+        return made
     note = note_numbered(source)
     if note:
         print(note, flush=True)
     done = {key for uri in finished for key in _column(uri, "key")}
     rows = _rows_here(job, entries, done) if works_here(source) else _rows_on_ray(job, entries, done)
     return _write(rows, output, job.prepared, finished, entries)
+
+
+def _tell_of_change(source: str, output: str, made: Prepared) -> None:
+    """Print a line where a finished output was made of more or fewer files than there are now."""
+    before, now = made.pictures + made.rejected, count_pictures(source)
+    if before != now:
+        what = f"{output} was made of {before} files, and {source} holds {now} now"
+        print(f"{what}: it stays as it is; choose another output to take all in", flush=True)
 
 
 def _rows_here(job: Preparation, entries: frozenset[str] | None, done: set[str]) -> Iterator[pa.Table]:

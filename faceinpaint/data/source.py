@@ -17,6 +17,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from faceinpaint.data.archives import LARGEST_FILE, content, is_archive, members
+from faceinpaint.data.parquet_columns import DAMAGE, holds_bytes, plain
 from faceinpaint.data.parquet_keys import NO_KEY, Numbered, numbered_keys, row_keys
 from faceinpaint.data.places import check_source, is_parquet, parquet_files
 from faceinpaint.storage import as_text, first_line, join, kind, list_stamped, open_uri, read_bytes, stamp_of
@@ -109,19 +110,28 @@ def parquet_readers(uri: str, labels: bool, number: bool) -> list[Callable[[], I
 
 def _parquet_rows(uri: str, path: str, labels: bool, numbered: Numbered) -> Iterator[pa.Table]:
     file, first = pq.ParquetFile(path, filesystem=open_uri(uri)[0]), 0
-    wanted = ("key", "image", "mask", *(["label"] if labels else []))
-    columns = [name for name in wanted if name in file.schema_arrow.names]
-    for batch in file.iter_batches(PARQUET_ROWS, columns=columns):
+    wanted = ("image", "mask", *(["label"] if labels else []))
+    pictures = [name for name in wanted if holds_bytes(file.schema_arrow, name)]
+    for batch, error in _batches(file, ["key", *pictures]):
         keyless, nulls = pc.is_null(batch.column("key")), pa.nulls(batch.num_rows, pa.string())
         keys = pa.array(row_keys(path, first, batch.column("key"), numbered), pa.string())
-        rows = {"key": keys} | {name: _plain(batch.column(name)) for name in columns if name != "key"}
+        rows = {"key": keys} | {name: plain(batch.column(name)) for name in pictures}
         rows["image"] = pc.if_else(keyless, None, rows["image"])
-        yield pa.table(rows | {"error": pc.if_else(keyless, NO_KEY, nulls), "stamp": nulls})
+        why = pa.nulls(batch.num_rows, pa.string()) if error is None else pa.repeat(error, batch.num_rows)
+        yield pa.table(rows | {"error": pc.if_else(keyless, NO_KEY, why), "stamp": nulls})
         first += batch.num_rows
 
 
-def _plain(column: pa.Array) -> pa.Array:
-    """Binary for pictures; Hugging Face's {bytes, path} structs are unpacked."""
-    if pa.types.is_struct(column.type):
-        column = column.field("bytes")
-    return column.cast(pa.binary())
+def _batches(file: pq.ParquetFile, columns: list[str]) -> Iterator[tuple[pa.RecordBatch, str | None]]:
+    """A file's rows, some at a time. Where a row group is damaged, the rest of it has its keys alone, and why."""
+    for group in range(file.num_row_groups):
+        read = 0
+        try:
+            for batch in file.iter_batches(PARQUET_ROWS, row_groups=[group], columns=columns):
+                yield batch, None
+                read += batch.num_rows
+        except DAMAGE as error:
+            why = f"cannot be read: {first_line(error)}"
+            for batch in file.read_row_group(group, columns=["key"]).slice(read).to_batches():
+                without = {name: pa.nulls(batch.num_rows, pa.binary()) for name in columns[1:]}
+                yield pa.record_batch({"key": batch.column("key")} | without), why

@@ -22,6 +22,7 @@ from faceinpaint.config import HoleConfig
 from faceinpaint.data.damage.paint import Damage, painter
 from faceinpaint.data.labels import decode_labels, mirrored_labels
 from faceinpaint.data.masks import training_hole
+from faceinpaint.data.parquet_columns import check_columns, picture_at
 from faceinpaint.errors import InputError
 from faceinpaint.hashing import stable_hash
 from faceinpaint.images import Crop, crop_to, cut_out
@@ -77,6 +78,7 @@ def open_training_data(uri: str, labels: bool = False) -> TrainingData:
             raise InputError(
                 f"{path} has no column label: this stage learns from label maps, PNGs of class numbers (docs/data.md)"
             )
+        check_columns(path, file.schema_arrow, ["image", *(["label"] if labels else [])])
         sizes = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
         digest.update(repr([(size.num_rows, size.total_byte_size) for size in sizes]).encode())
         groups += [RowGroup(path, i, size.num_rows) for i, size in enumerate(sizes)]
@@ -200,14 +202,14 @@ class StreamPlan:
             chance = stable_hash(f"{self.seed}/{epoch}/{key}")
             sample = {"key": key, "draw": (chance >> 8) % 2**24 / 2**24}
             try:
-                whole = decode_rgb(table["image"][place].as_py())
+                whole = decode_rgb(picture_at(table["image"], place) or b"")
                 if self.damage is not None:
                     cut = cut_out(whole, self.crop)
                     tile, truth = painter(self.damage).tile(np.random.default_rng(chance), cut)
                     return {**sample, "image": tile, "mask": truth}
                 sample["image"] = crop_to(whole, self.size, self.crop)
                 if self.classes:
-                    labels = decode_labels(table["label"][place].as_py(), whole.shape, self.classes)
+                    labels = decode_labels(picture_at(table["label"], place), whole.shape, self.classes)
                     sample["label"] = crop_to(labels, self.size, self.crop, mix=False)
             except InputError as error:
                 print(f"training leaves out {key}: {error}", flush=True)

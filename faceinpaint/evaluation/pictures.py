@@ -20,6 +20,7 @@ from faceinpaint.data.user_masks import WHITE
 from faceinpaint.errors import InputError
 from faceinpaint.images import Crop, crop_to
 from faceinpaint.photos.decode import decode_picture
+from faceinpaint.storage import first_line
 
 if TYPE_CHECKING:  # reading processes import neither it nor torch
     from faceinpaint.evaluation.plan import Plan
@@ -76,6 +77,8 @@ def prepare(row: dict[str, Any], masks: MaskSpec, reading: Reading, size: int, c
             hole = (crop_to(whole * np.uint8(255), size, crop) >= WHITE).astype(np.uint8)
         if not hole.any():
             raise InputError("the hole is empty after cropping")
-    except InputError as error:
-        return {"key": key, "image": b"", "hole": b"", "error": str(error)}
+        if hole.all():
+            raise InputError("nothing but the hole is left after cropping")
+    except (InputError, OSError) as error:  # of a mask that storage does not give
+        return {"key": key, "image": b"", "hole": b"", "error": first_line(error)}
     return {"key": key, "image": picture.tobytes(), "hole": hole.tobytes(), "error": ""}

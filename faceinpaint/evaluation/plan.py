@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from faceinpaint.claim import lies_in
 from faceinpaint.data.mask_spec import Alpha, Colour, Detected, absolute_masks, parse_masks
 from faceinpaint.data.masks import Squares
 from faceinpaint.data.splits import read_split
@@ -86,7 +87,7 @@ def make_plan(
     ``running``: other fields of :class:`Plan` (precision, workers, gpus_per_worker, mask_polarity, mask_frame).
 
     Raises :class:`InputError` for unknown methods, masks or splits, missing or damaged weights, a size that does not
-    fit, and an output that cannot be written.
+    fit, and an output that cannot be written or lies among the pictures.
     """
     data, masks, output = absolute(data), absolute_masks(masks), absolute(output)
     weights, arcface = weights and find_weights(weights), arcface and absolute(arcface)
@@ -95,7 +96,7 @@ def make_plan(
     _check(masks, side, convention)
     hashes = {name: weights_sha256(name, weights) for name in names}  # raises where weights are missing
     alignment = load_config(weights).alignment if weights else "ffhq"
-    check_writable(output)
+    _check_output(output, data)
     return Plan(
         data=data,
         masks=masks,
@@ -115,6 +116,12 @@ def make_plan(
         extractor=available_extractor(),
         **running,
     )
+
+
+def _check_output(output: str, data: str) -> None:
+    if lies_in(output, data):  # the next run would take what it wrote there for pictures
+        raise InputError(f"`output` {output} lies in `data` {data}: keep them apart")
+    check_writable(output)
 
 
 def _check(spec: str, side: int, convention: Convention) -> None:

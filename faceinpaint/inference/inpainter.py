@@ -157,6 +157,8 @@ class Inpainter:
 
         Raises :class:`InputError` when the sizes differ, the image is not RGB, or the mask has no usable hole.
         """
+        if isinstance(image, Image.Image) and image.mode != "RGB":  # of LAB, HSV and YCbCr the bands look like RGB's
+            raise InputError(f"the image is of mode {image.mode}: convert it to RGB, or use restore_photograph")
         pixels = check_rgb(np.asarray(image))
         hole = hole_of_mask(mask, pixels, Reading(polarity=mask_polarity, grow=grow_holes)).pixels
         result = self._photograph(pixels, hole)

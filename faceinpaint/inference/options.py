@@ -16,7 +16,7 @@ from faceinpaint.data.user_masks import Frame, Polarity
 from faceinpaint.errors import InputError
 from faceinpaint.models.find_weights import fetched, find_weights
 from faceinpaint.names import FixedPrecision
-from faceinpaint.storage import absolute, exists, folder_links, join
+from faceinpaint.storage import absolute, as_text, exists, folder_links, join
 
 if TYPE_CHECKING:
     from faceinpaint.photos.credentials import Credentials
@@ -106,7 +106,7 @@ def _check_credentials(options: Options) -> None:
 
 def note_links(uri: str) -> str | None:
     """A line about links below the input that are not followed; None without any."""
-    links = list(folder_links(uri)) if os.path.isdir(uri) else []
+    links = [as_text(link) for link in folder_links(uri)] if os.path.isdir(uri) else []
     if not links:
         return None
     named = ", ".join(links[:LINKS_NAMED]) + (", ..." if len(links) > LINKS_NAMED else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -24,7 +25,7 @@ NAME = "photograph"  # its key; it has no file
 
 
 def restore_photograph(
-    inpainter: Inpainter | str,
+    inpainter: Inpainter | str | Path,
     image: Picture,
     mask: Image.Image | np.ndarray,
     *,
@@ -47,7 +48,7 @@ def restore_photograph(
     Returns the kind and size that came in; outside the holes it is the input, bit for bit. Raises :class:`InputError`
     with the reason that a ledger row would have.
     """
-    if isinstance(inpainter, str):
+    if isinstance(inpainter, str | Path):
         inpainter = Inpainter.load(inpainter)
     settings = Settings(
         output="",
@@ -74,6 +75,8 @@ def _png(picture: Image.Image | np.ndarray) -> bytes:
     """A picture in memory as a file, quickly; nothing of its pixels is lost."""
     if isinstance(picture, np.ndarray):
         return _png(Image.fromarray(check_rgb(picture)))
+    if not all(picture.size):
+        raise InputError(f"the image has no pixels: {picture.width}x{picture.height}")
     sink = io.BytesIO()
     try:
         picture.save(sink, "PNG", compress_level=1)

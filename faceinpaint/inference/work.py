@@ -16,7 +16,7 @@ from faceinpaint.data.mask_spec import Alpha
 from faceinpaint.data.routing import route
 from faceinpaint.data.search import HALVED
 from faceinpaint.encoding import mask_png
-from faceinpaint.errors import InputError, NoPhotographError
+from faceinpaint.errors import InputError, JobError, NoPhotographError
 from faceinpaint.images import halved, upright
 from faceinpaint.inference.compose import Plan, compose, plan_for
 from faceinpaint.inference.confidence import confidence
@@ -69,6 +69,8 @@ def guarded(row: LedgerRow, step: Callable[[], Step], otherwise: Step) -> Step:
     """The one boundary around a single picture: whatever is wrong with it costs its row, never the job."""
     try:
         return step()
+    except JobError:  # a full disk is not the picture's fault, and would fail all that follow
+        raise
     except Exception as error:  # hostile files make decoders raise anything
         row.status, row.reason = blame(error)
     row.output = row.output_sha256 = None  # nothing stands there

@@ -76,6 +76,9 @@ class Written:
     faults: list[str] = field(default_factory=list)
 
 
+CAPTIONS, COMMENT = "captions (IPTC: a PNG has no place for them)", "comment (a PNG has no place for it)"
+
+
 class PhotoFile(ABC):
     """A file of one format, opened but not decoded.
 
@@ -98,6 +101,10 @@ class PhotoFile(ABC):
 
     def left_behind(self) -> list[str]:
         """What the file holds beside its picture and no other format takes along."""
+        return []
+
+    def without_place(self) -> list[str]:
+        """What the file says and a PNG has no place for."""
         return []
 
     def faults(self) -> list[str]:

@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.images import upright
-from faceinpaint.photos.opening import DAMAGE, orientation_of
+from faceinpaint.photos.opening import DAMAGE, check_runs_nothing, orientation_of
 from faceinpaint.photos.photo import TIFF_STARTS, read_photo
 from faceinpaint.photos.view import view_of
 
@@ -63,6 +63,7 @@ def _decoded(data: bytes) -> Picture:
             return _with_tifffile(data)
         raise InputError("not a picture of a known format") from None
     with file:
+        check_runs_nothing(file)
         if file.width * file.height > LARGEST_AREA:
             raise InputError(f"{file.width}x{file.height} pixels are more than {LARGEST_AREA // 10**6} million")
         if file.format == "TIFF" and max(file.tag_v2.get(BITS, (1,))) > 8:  # type: ignore[attr-defined]

@@ -8,11 +8,12 @@ from PIL import Image, JpegImagePlugin
 
 from faceinpaint.errors import NoPhotographError
 from faceinpaint.photos import jpeg, previews, stale
-from faceinpaint.photos.coding import BLOCKS, Change, Decoded, PhotoFile, Written
+from faceinpaint.photos.coding import BLOCKS, CAPTIONS, COMMENT, Change, Decoded, PhotoFile, Written
 from faceinpaint.photos.opening import as_image, exif_of, load, opened
 
 MODES = ("L", "RGB", "CMYK")
 LONGEST_SEGMENT = 65533
+IPTC = 0x0404  # Photoshop's resource
 
 
 class JpegFile(PhotoFile):
@@ -66,6 +67,11 @@ class JpegFile(PhotoFile):
 
     def left_behind(self) -> list[str]:
         return stale.jpeg_tail(self.data[self.end or len(self.data) :])
+
+    def without_place(self) -> list[str]:
+        info = self.file.info
+        captions = [CAPTIONS] if IPTC in info.get("photoshop", {}) else []
+        return captions + ([COMMENT] if info.get("comment") else [])
 
     def faults(self) -> list[str]:
         return jpeg.faults_of(self.data)

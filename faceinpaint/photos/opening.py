@@ -40,6 +40,12 @@ def opened(data: bytes) -> Image.Image:
         raise InputError(f"not a readable picture: {error}") from None
 
 
+def check_runs_nothing(file: Image.Image) -> None:
+    """Raises :class:`InputError` for a format whose files are programs, which Pillow has Ghostscript run."""
+    if file.format == "EPS":
+        raise InputError("EPS is a program that draws a picture, and is not run: convert it to PNG first")
+
+
 def load(file: Image.Image) -> np.ndarray:
     """Samples (H, W, C) of a picture of whole bytes. Raises :class:`InputError`."""
     try:

@@ -189,4 +189,5 @@ def encode_photo(
     own = png.metadata(coded[0], file.exif, profile, file.dpi)
     data, dropped = framed(coded, own, xmp, lambda: samples)
     check_same(png.decode(list(png.chunks(data))), samples, "PNG")
-    return Written(data=data, fidelity=EXACT, dropped=dropped + file.left_behind(), faults=file.faults())
+    lost = dropped + file.left_behind() + file.without_place()
+    return Written(data=data, fidelity=EXACT, dropped=lost, faults=file.faults())

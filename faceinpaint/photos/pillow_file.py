@@ -10,7 +10,7 @@ import numpy as np
 
 from faceinpaint.errors import NoPhotographError
 from faceinpaint.photos import previews, stale
-from faceinpaint.photos.coding import EXACT, Change, Decoded, PhotoFile, Written
+from faceinpaint.photos.coding import COMMENT, EXACT, Change, Decoded, PhotoFile, Written
 from faceinpaint.photos.gif import write_gif
 from faceinpaint.photos.opening import as_array, as_image, exif_of, kept_mode, load, opened
 
@@ -42,6 +42,9 @@ class PillowFile(PhotoFile):
         self.exif, self.orientation = exif_of(self.file)
         self.xmp = self.file.info.get("xmp")
         self.dpi = self.file.info.get("dpi")
+
+    def without_place(self) -> list[str]:
+        return [COMMENT] if self.file.info.get("comment") else []
 
     def decode(self) -> Decoded:
         load(self.file)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import tifffile
 
 from faceinpaint.errors import InputError, NoPhotographError
 from faceinpaint.photos import previews, stale, tiff
-from faceinpaint.photos.coding import BLOCKS, EXACT, Change, Decoded, PhotoFile, Written, check_same
+from faceinpaint.photos.coding import BLOCKS, CAPTIONS, EXACT, Change, Decoded, PhotoFile, Written, check_same
 from faceinpaint.photos.colours import to_8_bits
 from faceinpaint.photos.jpeg import CannotKeepBlocksError
 from faceinpaint.photos.tiff_container import Page, Tags, Tiff, read_tiff, write_tiff
+from faceinpaint.photos.tiff_exif import dpi_of_tiff, exif_of_tiff
 from faceinpaint.photos.view import colours_of
 
 XMP, PROFILE, RESOURCES = 700, 34675, 34377
 LAYERS, CREDENTIALS, EXIF = 37724, 52545, 34665
+IPTC = 33723
 UNDEFINED = 7  # type
 LZW = 5
 # Tags that describe how samples are laid out: the encoder's business where a page is coded anew
@@ -42,6 +45,17 @@ class TiffFile(PhotoFile):
         self.lossless = tiff.first(self.tiff, 0, tiff.COMPRESSION, 1) != tiff.JPEG
         self.block = (1, 1) if self.lossless else (16, 16)
         self.plain = tiff.is_plain(self.tiff)
+
+    @cached_property
+    def exif(self) -> bytes | None:  # type: ignore[override]  # asked for where a file of another format is written
+        return exif_of_tiff(self.data, self.orientation)
+
+    @cached_property
+    def dpi(self) -> tuple[float, float] | None:  # type: ignore[override]
+        return dpi_of_tiff(self.data)
+
+    def without_place(self) -> list[str]:
+        return [CAPTIONS] if IPTC in self.tiff.pages[0].tags else []
 
     def decode(self) -> Decoded:
         profile = _content(self.tiff.pages[0].tags, PROFILE)

@@ -108,6 +108,7 @@ class Engine:
             image_size=self.inpainter.image_size,
             alignment=self.inpainter.config.alignment,
             no_face=request.no_face,
+            as_rows=True,  # the name that a client sends becomes no path: any will do
             apart=True,
             model_sha256=self.inpainter.model_sha256,
         )

@@ -18,6 +18,7 @@ from faceinpaint.serving.limits import Limits, RefusedError
 
 COOKIE = "faceinpaint-token"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+LONGEST_LENGTH = 20  # digits of a request's length that count: as many are more than any limit
 OPEN = ("/healthz",)  # paths that need no token
 
 
@@ -47,7 +48,7 @@ class Gate:
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> Any:
         """What to answer instead, or None."""
         host, origin = headers.get("host", ""), headers.get("origin")
-        if origin and urlsplit(origin).netloc != host:  # of a sandboxed frame or a local file it is "null"
+        if origin and _place(origin) != host:  # of a sandboxed frame or a local file it is "null"
             return refusal(RefusedError(403, "Requests from pages of other sites are not served."))
         if scope["path"] in OPEN:
             return None
@@ -90,12 +91,20 @@ class Gate:
 
         try:
             length = headers.get("content-length", "")
-            self.limits.check_upload(int(length) if length.isdecimal() else 0)
+            self.limits.check_upload(int(length[:LONGEST_LENGTH]) if length.isdecimal() else 0)
             await self.app(scope, counted, watched)
         except RefusedError as error:
             if started:
                 raise
             await refusal(error)(scope, receive, send)
+
+
+def _place(origin: str) -> str | None:
+    """The host and port of an ``Origin``; None of what is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def refusal(error: RefusedError) -> JSONResponse:

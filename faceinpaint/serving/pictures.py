@@ -14,6 +14,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from faceinpaint.data.archives import ROTTEN, is_archive, zip_entries
+from faceinpaint.data.parquet_columns import picture_at
 from faceinpaint.data.parquet_keys import every_key
 from faceinpaint.data.places import is_parquet, parquet_files
 from faceinpaint.errors import InputError
@@ -98,9 +99,7 @@ class _ParquetPictures:
         if key not in self.places:
             raise InputError(f"{key!r} is not a picture of {self.uri}")
         path, group, row = self.places[key]
-        picture = self._column(path, group)[row].as_py()
-        if isinstance(picture, dict):  # Hugging Face's {bytes, path}
-            picture = picture["bytes"]
+        picture = picture_at(self._column(path, group), row)
         if picture is None:
             raise InputError(f"{key}: its row has no picture")
         return picture

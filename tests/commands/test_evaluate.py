@@ -70,6 +70,17 @@ def test_refused_by_name(faces, tmp_path, capsys, wrong, named):
     assert not (tmp_path / "out" / "metrics.json").exists()
 
 
+@pytest.mark.parametrize("output", ["faces", "faces/judged", "link/judged"])
+def test_an_output_among_the_pictures_is_refused(tmp_path, output):
+    """A folder of Parquet would be none any more, and the next run would take parts and reports for pictures."""
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "link").symlink_to("faces")
+    arguments = {"data": str(tmp_path / "faces"), "masks": "squares", "methods": ["mean"], "size": 40}
+    with pytest.raises(InputError, match=r"lies in `data` .*faces: keep them apart"):
+        make_plan(output=str(tmp_path / output), **arguments)
+    assert not list((tmp_path / "faces").iterdir())
+
+
 def test_unless_told_every_method_is_compared_whose_files_are_there(tiny_weights, tmp_path):
     classical = list(CLASSICAL)
     assert available(None) == classical
@@ -156,7 +167,7 @@ def test_sweep(faces, tmp_path):
 
 
 def test_each_entry_of_a_sweep_compares_the_methods_of_its_own_weights(tiny_weights, tmp_path):
-    common = {"data": str(tmp_path), "masks": "squares", "methods": None, "output": str(tmp_path), "size": None}
+    common = {"data": str(tmp_path / "in"), "masks": "squares", "methods": None, "output": str(tmp_path), "size": None}
     (tmp_path / "sweep.yaml").write_text(f"own: {{weights: {tiny_weights}}}\nplain: {{size: 256}}\n")
     entries = read_sweep(str(tmp_path / "sweep.yaml"), common)
     methods = {name: make_plan(**entry.arguments).methods for name, entry in entries.items()}
@@ -314,7 +325,9 @@ def test_workers_find_places_on_gpus(workers, gpus, share):
 
 @pytest.mark.parametrize("name", ["perceptual", "identity", "extractor"])
 def test_a_node_with_another_network_than_the_drivers_is_refused(tmp_path, name):
-    plan = make_plan(data=str(tmp_path), masks="squares", methods=["mean"], output=str(tmp_path / "out"), size=64)
+    plan = make_plan(
+        data=str(tmp_path / "in"), masks="squares", methods=["mean"], output=str(tmp_path / "out"), size=64
+    )
     judge = Judge(replace(plan, **{name: "another"}), gpu=False)
     with pytest.raises(InputError, match="taken by another, but this node has"):
         getattr(judge, name)

@@ -165,3 +165,15 @@ def test_unusable_inputs_exit_2_with_one_line(ray_local, tmp_path, monkeypatch, 
     assert end.value.code == 2
     assert capsys.readouterr().err == f"error: {tmp_path}/absent: no such file or folder\n"
     assert not (tmp_path / "out").exists()
+
+
+def test_a_finished_output_whose_source_has_grown_says_so(tmp_path, capsys):
+    source, output = write_tree(str(tmp_path / "tree")), str(tmp_path / "out")
+    made = prepare(source, output)
+    capsys.readouterr()
+    assert prepare(source, output) == made
+    assert capsys.readouterr().out == ""
+    write_bytes(str(tmp_path / "tree/new.png"), b"no picture")
+    assert prepare(source, output) == made
+    files = made.pictures + made.rejected
+    assert f"out was made of {files} files, and {source} holds {files + 1} now" in capsys.readouterr().out

@@ -7,7 +7,7 @@ import pytest
 
 from faceinpaint.data.mask_names import find_mask
 from faceinpaint.errors import InputError
-from faceinpaint.storage import write_bytes
+from faceinpaint.storage import as_text, list_stamped, write_bytes
 
 NFC = unicodedata.normalize("NFC", "Café Müller")
 NFD = unicodedata.normalize("NFD", NFC)
@@ -40,6 +40,20 @@ def test_other_forms_and_suffixes_are_found(root, key, mask):
     assert data == b"mask"
     assert path == mask
     assert stamp
+
+
+@pytest.mark.parametrize("key", ["caf\\xe9.jpg", "caf\\xe9/a.jpg"])
+@pytest.mark.parametrize("by", ["bytes", "text"])
+def test_names_that_are_not_utf8_are_found_by_their_bytes_and_by_their_text(tmp_path, key, by):
+    """The second is what a detection writes. Either has the stamp that a listing of the folder gives."""
+    name = key.removesuffix(".jpg") + ".png"
+    path = os.fsencode(tmp_path) + b"/" + (name.encode() if by == "text" else name.encode().replace(b"\\xe9", b"\xe9"))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(b"mask")
+    found, data, stamp = find_mask(str(tmp_path), key)
+    assert data == b"mask"
+    assert [(as_text(listed), known) for listed, _, known in list_stamped(str(tmp_path))] == [(found, stamp)]
 
 
 def test_the_full_name_wins_then_png(root):

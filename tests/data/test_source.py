@@ -219,6 +219,13 @@ def test_nothing_to_read_is_one_clear_line(tmp_path, name, content, complaint):
         dataset.read_pictures(str(tmp_path / name))
 
 
+def test_a_device_or_a_pipe_is_no_source(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for uri in (str(tmp_path / "pipe.png"), "/dev/null"):
+        with pytest.raises(InputError, match="a device or a pipe"):
+            places.check_source(uri)
+
+
 def test_parquet_without_pictures_names_the_column(tmp_path):
     pq.write_table(pa.table({"key": ["a"], "photo": [b""]}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match="no column image"):

@@ -226,3 +226,16 @@ def test_strokes_of_two_colours_on_nothing_are_no_photograph():
     strokes[:9], strokes[9:16] = (200, 60, 60, 255), (60, 60, 200, 255)
     with pytest.raises(InputError, match="several colours"):
         decode_mask(encoded(Image.fromarray(strokes)))
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "GIF", "PNG", "WEBP"])
+def test_a_file_of_several_masks_is_refused_and_previews_are_none(kind):
+    """A scan of two pages was repainted on both by the mask of the first."""
+    first = Image.fromarray(np.pad(np.full((10, 10), 255, np.uint8), ((5, 35), (20, 20))))
+    sink = io.BytesIO()
+    first.save(sink, kind, save_all=True, append_images=[first.rotate(90), first.transpose(0)])
+    with pytest.raises(InputError, match=r"the mask file holds [23] pictures: save the one that is meant by itself"):
+        decode_mask(sink.getvalue())
+    sink = io.BytesIO()
+    first.save(sink, "TIFF", save_all=True, append_images=[first.resize((20, 20))])
+    assert np.array_equal(decode_mask(sink.getvalue()).levels, np.asarray(first))

@@ -1,5 +1,6 @@
 """Few pictures in this process, without Ray: the same rows and bytes as on Ray."""
 
+import errno
 import hashlib
 import io
 import os
@@ -19,8 +20,10 @@ import faceinpaint
 from faceinpaint import Options, restore
 from faceinpaint.data.mask_spec import Alpha
 from faceinpaint.data.places import FEW, works_here
+from faceinpaint.errors import JobError
 from faceinpaint.inference import quarantine
 from faceinpaint.inference.here import Here
+from faceinpaint.inference.options import note_links
 from faceinpaint.inference.travel import Settings, unpack
 from faceinpaint.storage import join, list_files, read_bytes
 from tests.fault.test_restoration import CRASHING_DECODER
@@ -111,6 +114,41 @@ def test_rows_with_one_key_are_all_restored_and_rows_without_are_told(tiny_weigh
     assert all(rows[key]["input_sha256"] == hashlib.sha256(inputs[key]).hexdigest() for key in ("a", "b", "a#2", "b#2"))
     assert restore(options) == counts
     assert ledger(str(tmp_path / "out")) == rows
+
+
+def test_a_full_disk_ends_the_run_and_fails_no_picture(few, tiny_weights, tmp_path, monkeypatch):
+    """The same command goes on once there is room, with the outcome of a run that was never stopped."""
+    written, fsync = [], os.fsync
+
+    def filling(handle):
+        written.append(handle)
+        if len(written) > 16:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(handle)
+
+    options = {"input": few[0], "masks": few[1], "weights": tiny_weights, "workers": 0}
+    counts = restore(output=str(tmp_path / "whole"), **options)
+    monkeypatch.setattr(os, "fsync", filling)
+    with pytest.raises(JobError, match="cannot be written: No space left"):
+        restore(output=str(tmp_path / "out"), **options)
+    monkeypatch.undo()
+    assert restore(output=str(tmp_path / "out"), **options) == counts
+    assert outcome(str(tmp_path / "out")) == outcome(str(tmp_path / "whole"))
+
+
+def test_links_of_any_name_are_told(tmp_path):
+    (tmp_path / "in").mkdir()
+    os.symlink(tmp_path, os.fsencode(tmp_path / "in") + b"/caf\xe9")
+    note = note_links(str(tmp_path / "in"))
+    assert note is not None
+    assert "caf\\xe9" in note.encode().decode()
+
+
+def test_paths_of_pathlib_are_paths(few, tiny_weights, tmp_path):
+    places = {"input": few[0], "masks": few[1], "output": str(tmp_path / "out"), "weights": tiny_weights}
+    as_paths = Options(**{name: Path(place) for name, place in places.items()})  # type: ignore[arg-type]
+    assert as_paths.with_full_paths() == Options(**places).with_full_paths()
+    assert restore(as_paths, workers=0, dry_run=True)["restored"] == 11
 
 
 @pytest.mark.slow

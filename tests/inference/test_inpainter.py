@@ -95,3 +95,15 @@ def test_the_kind_that_came_in_goes_out(inpainter):
 def test_masks_that_cannot_be_meant_are_refused(inpainter, mask, reason):
     with pytest.raises(InputError, match=reason):
         inpainter(PICTURE, mask)
+
+
+@pytest.mark.parametrize("mode", ["LAB", "HSV", "YCbCr", "L", "RGBA", "P"])
+def test_bands_that_are_not_rgb_are_not_taken_for_it(inpainter, mode):
+    image = Image.new(mode, PICTURE.shape[1::-1])
+    with pytest.raises(InputError, match=f"the image is of mode {mode}: convert it to RGB"):
+        inpainter(image, HOLE)
+
+
+def test_a_picture_without_pixels_is_refused(inpainter):
+    with pytest.raises(InputError, match=r"the image is uint8 \(0, 0, 3\)"):
+        inpainter(np.zeros((0, 0, 3), np.uint8), np.zeros((0, 0), np.uint8))

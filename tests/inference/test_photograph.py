@@ -75,6 +75,8 @@ def test_other_kinds_of_pictures_keep_theirs(mode, inpainter):
     ("change", "told"),
     [
         ({"image": np.zeros((8, 8, 3))}, "the image is float64"),
+        ({"image": np.zeros((0, 8, 3), np.uint8)}, r"the image is uint8 \(0, 8, 3\)"),
+        ({"image": Image.new("RGB", (0, 8))}, "the image has no pixels: 0x8"),
         ({"image": Image.new("CMYK", (80, 80))}, "mode CMYK cannot be restored: convert it to RGB"),
         ({"mask": np.zeros((80, 120), np.uint8)}, "empty mask"),
         ({"mask": np.full((20, 20), 255, np.uint8)}, "the mask is"),

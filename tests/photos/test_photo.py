@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from faceinpaint.errors import InputError, NoPhotographError
+from faceinpaint.photos.coding import CAPTIONS, COMMENT
 from faceinpaint.photos.photo import encode_photo, open_photo, read_photo
 from faceinpaint.photos.pillow_file import is_deep_avif
 from faceinpaint.photos.provenance import SOURCE_TYPE, with_provenance
@@ -210,6 +211,23 @@ def test_png_on_request_equals_the_decoded_jpeg_outside_the_hole():
     after = restored(data, as_png=True)
     assert after.format == "PNG"
     assert np.array_equal(np.asarray(after)[HOLE == 0], np.asarray(Image.open(io.BytesIO(data)))[HOLE == 0])
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF", "GIF"])
+def test_what_a_png_has_no_place_for_is_named(kind):
+    """Archives keep who is shown, and where, in captions: they are not lost without a word."""
+    image = Image.fromarray(COLOUR)
+    if kind == "JPEG":
+        caption = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x0c\x1c\x02x\0\x07caption"
+        plain = encoded(image, kind, comment=b"a comment")
+        data = plain[:2] + b"\xff\xed" + (len(caption) + 2).to_bytes(2, "big") + caption + plain[2:]
+        told = {CAPTIONS, COMMENT}
+    elif kind == "TIFF":
+        data, told = encoded(image, kind, tiffinfo={33723: b"\x1c\x02x\0\x07caption"}), {CAPTIONS}
+    else:
+        data, told = encoded(image, kind, comment=b"a comment"), {COMMENT}
+    assert told <= set(rewritten(data, GREEN, HOLE, as_png=True).dropped)
+    assert not told & set(rewritten(data, GREEN, HOLE).dropped)
 
 
 def test_text_of_a_png_stays():

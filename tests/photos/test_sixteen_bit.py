@@ -11,11 +11,14 @@ import tifffile
 from PIL import Image
 
 from faceinpaint.errors import InputError, NoPhotographError
+from faceinpaint.images import upright
 from faceinpaint.photos import png
+from faceinpaint.photos.opening import orientation_of
 from faceinpaint.photos.photo import encode_photo, read_photo
 from faceinpaint.photos.png import chunks as png_chunks
 from faceinpaint.photos.png import file_of as png_file
 from faceinpaint.photos.provenance import SOURCE_TYPE, with_provenance
+from faceinpaint.photos.tiff_exif import dpi_of_tiff, exif_of_tiff
 
 RNG = np.random.default_rng(5)
 RGBA = RNG.integers(0, 65536, (40, 30, 4), np.uint16)
@@ -135,6 +138,40 @@ def test_tiff_on_request_becomes_a_png_of_sixteen_bits():
     info = Image.open(io.BytesIO(after)).info
     assert info["icc_profile"] == PRIVATE[1][3]
     assert SOURCE_TYPE.encode() in info["xmp"]
+
+
+@pytest.mark.parametrize("options", [{}, {"byteorder": ">"}, {"bigtiff": True}], ids=str)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_tiff_becomes_a_png_that_is_turned_as_it_was(orientation, options):
+    tags = [(274, 3, 1, orientation, True), (315, 2, 4, b"Ann\0", True)]
+    source = tiff(RGBA[..., :3], extratags=tags, datetime="2001:02:03 04:05:06", resolution=(300, 300), **options)
+    photo = read_photo(source)
+    height, width = photo.file.upright_size
+    hole = upright(HOLE, orientation)
+    change = photo.whole().change(np.zeros((height, width, 3), np.uint8), hole)
+    after = read_photo(encode_photo(photo.file, change, XMP, as_png=True).data)
+    assert after.file.orientation == orientation
+    assert np.array_equal(after.rgb[hole == 0], photo.rgb[hole == 0])
+    if "bigtiff" not in options:  # of which Pillow reads no tags
+        info = Image.open(io.BytesIO(after.file.data))
+        assert info.getexif()[306] == "2001:02:03 04:05:06"
+        assert info.getexif()[315] == "Ann"
+        assert info.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+def test_a_tiff_s_camera_and_position_come_along_and_damage_costs_nothing():
+    block = Image.Exif()
+    block[271] = "Camera"
+    block.get_ifd(34665)[36867] = "2001:02:03 04:05:06"
+    block.get_ifd(34853)[1] = "N"
+    source = block.tobytes().removeprefix(b"Exif\0\0")
+    found = Image.Exif()
+    found.load(exif_of_tiff(source, 3))
+    assert (found[271], found[274]) == ("Camera", 3)
+    assert (found.get_ifd(34665)[36867], found.get_ifd(34853)[1]) == ("2001:02:03 04:05:06", "N")
+    for length in range(len(source)):
+        assert orientation_of(exif_of_tiff(source[:length], 6)) == 6
+        assert dpi_of_tiff(source[:length]) is None
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,16 @@ def test_loopback_needs_no_token_but_its_own_name():
     assert client().post("/size", headers={"Origin": "http://127.0.0.1:8000"}).status_code == 200
 
 
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "http://a]b", "//", "x"])
+def test_an_origin_that_is_no_address_is_refused_like_any_other(origin):
+    assert client().post("/size", headers={"Origin": origin}).status_code == 403
+
+
+def test_a_length_of_any_number_of_digits_is_too_large():
+    answer = client().post("/size", content=b"abc", headers={"Content-Length": "9" * 5000})
+    assert (answer.status_code, answer.json()) == (413, {"error": "The request is larger than 1 MB."})
+
+
 def test_elsewhere_a_token_opens_by_header_cookie_and_address():
     there = client("secret", host="archive.example")
     assert there.get("/size").status_code == 401
