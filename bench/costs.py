@@ -33,7 +33,8 @@ from bench.machine import machine
 from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.painter import MODEL_BATCH, paint
-from faceinpaint.inference.work import Examined, Painted, Settings, examine, finish
+from faceinpaint.inference.travel import Examined, Painted, Settings
+from faceinpaint.inference.work import examine, finish
 from faceinpaint.load_config import load_preset
 from faceinpaint.stages import Stage
 from faceinpaint.training.run import Run

@@ -30,7 +30,8 @@ from PIL import Image
 
 from bench.markdown import table
 from faceinpaint.data.mask_spec import parse_masks
-from faceinpaint.inference.work import Examined, Painted, Settings, examine, finish
+from faceinpaint.inference.travel import Examined, Painted, Settings
+from faceinpaint.inference.work import examine, finish
 from faceinpaint.memory import keep_freed
 
 SIZE = (4032, 3024)

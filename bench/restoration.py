@@ -23,7 +23,8 @@ from faceinpaint.inference.ledger import Ledger
 from faceinpaint.inference.painter import MODEL_BATCH, paint
 from faceinpaint.inference.row import ROW, LedgerRow
 from faceinpaint.inference.table import table_of
-from faceinpaint.inference.work import Settings, examine
+from faceinpaint.inference.travel import Settings
+from faceinpaint.inference.work import examine
 from faceinpaint.photos.photo import encode_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
 from faceinpaint.storage import write_bytes

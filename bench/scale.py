@@ -27,7 +27,7 @@ from PIL import Image
 from bench.machine import machine
 from faceinpaint.inference import painter
 from faceinpaint.inference.restore import Options, restore
-from faceinpaint.inference.work import Examined, Painted, pack, unpack
+from faceinpaint.inference.travel import Examined, Painted, pack, unpack
 
 RESULTS = Path(__file__).parent / "scale.json"
 ROWS_A_FILE = 50_000

@@ -22,7 +22,8 @@ from PIL import Image
 from bench.markdown import table
 from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.encoding import mask_png
-from faceinpaint.inference.work import Painted, Settings, examine, finish
+from faceinpaint.inference.travel import Painted, Settings
+from faceinpaint.inference.work import examine, finish
 from faceinpaint.memory import keep_freed
 
 HEIGHT, WIDTH = 4000, 6000

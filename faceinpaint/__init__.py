@@ -8,6 +8,7 @@ flags of ``faceinpaint restore``.
 
 from __future__ import annotations
 
+import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -32,22 +33,11 @@ os.environ.setdefault(
 os.environ.setdefault("RAY_TRAIN_ENABLE_PRINT_PATCH", "0")  # it shows each line of a worker twice
 
 
+LAZY = {"Inpainter": "inpainter", "Options": "options", "restore": "restore", "restore_photograph": "photograph"}
+
+
 def __getattr__(name: str) -> Any:
-    """Torch and Ray take seconds to import: they wait until they are asked for."""
-    if name == "Inpainter":
-        from faceinpaint.inference.inpainter import Inpainter
-
-        return Inpainter
-    if name == "Options":
-        from faceinpaint.inference.options import Options
-
-        return Options
-    if name == "restore":
-        from faceinpaint.inference.restore import restore
-
-        return restore
-    if name == "restore_photograph":
-        from faceinpaint.inference.photograph import restore_photograph
-
-        return restore_photograph
-    raise AttributeError(name)
+    """Torch and Ray take seconds to import: they wait until a name of LAZY, and so its module, is asked for."""
+    if name not in LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.inference.{LAZY[name]}"), name)

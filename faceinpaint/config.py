@@ -158,10 +158,13 @@ class BaselineLoss(Part):
 
 
 class HoleConfig(Part):
-    """What holes training draws: rectangles of sides in [low, high] (shares of the picture's side), else free-form."""
+    """What holes training draws: rectangles, thin strokes, large free-form holes; the rest gets other free-form ones.
+
+    Pairs are the least and the most.
+    """
 
     squares: Ratio = 0.5  # share of samples that get a rectangle
-    square_side: tuple[Ratio, Ratio] = (0.1875, 0.5)
+    square_side: tuple[Ratio, Ratio] = (0.1875, 0.5)  # shares of the picture's side
     aspect: float = Field(default=1.0, ge=1)  # longest over shortest side of a rectangle, at most; 1: squares
     freeform_ratio: tuple[Ratio, Ratio] = (0.05, 0.5)  # hole area over picture area
     scratches: Ratio = 0.0  # share of samples that get thin strokes
@@ -199,9 +202,7 @@ class StageTraining(Part):
     ema_pictures: float = Field(default=10_000, gt=0)  # half-life of the weights' moving average, in pictures
     tune_generator: bool = False  # structure stage only: train the generator too
     tune_structure: Weight = 0.0  # texture stage only: train the first stage too, at this share of lr
-    crop: Positive | None = (
-        None  # texture stages: side of the part at the hole that is trained on; None: the whole picture
-    )
+    crop: Positive | None = None  # texture stages: side of the part at the hole that is trained on; None: all of it
     max_loss: float = Field(default=1e6, gt=0)  # a loss or gradient norm beyond it counts as diverged
     bad_steps: int = Field(default=0, ge=0)  # diverged steps that are skipped before the run stops
     batch_norm: Literal["per-worker", "sync", "frozen"] = "per-worker"  # statistics: see docs/training.md
@@ -211,7 +212,10 @@ class StageTraining(Part):
 
 
 class GanTraining(Part):
-    """Regularisers of generator training (Karras 2020); lazy: each acts every ``r1_every`` or ``path_every`` steps."""
+    """Regularisers of generator training (Karras 2020); lazy: each acts every ``r1_every`` or ``path_every`` steps.
+
+    ``r1`` and ``r1_every`` are those of the texture stage's stylegan2 critic too.
+    """
 
     r1: Weight = 10.0
     r1_every: Positive = 16
@@ -253,15 +257,15 @@ class Config(Part):
     texture_loss: TextureLoss = TextureLoss()
     baseline_loss: BaselineLoss = BaselineLoss()
     match_paste: bool = False  # shift the first stage's paste so that it meets the valid pixels at the hole's edge
-    alignment: Alignment = "ffhq"  # how faces lie in the pictures: where identity looks for them
-    lpips_backbone: Backbone = "alex"
-    feature_backbone: Backbone = "vgg"  # of the texture stage's perceptual loss; the paper: VGG16
+    alignment: Alignment = "ffhq"  # how faces lie in the pictures: restoration turns them so, identity looks there
+    lpips_backbone: Backbone = "alex"  # of the losses ``lpips``, and of the features critic
+    feature_backbone: Backbone = "vgg"  # of the losses that compare features; the paper: VGG16
     holes: HoleConfig = HoleConfig()
     gan: GanTraining = GanTraining()
     pretrained: PretrainedConfig = PretrainedConfig()
     train: dict[Stage, StageTraining]
     precision: Precision = "fp32"  # of training; fp16 scales its losses
-    channels_last: bool = False
+    channels_last: bool = False  # memory layout of maps: the same numbers but for rounding, faster on most machines
     seeded_generator: bool = False  # tests: stages after the generator may start from a random one
 
     @field_validator("train", mode="before")

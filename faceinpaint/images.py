@@ -11,6 +11,13 @@ from faceinpaint.errors import InputError
 Crop = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels
 
 
+def check_rgb(picture: np.ndarray) -> np.ndarray:
+    """``picture`` itself. Raises :class:`InputError` unless it is uint8 (H, W, 3) with pixels."""
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+        raise InputError(f"the image is {picture.dtype} {picture.shape}: need 8-bit RGB, (H, W, 3)")
+    return picture
+
+
 def crop_to(picture: np.ndarray, size: int, crop: Crop | None = None, mix: bool = True) -> np.ndarray:
     """Cut ``crop`` (or the centre square) out of uint8 (H, W, 3) or (H, W) and resize it to ``size`` x ``size``.
 

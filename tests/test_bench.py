@@ -12,7 +12,8 @@ from bench.report import report
 from bench.timing import done, precisions
 from faceinpaint.data import places
 from faceinpaint.data.mask_spec import parse_masks
-from faceinpaint.inference.work import Settings, examine, finish, pack, unpack
+from faceinpaint.inference.travel import Settings, pack, unpack
+from faceinpaint.inference.work import examine, finish
 
 MACHINE = {"date": "2026-01-02", "commit": "abc", "cpu": "a CPU", "cores": 2, "torch": "2", "ray": "3"}
 

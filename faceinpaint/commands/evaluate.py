@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import Any
 
 from faceinpaint.cli import WEIGHTS_HELP, at_least, parse_crop, share
 from faceinpaint.data.user_masks import FRAMES, POLARITIES, POLARITY_HELP
@@ -91,18 +92,36 @@ def main(arguments: list[str]) -> int:
     from faceinpaint.evaluation.rows import write_rows
     from faceinpaint.evaluation.sweep import read_sweep, run_sweep
     from faceinpaint.evaluation.tables import print_summary
+
+    other = read_other(args.compare) if args.compare else None
+    wanted = plan_arguments(args)
+    if args.sweep:
+        lines, failed = run_sweep(read_sweep(args.sweep, wanted), args.output)
+        print("\n".join(lines))
+        return 1 if failed else 0
+    plan = make_plan(**wanted)
+    if other is not None:
+        check_before(plan, other, args.force)
+    metrics, batches = evaluate(plan)
+    examples = write_rows(plan, batches)
+    write_report(plan, metrics, examples, other, args.force)
+    print_summary(metrics)
+    print(f"figures: {plan.output}/metrics.json, rows: {plan.output}/rows; look at {plan.output}/report.html")
+    return 0
+
+
+def plan_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """What :func:`faceinpaint.evaluation.plan.make_plan` takes."""
     from faceinpaint.models.find_weights import VARIABLE, find_weights
 
-    weights = find_weights(args.weights) if args.weights or os.environ.get(VARIABLE) else None
-    other = read_other(args.compare) if args.compare else None
-    common = {
+    return {
         "data": args.data,
         "masks": args.masks,
         "mask_polarity": args.mask_polarity,
         "mask_frame": args.mask_frame,
         "methods": args.methods.split(",") if args.methods is not None else None,
         "output": args.output,
-        "weights": weights,
+        "weights": find_weights(args.weights) if args.weights or os.environ.get(VARIABLE) else None,
         "crop": args.crop,
         "size": args.size,
         "split": args.split,
@@ -113,16 +132,3 @@ def main(arguments: list[str]) -> int:
         "workers": args.workers,
         "gpus_per_worker": args.gpus_per_worker,
     }
-    if args.sweep:
-        lines, failed = run_sweep(read_sweep(args.sweep, common), args.output)
-        print("\n".join(lines))
-        return 1 if failed else 0
-    plan = make_plan(**common)
-    if other is not None:
-        check_before(plan, other, args.force)
-    metrics, batches = evaluate(plan)
-    examples = write_rows(plan, batches)
-    write_report(plan, metrics, examples, other, args.force)
-    print_summary(metrics)
-    print(f"figures: {plan.output}/metrics.json, rows: {plan.output}/rows; look at {plan.output}/report.html")
-    return 0

@@ -13,8 +13,8 @@ import os
 
 from faceinpaint.cli import WEIGHTS_HELP, at_least, share
 from faceinpaint.errors import InputError
+from faceinpaint.serving import TOKEN
 
-TOKEN = "FACEINPAINT_TOKEN"
 NEEDED = ("gradio", "fastapi", "multipart")
 
 

@@ -11,11 +11,16 @@ import argparse
 import re
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
 from faceinpaint.cli import at_least, parse_crop, share
 from faceinpaint.errors import InputError
 from faceinpaint.load_config import load_preset, preset_names
 from faceinpaint.stages import STAGES, TEXTURE_STAGES, Stage, stage_after, stages_up_to
+
+if TYPE_CHECKING:
+    from faceinpaint.config import Config
+    from faceinpaint.training.plan import Job
 
 METHOD_STAGES = stages_up_to("texture")
 
@@ -86,28 +91,11 @@ def check_places(args: argparse.Namespace) -> None:
 def train_stage(stage: Stage, args: argparse.Namespace) -> int:
     """Train one stage; returns the exit code."""
     from faceinpaint.training.driver import is_finished, train  # torch and Ray take seconds: not for --help
-    from faceinpaint.training.plan import Resources, make_job
+    from faceinpaint.training.plan import Resources
     from faceinpaint.training.run import DivergedError
-    from faceinpaint.training.start import Start
 
-    overrides = args.set + ([f"train.{stage}.steps={args.steps}"] if args.steps is not None else [])
-    overrides += [f"train.{stage}.schedule=cosine"] if args.finish else []
-    config = load_preset(args.preset, overrides)
-    begin = args.init_stage if args.init_stage and stage in TEXTURE_STAGES else stage
-    job = make_job(
-        config,
-        stage,
-        data=args.data,
-        validation=args.val,
-        output=args.output,
-        init=args.init,
-        crop=args.crop,
-        checkpoint_every=args.checkpoint_every,
-        evaluate_every=args.evaluate_every,
-        keep=args.keep,
-        cpus_per_worker=args.cpus_per_worker,
-        start=Start(stage=begin, may_grow=args.grow, needs_trunk=args.finish),
-    )
+    config = config_of(stage, args)
+    job = job_of(stage, config, args)
     if is_finished(job):
         print(f"[{stage}] already finished: {args.output}/{stage}.safetensors")
         return 0
@@ -125,6 +113,34 @@ def train_stage(stage: Stage, args: argparse.Namespace) -> int:
     print(f"weights: {args.output}/{stage}.safetensors")
     print(f"next: {next_command(stage, args)}")
     return 0
+
+
+def config_of(stage: Stage, args: argparse.Namespace) -> Config:
+    """The preset with what the flags change in it."""
+    overrides = args.set + ([f"train.{stage}.steps={args.steps}"] if args.steps is not None else [])
+    return load_preset(args.preset, overrides + ([f"train.{stage}.schedule=cosine"] if args.finish else []))
+
+
+def job_of(stage: Stage, config: Config, args: argparse.Namespace) -> Job:
+    """The checked job of a stage."""
+    from faceinpaint.training.plan import make_job
+    from faceinpaint.training.start import Start
+
+    begin = args.init_stage if args.init_stage and stage in TEXTURE_STAGES else stage
+    return make_job(
+        config,
+        stage,
+        data=args.data,
+        validation=args.val,
+        output=args.output,
+        init=args.init,
+        crop=args.crop,
+        checkpoint_every=args.checkpoint_every,
+        evaluate_every=args.evaluate_every,
+        keep=args.keep,
+        cpus_per_worker=args.cpus_per_worker,
+        start=Start(stage=begin, may_grow=args.grow, needs_trunk=args.finish),
+    )
 
 
 def score_text(stage: Stage, score: float) -> str:

@@ -82,4 +82,4 @@ def labelled(mask: np.ndarray) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]
     How many parts there are, with the ground; labels int32 (H, W), 0 the ground; int32 (n, 5), x, y, width, height and
     pixels of each; float64 (n, 2), their centres x, y.
     """
-    return cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_BBDT)  # type: ignore[return-value]
+    return cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_BBDT)

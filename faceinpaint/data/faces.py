@@ -34,6 +34,7 @@ class Face:
 
     @property
     def centre(self) -> np.ndarray:
+        """(2,) x, y: the mean of the landmarks."""
         return self.landmarks.mean(0)
 
     @property

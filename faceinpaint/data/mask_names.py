@@ -27,7 +27,7 @@ NOT_THERE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 @dataclass(frozen=True)
 class Names:
     """The names of one folder. by_form: name in one Unicode form, its suffix in small letters -> names as they are;
-    sorted: those names in order, folders among them."""
+    ordered: those names in order, folders among them."""
 
     by_form: dict[str, list[str]]
     ordered: list[str]
@@ -120,7 +120,7 @@ def _listed(folder: str, stamp: int) -> Names:
 
 def _reason(uri: str, name: str, stem: str, names: Names) -> str:
     reason = f"no mask: neither {name}.png nor {stem}.png beside its place in {uri}"
-    near = _nearest(name, stem, names)
+    near = _nearest(stem, names)
     if near is None:
         return reason
     same = near.rpartition(".")[0].casefold() in (stem.casefold(), name.casefold())
@@ -128,7 +128,7 @@ def _reason(uri: str, name: str, stem: str, names: Names) -> str:
     return f"{reason}; {as_text(near)} is there, which {why}: rename it to {stem}.png"
 
 
-def _nearest(name: str, stem: str, names: Names) -> str | None:
+def _nearest(stem: str, names: Names) -> str | None:
     """A name that a person may have meant."""
     wanted = unicodedata.normalize("NFC", stem).casefold()
     files = [entry for entry in names.ordered if not entry.endswith("/")] if len(names.ordered) <= FEW_NAMES else []

@@ -59,7 +59,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class Preparation:
     """What decides the output's bytes."""
 
     source: str
@@ -95,7 +95,7 @@ def prepare(
     digest = hashlib.sha256("\n".join(sorted(entries)).encode()).hexdigest() if entries else None
     check_source(source)
     check_apart(output, source, "source")
-    job = Job(source=source, crop=crop, size=size, split_sha256=digest, labels=has_labels(source))
+    job = Preparation(source=source, crop=crop, size=size, split_sha256=digest, labels=has_labels(source))
     check_writable(output)
     claim(output, NOTE, job.note())
     names = set(top_names(output))
@@ -122,13 +122,13 @@ def _tell_of_change(source: str, output: str, made: Prepared) -> None:
         print(f"{what}: it stays as it is; choose another output to take all in", flush=True)
 
 
-def _rows_here(job: Job, entries: frozenset[str] | None, done: set[str]) -> Iterator[pa.Table]:
+def _rows_here(job: Preparation, entries: frozenset[str] | None, done: set[str]) -> Iterator[pa.Table]:
     """Tables of the job's rows with a ``reason``, of all pictures that are not done, in order."""
     for table in picture_tables(job.source, labels=job.labels):
         yield _prepare_batch(table, job, entries, done)
 
 
-def _rows_on_ray(job: Job, entries: frozenset[str] | None, done: set[str]) -> Iterator[pa.Table]:
+def _rows_on_ray(job: Preparation, entries: frozenset[str] | None, done: set[str]) -> Iterator[pa.Table]:
     """As :func:`_rows_here`, by Ray Data."""
     import ray
 
@@ -174,7 +174,7 @@ def _write(
     return Prepared(pictures, len(rejected), count)
 
 
-def _prepare_batch(batch: pa.Table, job: Job, entries: Any, done: Any) -> pa.Table:
+def _prepare_batch(batch: pa.Table, job: Preparation, entries: Any, done: Any) -> pa.Table:
     """Rows of the job: prepared pictures, or keys with a ``reason``; rows of no split and finished ones are left out.
 
     entries, done: the keys of both, or references to them.
@@ -188,7 +188,7 @@ def _prepare_batch(batch: pa.Table, job: Job, entries: Any, done: Any) -> pa.Tab
     return pa.Table.from_pylist(rows, job.prepared.append(REASON))
 
 
-def _prepare_row(row: dict[str, Any], job: Job) -> dict[str, object]:
+def _prepare_row(row: dict[str, Any], job: Preparation) -> dict[str, object]:
     key, data, label = row["key"], row["image"], row.get("label")
     if data is None:
         return {"key": key, "reason": row["error"] or "no picture"}

@@ -56,11 +56,15 @@ class Patch:
         holes = Holes.of(np.pad(self.hole, 1))
         return holes, (holes.radius * self.scale <= SLENDER) & (self.kind != "none")
 
-    def footprint(self) -> tuple[int, int, int, int]:
-        """Box x0, y0, x1, y1 of what the patch and its hole show of the picture, and beyond it."""
+    def corners(self) -> np.ndarray:
+        """(4, 2) x, y in the picture of the patch's corner pixels."""
         corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], float) * (self.size - 1)
         inverse = cv2.invertAffineTransform(self.matrix)
-        corners = corners @ inverse[:, :2].T + inverse[:, 2]
+        return corners @ inverse[:, :2].T + inverse[:, 2]
+
+    def footprint(self) -> tuple[int, int, int, int]:
+        """Box x0, y0, x1, y1 of what the patch and its hole show of the picture, and beyond it."""
+        corners = self.corners()
         x0, y0 = np.floor(np.minimum(corners.min(0), self.box[:2])).astype(int)
         x1, y1 = np.ceil(np.maximum(corners.max(0) + 1, self.box[2:])).astype(int)
         return int(x0), int(y0), int(x1), int(y1)
@@ -246,9 +250,7 @@ def _around(picture: np.ndarray, patch: Patch) -> tuple[np.ndarray, np.ndarray]:
     picture, the part is large enough to be mirrored.
     """
     height, width = picture.shape[:2]
-    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], float) * (patch.size - 1)
-    inverse = cv2.invertAffineTransform(patch.matrix)
-    corners = corners @ inverse[:, :2].T + inverse[:, 2]
+    corners = patch.corners()
     factor = max(1, int(1 / patch.scale))
     over = max(0.0, float((-corners).max()), float((corners - [width - 1, height - 1]).max()))
     margin = over + 3 * factor

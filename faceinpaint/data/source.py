@@ -75,6 +75,7 @@ def _listing_table(rows: list[tuple[str, int, str]]) -> pa.Table:
 
 
 def read_files(uri: str, names: pa.Table) -> Iterator[pa.Table]:
+    """A table of PICTURE, of one row, for each row of :func:`listing`'s tables."""
     for file in names.to_pylist():
         key, stamp = file["key"], file["stamp"]
         if file["size"] > LARGEST_FILE:
@@ -87,6 +88,7 @@ def read_files(uri: str, names: pa.Table) -> Iterator[pa.Table]:
 
 
 def single_row(uri: str) -> Iterator[pa.Table]:
+    """The table of a source that is one picture."""
     filesystem, path = open_uri(uri)
     folder, slash, name = uri.rpartition("/")
     size = filesystem.get_file_info(path).size
@@ -94,6 +96,7 @@ def single_row(uri: str) -> Iterator[pa.Table]:
 
 
 def archive_rows(uri: str) -> Iterator[pa.Table]:
+    """A table of one row for each file of a zip or tar."""
     for member in members(uri):
         yield _row(member[0], *content(member), member[1])
 

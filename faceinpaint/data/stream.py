@@ -52,6 +52,7 @@ class TrainingData:
 
     @property
     def rows(self) -> int:
+        """Pictures in all groups."""
         return sum(group.rows for group in self.groups)
 
 

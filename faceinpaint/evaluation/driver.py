@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import reduce
 from itertools import pairwise
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -185,10 +187,7 @@ def _tasks(function: Callable[..., Result], arguments: list[tuple]) -> Iterator[
 
 def _merge(results: Iterable[Result]) -> Result:
     """The sum, from the first to the last: the order fixes the last bits."""
-    total: Any = None
-    for result in results:
-        total = result if total is None else total + result
-    return total
+    return reduce(operator.add, results)
 
 
 def _header(plan: Plan, batches: list[BatchRecord], n: int) -> Header:
@@ -251,7 +250,7 @@ def _estimates(means: np.ndarray, method: int) -> Estimates:
 def _method_figures(plan: Plan, means: np.ndarray, method: int) -> MethodFigures:
     figures = _estimates(means, method)
     return {
-        **figures,  # type: ignore[typeddict-item]  # the two below take the place of theirs
+        **figures,  # the two below take the place of theirs
         "lpips": {**figures["lpips"], "backbone": plan.perceptual},
         "identity": {**figures["identity"], "network": plan.identity},
     }

@@ -33,10 +33,14 @@ class Difference(Estimate):
 
 
 class Lpips(Estimate):
+    """``backbone``: what computed it, such as ``lpips-alex``."""
+
     backbone: str
 
 
 class Identity(Estimate):
+    """``network``: the face recogniser that computed it."""
+
     network: str
 
 
@@ -91,11 +95,15 @@ class Pair(TypedDict):
 
 
 class Masks(TypedDict):
+    """The SPEC, and a hash of all holes."""
+
     spec: str
     sha256: str
 
 
 class Weights(TypedDict):
+    """The folder, and by method the hash of its files; None of a classical fill."""
+
     uri: str | None
     sha256: dict[str, str | None]
 

@@ -74,7 +74,7 @@ def prepare(row: dict[str, Any], masks: MaskSpec, reading: Reading, size: int, c
         else:
             subject = Subject(key=key, picture=seen.rgb, orientation=seen.orientation)
             whole = find_hole(masks, subject, reading, size).pixels
-            hole = (crop_to(np.repeat(whole[..., None] * 255, 3, axis=2), size, crop)[..., 0] >= WHITE).astype(np.uint8)
+            hole = (crop_to(whole * np.uint8(255), size, crop) >= WHITE).astype(np.uint8)
         if not hole.any():
             raise InputError("the hole is empty after cropping")
         if hole.all():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,7 +63,10 @@ def _write(sink: Any, tables: Iterator[pa.Table]) -> None:
             writer.write_table(table)
 
 
-def _places(plan: Plan, batches: list[BatchRecord], method: str, rank) -> Iterator[tuple[Any, Place]]:  # type: ignore[no-untyped-def]
+def _places(
+    plan: Plan, batches: list[BatchRecord], method: str, rank: Callable[[dict[str, Any]], Any]
+) -> Iterator[tuple[Any, Place]]:
+    """Every picture's rank and place."""
     for batch in batches:
         for i, row in enumerate(_rows(plan, method, batch).to_pylist()):
             yield rank(row), (batch.sha256, i)

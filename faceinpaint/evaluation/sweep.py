@@ -29,14 +29,14 @@ TRAINING = {"preset", "stage", "data", "val", "init", "set", "steps", "workers",
 
 
 @dataclass(frozen=True)
-class Entry:
+class SweepEntry:
     """One configuration of a sweep: what :func:`make_plan` takes, and what is trained before, if anything."""
 
     arguments: dict[str, Any]
     training: tuple[Job, Resources] | None
 
 
-def read_sweep(uri: str, common: dict[str, Any]) -> dict[str, Entry]:
+def read_sweep(uri: str, common: dict[str, Any]) -> dict[str, SweepEntry]:
     """The entries of a sweep by name, checked before any work.
 
     The file maps names to what differs from the command's own arguments, such as
@@ -53,7 +53,7 @@ def read_sweep(uri: str, common: dict[str, Any]) -> dict[str, Entry]:
     return {str(name): _entry(f"`sweep` {uri}: {name}", str(name), changes, common) for name, changes in tree.items()}
 
 
-def run_sweep(entries: dict[str, Entry], output: str) -> tuple[list[str], dict[str, str]]:
+def run_sweep(entries: dict[str, SweepEntry], output: str) -> tuple[list[str], dict[str, str]]:
     """Train and evaluate each entry across the workers; writes ``OUTPUT/sweep.json`` and ``OUTPUT/sweep.md``.
 
     Returns the table's lines, and why entries failed, by name: such an entry is told at once, and the others go on.
@@ -72,7 +72,7 @@ def run_sweep(entries: dict[str, Entry], output: str) -> tuple[list[str], dict[s
     return lines, failed
 
 
-def _carried_out(entry: Entry) -> Metrics:
+def _carried_out(entry: SweepEntry) -> Metrics:
     if entry.training:
         train(*entry.training)
     plan = make_plan(**entry.arguments)
@@ -109,16 +109,16 @@ def _table(results: dict[str, Metrics]) -> list[str]:
     return [*lines, "", *(f"{name}: {provenance(metrics)}" for name, metrics in results.items())]
 
 
-def _entry(where: str, name: str, changes: dict[str, Any], common: dict[str, Any]) -> Entry:
+def _entry(where: str, name: str, changes: dict[str, Any], common: dict[str, Any]) -> SweepEntry:
     settings = changes.get("train")
     changes = {argument: value for argument, value in changes.items() if argument != "train"}
     _refuse_unknown(where, changes, set(inspect.signature(make_plan).parameters) - {"output"})
     arguments = {**common, **changes, "output": join(common["output"], name)}
     if settings is None:
         make_plan(**arguments)  # raises for what cannot be carried out
-        return Entry(arguments, None)
+        return SweepEntry(arguments, None)
     arguments["weights"] = join(arguments["output"], "weights")
-    return Entry(arguments, _training(f"{where}: train", settings, arguments))
+    return SweepEntry(arguments, _training(f"{where}: train", settings, arguments))
 
 
 def _training(where: str, settings: Any, arguments: dict[str, Any]) -> tuple[Job, Resources]:

@@ -51,6 +51,8 @@ INTERVALS = "± half the bootstrap 95% interval"
 
 @dataclass(frozen=True)
 class Cell:
+    """``best``: of its column."""
+
     text: str
     best: bool = False
 
@@ -185,14 +187,17 @@ def _figure(figures: MethodFigures | Estimates | None, name: Figure) -> Estimate
 
 
 def heading(metric: Figure) -> str:
+    """A column's head, with an arrow to where the better figures are."""
     return f"{LABELS[metric]} {'↑' if HIGHER_IS_BETTER[metric] else '↓'}"
 
 
 def shown(figure: Estimate | Frechet | None, metric: Figure) -> str:
+    """The mean with the metric's digits; a dash for none."""
     return "–" if figure is None else f"{figure['mean']:.{DIGITS[metric]}f}"
 
 
 def with_interval(figure: Estimate | Frechet | None, metric: Figure) -> str:
+    """:func:`shown`, with half the 95% interval where there is one."""
     if figure is None or "ci95" not in figure:
         return shown(figure, metric)
     low, high = cast(Estimate, figure)["ci95"]
@@ -206,6 +211,7 @@ def _signed(figure: Estimate, metric: Figure) -> str:
 
 
 def to_markdown(table: Table) -> str:
+    """A heading, the table with its best figures bold, and its note."""
     rows = [[f"**{cell.text}**" if cell.best else cell.text for cell in row] for row in table.rows]
     return "\n".join([f"## {table.title}", "", tabulated(rows, table.head, "github"), "", table.note, ""])
 

@@ -30,7 +30,7 @@ ORIGINAL = "original"  # the undamaged pictures' place beside the methods
 
 
 @dataclass
-class Batch:
+class Usable:
     """Pictures that could be read and have a hole: keys, uint8 (N, S, S, 3) and (N, S, S)."""
 
     keys: list[str]
@@ -63,6 +63,7 @@ class BatchRecord:
 
     @classmethod
     def from_json(cls, text: str) -> BatchRecord:
+        """Inverse of what :class:`Judge` writes."""
         return cls(**json.loads(text))
 
 
@@ -102,7 +103,7 @@ class Judge:
         )
         return {"record": [json.dumps(asdict(record))]}
 
-    def _read(self, block: dict[str, np.ndarray]) -> tuple[Batch, list[tuple[str, str]]]:
+    def _read(self, block: dict[str, np.ndarray]) -> tuple[Usable, list[tuple[str, str]]]:
         """The block's usable pictures with their holes, and the others with the reason."""
         side = self.plan.size
         keys, images, holes, skipped = [], [], [], []
@@ -115,9 +116,9 @@ class Judge:
             images.append(np.frombuffer(image, np.uint8).reshape(side, side, 3))
             holes.append(np.frombuffer(hole, np.uint8).reshape(side, side))
         shape = (len(keys), side, side)
-        return Batch(keys, np.reshape(images, (*shape, 3)), np.reshape(holes, shape)), skipped
+        return Usable(keys, np.reshape(images, (*shape, 3)), np.reshape(holes, shape)), skipped
 
-    def _judge(self, method: str, batch: Batch, original: Seen) -> pa.Table:
+    def _judge(self, method: str, batch: Usable, original: Seen) -> pa.Table:
         """One row per picture: its figures, its features and the restored picture itself."""
         table: dict[str, Any] = {"key": batch.keys, "hole_ratio": batch.holes.mean(axis=(1, 2))}
         if method == ORIGINAL:
@@ -132,7 +133,7 @@ class Judge:
         table["picture"] = [png_bytes(picture) for picture in pictures]
         return pa.table(table)
 
-    def _restore(self, method: str, batch: Batch) -> np.ndarray:
+    def _restore(self, method: str, batch: Usable) -> np.ndarray:
         if method not in self.methods:
             self.methods[method] = load_method(method, self.plan.weights, str(self.device), self.plan.precision)
         parts = [slice(i, i + MODEL_BATCH) for i in range(0, len(batch.keys), MODEL_BATCH)]  # bounds memory
@@ -146,7 +147,7 @@ class Judge:
         with torch.inference_mode():
             return Seen(features, self.identity.embed(to_float(pictures).to(self.device)).cpu().numpy())
 
-    def _figures(self, batch: Batch, pictures: np.ndarray) -> dict[str, Any]:
+    def _figures(self, batch: Usable, pictures: np.ndarray) -> dict[str, Any]:
         rows = [
             picture_metrics(image, picture, hole, self.plan.convention)
             for image, picture, hole in zip(batch.images, pictures, batch.holes, strict=True)

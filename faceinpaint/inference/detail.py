@@ -8,6 +8,7 @@ which is duller than each of them; here it gets as much energy as its parts have
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -30,7 +31,8 @@ def carry_detail(picture: np.ndarray, patch: Patch, damage: np.ndarray, guide: G
     blur = float(np.clip(BLUR / patch.scale, LEAST_BLUR, MOST_BLUR))
     if not len(guide.cells):
         return
-    left, top, right, bottom = _footprint(patch, picture.shape)
+    x0, y0, x1, y1 = patch.footprint()
+    left, top, right, bottom = max(0, x0), max(0, y0), min(picture.shape[1], x1), min(picture.shape[0], y1)
     residual = residual_of(picture, (left, top, right, bottom), blur)
     reach = int(np.ceil(blur))
     near = cv2.dilate(damage[top:bottom, left:right], np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
@@ -56,9 +58,11 @@ def residual_of(picture: np.ndarray, box: tuple[int, int, int, int], blur: float
         return fine - np.asarray(cv2.GaussianBlur(fine, (0, 0), blur), np.float32)
     reach = 2 * math.ceil(blur)  # halving goes by the corner of what it is given: the edges are kept away
     height, width = picture.shape[:2]
-    inner = picture[max(0, y0 - reach) : y1 + reach, max(0, x0 - reach) : x1 + reach]
+    wide = picture[max(0, y0 - reach) : y1 + reach, max(0, x0 - reach) : x1 + reach]
     beyond = [max(0, each) for each in (reach - y0, y1 + reach - height, reach - x0, x1 + reach - width)]
-    wide = cv2.copyMakeBorder(inner, *beyond, cv2.BORDER_REFLECT_101) if any(beyond) else inner
+    if any(beyond):
+        above, below, before, behind = beyond
+        wide = np.asarray(cv2.copyMakeBorder(wide, above, below, before, behind, cv2.BORDER_REFLECT_101))
     # Halving and enlarging blur by a deviation of one pixel each; the rest of it is half as many pixels there.
     half = cv2.GaussianBlur(cv2.pyrDown(wide).astype(np.float32), (0, 0), math.sqrt(blur**2 - 2) / 2)
     blurred = np.asarray(cv2.pyrUp(half, dstsize=wide.shape[1::-1]), np.float32)
@@ -71,16 +75,6 @@ def _blurred(values: np.ndarray, patch: Patch, y: np.ndarray, x: np.ndarray, sid
     image = np.zeros((y1 - y0, x1 - x0, 3), np.float32)
     image[y - y0, x - x0] = values
     return cv2.blur(image, (side, side))[y - y0, x - x0]
-
-
-def _footprint(patch: Patch, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Box x0, y0, x1, y1 of the picture that holds the patch and its hole."""
-    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], float) * (patch.size - 1)
-    inverse = cv2.invertAffineTransform(patch.matrix)
-    corners = corners @ inverse[:, :2].T + inverse[:, 2]
-    x0, y0 = np.maximum(0, np.floor(np.minimum(corners.min(0), patch.box[:2]))).astype(int)
-    x1, y1 = np.minimum(shape[1::-1], np.ceil(np.maximum(corners.max(0) + 1, patch.box[2:]))).astype(int)
-    return int(x0), int(y0), int(x1), int(y1)
 
 
 def _gathered(
@@ -98,22 +92,12 @@ def _gathered(
     A pixel (row, column of ``residual``; y, x of the picture) takes from the four cells around it, nearer ones more, so
     that cells do not show.
     """
-    u, v = (patch.matrix[k, 0] * x + patch.matrix[k, 1] * y + patch.matrix[k, 2] for k in (0, 1))
-    along, down = ((place + 0.5) / guide.side - 0.5 for place in (u, v))
-    index = np.full(guide.grid**2, -1)
-    index[guide.cells] = np.arange(len(guide.cells))
     steps_x, steps_y = _steps(patch, guide)
     height, width = invalid.shape
-    valid, channels = (
-        ~invalid.ravel(),
-        [np.ascontiguousarray(channel).ravel() for channel in np.moveaxis(residual, 2, 0)],
-    )
-    top, left = np.floor(down).astype(int), np.floor(along).astype(int)
+    valid = ~invalid.ravel()
+    channels = [np.ascontiguousarray(channel).ravel() for channel in np.moveaxis(residual, 2, 0)]
     total, sums, squares = np.zeros(len(y), np.float32), *np.zeros((2, 3, len(y)), np.float32)
-    for dv, du in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        i, j = top + dv, left + du
-        near = (1 - np.abs(down - i)) * (1 - np.abs(along - j))
-        entry = index[np.clip(i, 0, guide.grid - 1) * guide.grid + np.clip(j, 0, guide.grid - 1)]
+    for entry, near in _cells_around(patch, guide, y, x):
         for k in range(guide.sources.shape[1]):
             r, c = row + steps_y[k][entry], column + steps_x[k][entry]
             inside = (r >= 0) & (r < height) & (c >= 0) & (c < width) & (entry >= 0)
@@ -126,6 +110,22 @@ def _gathered(
                 energy += weight * taken**2
     total = np.maximum(total, 1e-6)
     return (sums / total).T, (squares / total).T
+
+
+def _cells_around(patch: Patch, guide: Guide, y: np.ndarray, x: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The four cells around each pixel (y, x) of the picture, one after the other.
+
+    Each as its place among ``guide.cells``, -1 where it is none of them, and how near it is, 0 to 1: (P,) both.
+    """
+    u, v = (patch.matrix[k, 0] * x + patch.matrix[k, 1] * y + patch.matrix[k, 2] for k in (0, 1))
+    along, down = ((place + 0.5) / guide.side - 0.5 for place in (u, v))
+    index = np.full(guide.grid**2, -1)
+    index[guide.cells] = np.arange(len(guide.cells))
+    top, left = np.floor(down).astype(int), np.floor(along).astype(int)
+    for dv, du in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        i, j = top + dv, left + du
+        entry = index[np.clip(i, 0, guide.grid - 1) * guide.grid + np.clip(j, 0, guide.grid - 1)]
+        yield entry, (1 - np.abs(down - i)) * (1 - np.abs(along - j))
 
 
 def _steps(patch: Patch, guide: Guide) -> tuple[np.ndarray, np.ndarray]:

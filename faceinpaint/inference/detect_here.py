@@ -11,9 +11,8 @@ import numpy as np
 
 from faceinpaint.data.source import picture_tables
 from faceinpaint.inference.finder import Finder
-from faceinpaint.inference.read_here import ReadHere, batches
+from faceinpaint.inference.read_here import ReadHere, batches, marked
 from faceinpaint.inference.steps import missing
-from faceinpaint.storage import delete, exists, join, write_bytes
 
 GROUP = 8  # pictures between two looks at the table
 
@@ -27,15 +26,11 @@ class DetectHere(ReadHere):
     def __init__(self, uri: str, output: str, weights: str, sensitivity: float, cpus: float, gpu: bool):
         super().__init__(uri)
         self.finder = partial(Finder, weights, sensitivity, round(cpus), gpu)
-        self.mark = join(output, "_job", "working-here")
+        self.output = output
 
     def stream(self, done: np.ndarray, apart: bool = False) -> Iterator[list[Any]]:
-        apart = apart or exists(self.mark)
-        write_bytes(self.mark, b"")
         finder: Finder | None = None
-        try:
+        with marked(self.output) as left:
             for batch in batches(picture_tables(self.uri, partial(missing, done)), GROUP):
-                finder = finder or self.finder(apart)
+                finder = finder or self.finder(apart or left)
                 yield [pickle.loads(found) for found in finder(batch)["found"]]
-        finally:
-            delete(self.mark)

@@ -17,7 +17,7 @@ from faceinpaint.data.mask_spec import Proposed
 from faceinpaint.inference import work
 from faceinpaint.inference.compose import Plan
 from faceinpaint.inference.row import LedgerRow, Status
-from faceinpaint.inference.work import Examined, Finished, Painted, Settings
+from faceinpaint.inference.travel import Examined, Finished, Painted, Settings
 from faceinpaint.photos.pages import bound, pages_of
 from faceinpaint.photos.stale import joined
 from faceinpaint.storage import join, write_bytes

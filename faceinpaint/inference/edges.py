@@ -16,16 +16,12 @@ STENCIL = np.array(
 )
 
 
-def fill_from_edges(picture: np.ndarray, y: np.ndarray, x: np.ndarray) -> None:
-    """Fill the pixels (y, x), (P,) each and row by row, of uint8 (H, W, C) in place; all others count as valid."""
-    picture[y, x] = np.rint(from_edges(picture, y, x)).astype(np.uint8)
-
-
 def from_edges(picture: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """What :func:`fill_from_edges` fills in: (P, C), from 0 to 255.
+    """The fill (P, C), from 0 to 255, of the pixels (y, x), (P,) each and row by row, of uint8 (H, W, C).
 
-    The fill f has no bilaplacian, so that colours and their slopes go on from the edges (Damelin and Hoang 2018):
-    for each hole pixel p, sum over the stencil k of w_k f(p + o_k) = 0, mirrored at the picture's border.
+    All other pixels count as valid. The fill f has no bilaplacian, so that colours and their slopes go on from the
+    edges (Damelin and Hoang 2018): for each hole pixel p, sum over the stencil k of w_k f(p + o_k) = 0, mirrored at
+    the picture's border.
     """
     if not len(y):
         return np.empty((0, picture.shape[2]))

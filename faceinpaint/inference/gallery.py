@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from faceinpaint.inference.row import LedgerRow
-from faceinpaint.inference.work import Finished, doubt
+from faceinpaint.inference.row import LedgerRow, doubt
+from faceinpaint.inference.travel import Finished
 from faceinpaint.storage import exists, join, read_bytes, write_bytes
 
 SHOWN = 48

@@ -10,7 +10,7 @@ import numpy as np
 
 from faceinpaint.data.mask_spec import Proposed
 from faceinpaint.inference.proposals import Found
-from faceinpaint.inference.work import Settings
+from faceinpaint.inference.travel import Settings
 
 Given = tuple[str, bytes | None, str | None, Settings, str | None]  # key, bytes, error, settings, stamp
 
@@ -18,7 +18,7 @@ Given = tuple[str, bytes | None, str | None, Settings, str | None]  # key, bytes
 def inputs(batch: dict[str, np.ndarray], settings: Settings) -> Iterator[Given]:
     """What the examining step takes for each row of a batch.
 
-    With ``--masks detect`` the detector has been there before: its column ``found`` says each picture's hole.
+    With masks ``detect`` the detector has been there before: its column ``found`` says each picture's hole.
     """
     rows = zip(*(batch[name] for name in ("key", "image", "error", "stamp")), strict=True)
     for i, (key, data, error, stamp) in enumerate(rows):

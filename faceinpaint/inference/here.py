@@ -13,11 +13,10 @@ from faceinpaint.inference.finder import Finder
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.painter import Painter
 from faceinpaint.inference.quarantine import examine_apart
-from faceinpaint.inference.read_here import ReadHere, batches
-from faceinpaint.inference.steps import examine_batch, finish_batch, missing, plan_batch, write_rows
+from faceinpaint.inference.read_here import ReadHere, batches, marked
+from faceinpaint.inference.steps import examine_batch, finish_batch, missing, plan_batch, write_block
+from faceinpaint.inference.travel import Settings, pack, unpack
 from faceinpaint.inference.way import PARQUET_ROWS, PICTURES, Source
-from faceinpaint.inference.work import Settings, pack, unpack
-from faceinpaint.storage import delete, exists, join, write_bytes
 
 GROUP = 8  # pictures between two looks at the ledger: as many as fill a batch of the model
 
@@ -32,16 +31,12 @@ class Here(ReadHere):
         super().__init__(source.input)
         self.source, self.settings = source, settings
         self.painter = Painter(inpainter, threads=round(source.cpus))
-        self.mark = join(settings.output, "_job", "working-here")
 
     def stream(self, done: np.ndarray, apart: bool = False) -> Iterator[list[Any]]:
-        apart = apart or exists(self.mark)
-        write_bytes(self.mark, b"")
-        try:
-            rows = self.settings.as_rows and not self.source.dry_run
+        rows = self.settings.as_rows and not self.source.dry_run
+        with marked(self.settings.output) as left:
+            apart = apart or left
             yield from self._rows(done, apart) if rows else self._files(done, apart, GROUP)
-        finally:
-            delete(self.mark)
 
     def _files(self, done: np.ndarray, apart: bool, group: int) -> Iterator[list[Any]]:
         look = examine_apart if apart else examine_batch
@@ -72,4 +67,4 @@ class Here(ReadHere):
             yield self._written(finished)
 
     def _written(self, finished: list[Any]) -> list[Any]:
-        return unpack(write_rows({"work": pack(finished)}, self.settings.output)["work"])
+        return unpack(write_block({"work": pack(finished)}, self.settings.output)["work"])

@@ -18,6 +18,7 @@ from faceinpaint.data.routing import route
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.device import DTYPES, choose_device, resolve_precision
 from faceinpaint.errors import InputError
+from faceinpaint.images import check_rgb
 from faceinpaint.inference.compose import compose, plan_for
 from faceinpaint.inference.guide import SOURCES, guide_from_attention
 from faceinpaint.inference.own_error import own_error
@@ -158,12 +159,10 @@ class Inpainter:
         """
         if isinstance(image, Image.Image) and image.mode != "RGB":  # of LAB, HSV and YCbCr the bands look like RGB's
             raise InputError(f"the image is of mode {image.mode}: convert it to RGB, or use restore_photograph")
-        pixels = np.asarray(image)
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
-            raise InputError(f"the image is {pixels.dtype} {pixels.shape}: need 8-bit RGB, (H, W, 3)")
+        pixels = check_rgb(np.asarray(image))
         hole = hole_of_mask(mask, pixels, Reading(polarity=mask_polarity, grow=grow_holes)).pixels
         result = self._photograph(pixels, hole)
-        return Image.fromarray(result) if isinstance(image, Image.Image) else result  # type: ignore[return-value]
+        return Image.fromarray(result) if isinstance(image, Image.Image) else result
 
     def _photograph(self, pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
         """A picture uint8 (H, W, 3) of any size with its hole uint8 (H, W) filled at its own resolution."""

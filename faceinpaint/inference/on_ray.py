@@ -14,9 +14,9 @@ from ray.util.annotations import RayDeprecationWarning
 from faceinpaint.data.dataset import read_pictures
 from faceinpaint.inference.quarantine import examine_apart
 from faceinpaint.inference.read_on_ray import ReadOnRay, find
-from faceinpaint.inference.steps import examine_batch, finish_batch, missing, plan_batch, write_rows
+from faceinpaint.inference.steps import examine_batch, finish_batch, missing, plan_batch, write_block
+from faceinpaint.inference.travel import Settings, unpack
 from faceinpaint.inference.way import PARQUET_ROWS, PICTURES, Source
-from faceinpaint.inference.work import Settings, unpack
 
 CRASHES = 3  # of workers that a pass outlives; then pictures are examined apart from each other
 
@@ -51,7 +51,7 @@ class OnRay(ReadOnRay):
         if not self.settings.as_rows:
             return works
         blocks = works.repartition(target_num_rows_per_block=PARQUET_ROWS)
-        return blocks.map_batches(partial(write_rows, output=self.settings.output), batch_size=None, **task)
+        return blocks.map_batches(partial(write_block, output=self.settings.output), batch_size=None, **task)
 
     def _find(self, pictures: Dataset, sensitivity: float, apart: bool) -> Dataset:
         source = self.source

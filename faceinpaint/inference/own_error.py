@@ -42,7 +42,7 @@ def face_of(side: int, alignment: Alignment) -> np.ndarray:
     height = float(np.linalg.norm(marks[:2].mean(0) - marks[3:].mean(0)))
     face = np.zeros((side, side), np.uint8)
     axes = tuple(2 * axis * height for axis in FACE)
-    cv2.ellipse(face, (tuple(map(float, marks.mean(0))), axes, 0), 1, -1)  # type: ignore[call-overload]
+    cv2.ellipse(face, (tuple(map(float, marks.mean(0))), axes, 0), 1, -1)
     return face
 
 

@@ -13,7 +13,7 @@ from faceinpaint.config import Precision
 from faceinpaint.device import settle
 from faceinpaint.inference.guide import SOURCES, Guide, guide_from_attention
 from faceinpaint.inference.inpainter import Inpainter
-from faceinpaint.inference.work import Examined, Painted, pack, unpack
+from faceinpaint.inference.travel import Examined, Painted, pack, unpack
 from faceinpaint.models.two_stage import window_side
 
 MODEL_BATCH = 8  # of patches whose windows are alike: larger ones would be padded more

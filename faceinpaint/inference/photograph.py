@@ -15,9 +15,11 @@ from faceinpaint.data.mask_pictures import mask_of
 from faceinpaint.data.mask_spec import MaskFile
 from faceinpaint.data.user_masks import Polarity
 from faceinpaint.errors import InputError
+from faceinpaint.images import check_rgb
 from faceinpaint.inference.inpainter import Inpainter, Picture
 from faceinpaint.inference.painter import Painter
-from faceinpaint.inference.work import Settings, examine, finish, pack, unpack
+from faceinpaint.inference.travel import Settings, pack, unpack
+from faceinpaint.inference.work import examine, finish
 
 NAME = "photograph"  # its key; it has no file
 
@@ -66,15 +68,13 @@ def restore_photograph(
         raise InputError(finished.row.reason or "the photograph could not be restored")
     with Image.open(io.BytesIO(finished.picture)) as restored:
         restored.load()
-    return restored if isinstance(image, Image.Image) else np.asarray(restored)  # type: ignore[return-value]
+    return restored if isinstance(image, Image.Image) else np.asarray(restored)
 
 
 def _png(picture: Image.Image | np.ndarray) -> bytes:
     """A picture in memory as a file, quickly; nothing of its pixels is lost."""
     if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
-            raise InputError(f"the image is {picture.dtype} {picture.shape}: need 8-bit RGB, (H, W, 3)")
-        return _png(Image.fromarray(picture))
+        return _png(Image.fromarray(check_rgb(picture)))
     if not all(picture.size):
         raise InputError(f"the image has no pixels: {picture.width}x{picture.height}")
     sink = io.BytesIO()

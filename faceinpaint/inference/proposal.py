@@ -12,6 +12,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from faceinpaint.data.components import labelled
 from faceinpaint.inference.completion import completed
 
 Verdict = Literal["damaged", "clean", "unsure"]
@@ -100,9 +101,9 @@ def scored_parts(probability: np.ndarray, extent: float) -> tuple[np.ndarray, np
     (0). So a part's ragged rim does not speak against it, and a speck alone is no evidence.
     """
     above = (probability >= extent).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
+    count, labels, stats, _ = labelled(above)
     inside = np.flatnonzero(above)
-    parts, odds = np.asarray(labels).ravel()[inside], _log_odds(probability.ravel()[inside])
+    parts, odds = labels.ravel()[inside], _log_odds(probability.ravel()[inside])
     order = np.lexsort((-odds, parts))
     parts, odds = parts[order], odds[order]
     areas = stats[:, cv2.CC_STAT_AREA].astype(np.int64)

@@ -16,7 +16,7 @@ from faceinpaint.errors import JobError
 from faceinpaint.held import held
 from faceinpaint.inference.document import examine
 from faceinpaint.inference.given import Given, inputs
-from faceinpaint.inference.work import Examined, pack
+from faceinpaint.inference.travel import Examined, pack
 
 DEATHS = 2  # of its process, after which a picture is given up
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow as pa
 from faceinpaint.data.places import count_pictures
 from faceinpaint.data.source import picture_tables
 from faceinpaint.inference.way import Columns
+from faceinpaint.storage import delete, exists, join, write_bytes
 
 COLUMNS = ("key", "image", "error", "stamp")
 
@@ -38,6 +40,21 @@ class ReadHere:
     ) -> Iterator[Columns]:
         for batch in batches(picture_tables(self.uri, wanted), rows):
             yield step(batch)
+
+
+@contextmanager
+def marked(output: str) -> Iterator[bool]:
+    """A mark below ``output`` while pictures are worked on.
+
+    Gives whether one stood there before: then a picture has killed an earlier process.
+    """
+    mark = join(output, "_job", "working-here")
+    left = exists(mark)
+    write_bytes(mark, b"")
+    try:
+        yield left
+    finally:
+        delete(mark)
 
 
 def batches(tables: Iterator[pa.Table], rows: int) -> Iterator[Columns]:

@@ -27,8 +27,8 @@ from faceinpaint.inference.outputs import drop_orphans
 from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.report import told, write_report
 from faceinpaint.inference.table import DIGESTS
+from faceinpaint.inference.travel import Settings
 from faceinpaint.inference.way import Source, Way
-from faceinpaint.inference.work import Settings
 from faceinpaint.storage import check_writable, delete_parts
 
 if TYPE_CHECKING:

@@ -52,3 +52,9 @@ def blame(error: Exception) -> tuple[Literal["skipped", "failed"], str]:
         return "skipped", first_line(error)
     kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
     return "failed", kind + first_line(error)
+
+
+def doubt(row: LedgerRow) -> float:
+    """How much a restored row deserves a look before the report knows more: what is not trusted, and a visible seam."""
+    unsure = (row.hole_ratio or 0.0) if row.confidence is None else 1 - row.confidence
+    return unsure + (row.seam_error or 0.0) / 256

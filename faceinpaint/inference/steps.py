@@ -16,9 +16,10 @@ from faceinpaint.held import held
 from faceinpaint.inference.document import examine, finish, planned
 from faceinpaint.inference.given import inputs
 from faceinpaint.inference.outputs import write_pictures
+from faceinpaint.inference.row import doubt
 from faceinpaint.inference.table import contains
 from faceinpaint.inference.thumbs import DRY_THUMBS, THUMBS, shaded, write_thumb
-from faceinpaint.inference.work import Finished, doubt, pack, unpack
+from faceinpaint.inference.travel import Finished, pack, unpack
 from faceinpaint.memory import keep_freed
 
 SHEETS = 2  # of a batch's pictures, the most doubtful ones, bring their faces to the report
@@ -30,6 +31,10 @@ def missing(known: Any, keys: list[str]) -> np.ndarray:
 
 
 def examine_batch(batch: dict[str, np.ndarray], settings: Any) -> dict[str, Any]:
+    """Encoded pictures (key, image, error, stamp) -> a column ``work`` of packed examined ones.
+
+    ``settings``: of the job, or a reference to them, here and below.
+    """
     keep_freed()
     shared = held(settings)
     with telemetry.step("examine", len(batch["key"])):
@@ -37,6 +42,7 @@ def examine_batch(batch: dict[str, np.ndarray], settings: Any) -> dict[str, Any]
 
 
 def finish_batch(batch: dict[str, np.ndarray], settings: Any) -> dict[str, Any]:
+    """Painted pictures, packed -> finished ones, the most doubtful first; writes files and thumbnails."""
     keep_freed()
     shared = held(settings)
     with telemetry.step("finish", len(batch["work"])):
@@ -65,7 +71,7 @@ def plan_batch(batch: dict[str, np.ndarray], settings: Any) -> dict[str, Any]:
     return {"work": pack(plans)}
 
 
-def write_rows(batch: dict[str, np.ndarray], output: str) -> dict[str, Any]:
+def write_block(batch: dict[str, np.ndarray], output: str) -> dict[str, Any]:
     """Restored pictures of a block as one Parquet file, named after its keys: done twice, it is the same file."""
     pictures: list[Finished] = unpack(batch["work"])
     good = [finished for finished in pictures if finished.picture]

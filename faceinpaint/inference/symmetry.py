@@ -21,11 +21,8 @@ from faceinpaint.data.routing import Patch
 from faceinpaint.inference.harmonic import harmonic
 
 # In distances between the eyes:
-ACROSS, DOWN, RAISED = (
-    0.40,
-    0.30,
-    0.06,
-)  # half sides of what is taken, eyelids and brow, and its centre over the pupil's
+ACROSS, DOWN = 0.40, 0.30  # half sides of what is taken, eyelids and brow
+RAISED = 0.06  # its centre over the pupil's
 IRIS = 0.14  # radius
 FAR = 0.25  # a corner of what is taken is moved no further from where landmarks say
 TURNED = 0.2  # a nose further from the middle of the eyes belongs to a turned face
@@ -123,13 +120,13 @@ def _twin(crop: np.ndarray, hole: np.ndarray, painted: np.ndarray, face: Face, e
     up = np.array([direction[1], -direction[0]])
     centre = face.landmarks[eye] + RAISED * face.apart * up
     axes = np.array([ACROSS, DOWN]) * face.apart
-    twin = Twin(_mirror(face, len(hole)), centre, axes, direction, 0.0)
+    twin = Twin(_mirror(face), centre, axes, direction, 0.0)
     if _is_lost(hole, face, 1 - eye, np.finfo(float).tiny):
         return None
     return _fitted(twin, crop, hole, painted, FAR * face.apart)
 
 
-def _mirror(face: Face, size: int) -> np.ndarray:
+def _mirror(face: Face) -> np.ndarray:
     """(2, 3): the affine map of least squares that takes each landmark to its mirrored twin's place."""
     points = np.column_stack([face.landmarks, np.ones(5)])
     return np.linalg.lstsq(points, face.landmarks[SWAPPED], rcond=None)[0].T

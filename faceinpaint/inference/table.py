@@ -50,6 +50,7 @@ class Table:
 
     @property
     def rows(self) -> int:
+        """How many there are, flushed or not."""
         return sum(self.counts.values())
 
     def open(self) -> np.ndarray:

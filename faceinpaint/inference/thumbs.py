@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from faceinpaint.images import box_of, halved
+from faceinpaint.photos.photo import Part
 from faceinpaint.storage import join, write_bytes
 
 THUMBS = "_job/thumbs"
@@ -45,6 +46,18 @@ def hole_thumbnail(hole: np.ndarray, side: int = SIDE) -> np.ndarray:
     down, across = _shares(height, hole.shape[0], top, high), _shares(width, hole.shape[1], left, wide)
     box = hole[top : top + high, left : left + wide].astype(np.float32)
     return np.rint(255 * (down @ box @ across.T)).astype(np.uint8)
+
+
+def with_part(thumbnail: np.ndarray, part: Part, after: np.ndarray) -> np.ndarray:
+    """A picture's thumbnail with the new pixels ``after``, uint8 (h, w, 3), of its part."""
+    result = thumbnail.copy()
+    # Each axis has its own scale: a thumbnail's sides are rounded, and the part must end where the thumbnail does.
+    down, across = (small / full for small, full in zip(thumbnail.shape, part.size, strict=False))
+    x0, y0, x1, y1 = (round(side * scale) for side, scale in zip(part.box, (across, down) * 2, strict=True))
+    if x1 > x0 and y1 > y0:
+        small = halved(after, 2 * max(x1 - x0, y1 - y0))
+        result[y0:y1, x0:x1] = cv2.resize(small, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
+    return result
 
 
 def _shares(cells: int, pixels: int, start: int, count: int) -> np.ndarray:

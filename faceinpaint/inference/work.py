@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
-from faceinpaint.data.components import pixels_of
-from faceinpaint.data.faces import Alignment
-from faceinpaint.data.marked_holes import Reading, Subject, bring_mask, find_hole
-from faceinpaint.data.mask_spec import Alpha, MaskSpec
+from faceinpaint.data.marked_holes import Subject, bring_mask, find_hole
+from faceinpaint.data.mask_spec import Alpha
 from faceinpaint.data.routing import route
 from faceinpaint.data.search import HALVED
 from faceinpaint.encoding import mask_png
@@ -24,11 +20,12 @@ from faceinpaint.errors import InputError, JobError, NoPhotographError
 from faceinpaint.images import halved, upright
 from faceinpaint.inference.compose import Plan, compose, plan_for
 from faceinpaint.inference.confidence import confidence
-from faceinpaint.inference.guide import Guide
 from faceinpaint.inference.row import LedgerRow, Status, blame
-from faceinpaint.inference.thumbs import hole_thumbnail, thumbnail
+from faceinpaint.inference.seam import seam_error
+from faceinpaint.inference.thumbs import hole_thumbnail, thumbnail, with_part
+from faceinpaint.inference.travel import Examined, Finished, Painted, Settings
 from faceinpaint.photos.coding import PhotoFile
-from faceinpaint.photos.credentials import SIGNED, Credentials, can_hold, signed
+from faceinpaint.photos.credentials import SIGNED, can_hold, signed
 from faceinpaint.photos.photo import Part, Photo, check_png_holds, encode_photo, open_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
 from faceinpaint.photos.stale import CREDENTIALS, fresh_xmp, joined
@@ -40,85 +37,7 @@ RESERVED = ("ledger", "_job", "masks", "report.html", "dry-run.html")  # names o
 SIDECARS = tuple(f".{kind}.xmp" for kind in ("bmp", "gif", "tga", "pnm", "pgm", "ppm", "pbm", "j2k", "j2c", "jpc"))
 MOST_PART = 1 / 4  # of a picture; a larger part is not carried along, but decoded again
 
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What decides the result for a picture.
-
-    masks and reading: where holes come from; image_size, alignment: of the model; no_face: what happens to a hole
-    without a face; as_png: every output is a PNG named after its input; as_rows: outputs are rows of Parquet, not
-    files; apart: finished pictures are handed back, not written; keep_masks: holes are kept as OUTPUT/masks/KEY.png;
-    credentials: who signs them.
-    """
-
-    output: str
-    masks: MaskSpec
-    reading: Reading = field(default_factory=lambda: Reading(grow="auto"))
-    image_size: int
-    alignment: Alignment
-    no_face: Literal["skip", "classical", "crop"] = "classical"
-    as_png: bool = False
-    as_rows: bool = False
-    apart: bool = False
-    keep_masks: bool = False
-    credentials: Credentials | None = None
-    model_sha256: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Examined:
-    """A picture before the model. A status in ``row`` means that it is done with: nothing else is set then.
-
-    data: the input's bytes; plan: how its holes are to be filled; part: what filling them looks at, None where that is
-    to be decoded again; thumbnails: of the picture (before) and its hole.
-    """
-
-    row: LedgerRow
-    data: bytes = b""
-    plan: Plan = field(default_factory=Plan)
-    part: Part | None = None
-    thumbnails: dict[str, np.ndarray] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Painted:
-    """A picture after the model.
-
-    patches: what it made of each of the plan's crops, uint8 (P, S, S, 3); guides: its attention, where it is known;
-    errors: its own on the valid pixels of each, float32 (P,), NaN where it is not known.
-    """
-
-    examined: Examined
-    patches: np.ndarray | None = None
-    guides: list[Guide | None] | None = None
-    errors: np.ndarray | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finished:
-    """A picture whose row is complete.
-
-    picture: the encoded file, where outputs are rows of Parquet; sheet: thumbnails for the report (:func:`_sheet`).
-    """
-
-    row: LedgerRow
-    picture: bytes = b""
-    sheet: dict[str, np.ndarray] = field(default_factory=dict)
-
-
 Step = TypeVar("Step", Examined, Finished)
-
-
-def pack(steps: Sequence[Examined | Painted | Finished]) -> np.ndarray:
-    """Pictures as a column of bytes, as they travel between the processes of one run (and nowhere else)."""
-    column = np.empty(len(steps), object)
-    column[:] = [pickle.dumps(step, pickle.HIGHEST_PROTOCOL) for step in steps]
-    return column
-
-
-def unpack(column: np.ndarray) -> list[Any]:
-    """Inverse of :func:`pack`."""
-    return [pickle.loads(step) for step in column]
 
 
 def examine(key: str, data: bytes | None, error: str | None, settings: Settings, stamp: str | None = None) -> Examined:
@@ -302,48 +221,12 @@ def planned(examined: Examined) -> tuple[Status, str | None]:
     return "restored-fallback" if plan.without_face else "restored", "; ".join(reasons) or None
 
 
-def seam_error(picture: np.ndarray, hole: np.ndarray) -> float:
-    """Mean absolute step between neighbours on either side of the hole's edge, in levels of 255; 0 without an edge.
-
-    picture uint8 (H, W, 3), hole uint8 (H, W).
-    """
-    inner = cv2.erode(hole, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))  # the picture's border is no edge
-    y, x = pixels_of(hole - inner)
-    steps = []
-    for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
-        row, column = y + dy, x + dx
-        edge = np.flatnonzero((row >= 0) & (row < hole.shape[0]) & (column >= 0) & (column < hole.shape[1]))
-        edge = edge[hole[row[edge], column[edge]] == 0]
-        there, here = picture[row[edge], column[edge]].astype(np.int16), picture[y[edge], x[edge]]
-        steps.append(np.abs(there - here).mean(-1))
-    joined = np.concatenate(steps)
-    return float(joined.mean()) if joined.size else 0.0
-
-
-def doubt(row: LedgerRow) -> float:
-    """How much a restored row deserves a look before the report knows more: what is not trusted, and a visible seam."""
-    unsure = (row.hole_ratio or 0.0) if row.confidence is None else 1 - row.confidence
-    return unsure + (row.seam_error or 0.0) / 256
-
-
 def _sheet(painted: Painted, part: Part, after: np.ndarray) -> dict[str, np.ndarray]:
     """Thumbnails of the picture, and the first face as the model saw (face, face_hole) and painted it (face_after)."""
     sheet = dict(painted.examined.thumbnails)
-    sheet["after"] = _with_part(sheet["before"], part, after)
+    sheet["after"] = with_part(sheet["before"], part, after)
     plan = painted.examined.plan
     faces = bool(plan.patches) and plan.patches[0].kind != "none"  # faces come first
     if faces and plan.crops is not None and plan.holes is not None and painted.patches is not None:
         sheet |= {"face": plan.crops[0], "face_hole": plan.holes[0], "face_after": painted.patches[0]}
     return sheet
-
-
-def _with_part(thumbnail: np.ndarray, part: Part, after: np.ndarray) -> np.ndarray:
-    """A picture's thumbnail with the new pixels of its part."""
-    result = thumbnail.copy()
-    # Each axis has its own scale: a thumbnail's sides are rounded, and the part must end where the thumbnail does.
-    down, across = (small / full for small, full in zip(thumbnail.shape, part.size, strict=False))
-    x0, y0, x1, y1 = (round(side * scale) for side, scale in zip(part.box, (across, down) * 2, strict=True))
-    if x1 > x0 and y1 > y0:
-        small = halved(after, 2 * max(x1 - x0, y1 - y0))
-        result[y0:y1, x0:x1] = cv2.resize(small, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
-    return result

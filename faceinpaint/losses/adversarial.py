@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-Judge = Callable[[Tensor], Tensor]  # pictures (N, 3, H, W) -> scores (N,)
+Scorer = Callable[[Tensor], Tensor]  # pictures (N, 3, H, W) -> scores (N,)
 
 
 def logistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -21,7 +21,7 @@ def logistic_generator(fake: Tensor) -> Tensor:
     return F.softplus(-fake).mean()
 
 
-def r1_penalty(discriminator: Judge, real: Tensor) -> Tensor:
+def r1_penalty(discriminator: Scorer, real: Tensor) -> Tensor:
     """R1 (Mescheder 2018): half the squared gradient norm at real pictures, mean over the batch. At least 0."""
     real = real.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
@@ -59,7 +59,7 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
 
-def gradient_penalty(critic: Judge, real: Tensor, fake: Tensor, mix: Tensor, mask: Tensor | None = None) -> Tensor:
+def gradient_penalty(critic: Scorer, real: Tensor, fake: Tensor, mix: Tensor, mask: Tensor | None = None) -> Tensor:
     """GP (Gulrajani 2017): (|grad D| - 1)^2 between real and fake pictures. At least 0.
 
     ``mix`` (N,) in [0, 1] says how far from fake to real each sample lies. ``mask`` (N, 1, H, W): only the gradient at

@@ -41,6 +41,7 @@ class Moments:
 
     @property
     def mean(self) -> np.ndarray:
+        """(D,)."""
         return self.total / self.n
 
     @property

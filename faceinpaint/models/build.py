@@ -24,15 +24,18 @@ from faceinpaint.stages import Stage
 
 
 def build_generator(config: Config) -> StyleGAN2Generator:
+    """StyleGAN2's generator, which the structure stage drives."""
     g = config.generator
     return StyleGAN2Generator(g.size, g.style_dim, g.mapping_layers, g.channels, g.mapping_lr_multiplier)
 
 
 def build_discriminator(config: Config) -> Discriminator:
+    """What the generator is trained against."""
     return Discriminator(config.generator.size, config.generator.discriminator_channels or config.generator.channels)
 
 
 def build_structure(config: Config) -> StructureReconstructor:
+    """The first stage: an encoder, and the generator that it drives."""
     g, e, side = config.generator, config.encoder, config.structure_size
     channels = input_channels(e.mask_input, e.passes)
     encoder = StyleEncoder(g.n_styles, g.style_dim, e.units, e.widths, e.head_width, side, channels)
@@ -40,6 +43,7 @@ def build_structure(config: Config) -> StructureReconstructor:
 
 
 def build_texture(recipe: TextureConfig) -> TextureGenerator:
+    """The second stage, or an ablation of it (:meth:`~faceinpaint.config.Config.texture_for`)."""
     return TextureGenerator(
         recipe.widths,
         recipe.strides,
@@ -68,11 +72,13 @@ def build_critic(config: Config) -> Critic | PatchCritic | FeatureCritic | Discr
 
 
 def build_context_encoder(config: Config) -> ContextEncoder:
+    """As many halvings as bring the configuration's pictures to 4 px."""
     part = config.context_encoder
     return ContextEncoder(part.width, part.bottleneck, part.layers_for(config.image_size))
 
 
 def build_detector(config: Config) -> DamageDetector:
+    """What finds damage, in pictures of any size."""
     return DamageDetector(config.detector.widths, config.detector.context)
 
 

@@ -114,7 +114,7 @@ class PhotoFile(ABC):
     @property
     def upright_size(self) -> tuple[int, int]:
         """(H, W) as it is shown."""
-        return self.size[::-1] if self.orientation >= 5 else self.size  # type: ignore[return-value]
+        return self.size[::-1] if self.orientation >= 5 else self.size
 
     @abstractmethod
     def decode(self) -> Decoded:

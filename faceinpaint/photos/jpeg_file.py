@@ -12,7 +12,6 @@ from faceinpaint.photos.coding import BLOCKS, CAPTIONS, COMMENT, Change, Decoded
 from faceinpaint.photos.opening import as_image, exif_of, load, opened
 
 MODES = ("L", "RGB", "CMYK")
-LARGE_PREVIEW = 0x01  # of MPF's kinds, their high byte
 LONGEST_SEGMENT = 65533
 IPTC = 0x0404  # Photoshop's resource
 
@@ -80,7 +79,7 @@ class JpegFile(PhotoFile):
     def _recoded(self, decoded: Decoded, change: Change, edit: jpeg.Edit) -> bytes:
         """Coded anew with the same tables, chroma sampling and scan kind, where the encoder has them."""
         samples = change.applied(decoded.samples)
-        sampling = JpegImagePlugin.get_sampling(self.file)  # type: ignore[arg-type]
+        sampling = JpegImagePlugin.get_sampling(self.file)
         sink = io.BytesIO()
         as_image(samples, decoded.mode).save(
             sink,

@@ -40,7 +40,7 @@ COLOURS = {WHITE_IS_ZERO: 1, GREY: 1, RGB: 3, INKS: 4, YCC: 3}
 @dataclass(frozen=True)
 class Samples:
     """A decoded page. values: one of KINDS, (H, W, C), C colours and what is kept beside them; colours: their number;
-    alpha: whether the next channel is transparency; inks: whether colours are CMYK; lossless: of the coding."""
+    alpha: whether the next channel is transparency; lossless: of the coding."""
 
     values: np.ndarray
     colours: int

@@ -20,14 +20,13 @@ from starlette.exceptions import HTTPException
 
 from faceinpaint import telemetry
 from faceinpaint.data.user_masks import Polarity
-from faceinpaint.serving.engine import Reply, RestoreRequest
+from faceinpaint.serving.engine import TRIES, Reply, RestoreRequest
 from faceinpaint.serving.exposition import exposition
 from faceinpaint.serving.gate import Gate, refusal
 from faceinpaint.serving.limits import Limits, RefusedError
 from faceinpaint.serving.media import media_type
 
 ROW_HEADER = "X-Faceinpaint-Row"  # the ledger's row, or that of the proposals, as JSON
-TRIES = 4  # of a request whose replica dies: nothing that was accepted is lost
 RETRY_AFTER = 2  # seconds
 PICTURES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/*": {}}, "description": f"The picture; header {ROW_HEADER}: its row as JSON."},

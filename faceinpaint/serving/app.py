@@ -17,13 +17,12 @@ from faceinpaint.errors import InputError
 from faceinpaint.models.find_weights import find_weights
 from faceinpaint.models.weights import load_config
 from faceinpaint.ray_session import connect, disconnect
-from faceinpaint.serving import api, engine, review
+from faceinpaint.serving import TOKEN, api, engine, review
 from faceinpaint.serving.gate import LOOPBACK
 from faceinpaint.serving.limits import Limits
 from faceinpaint.serving.pictures import open_pictures
 from faceinpaint.storage import absolute, exists, join, name_of
 
-TOKEN = "FACEINPAINT_TOKEN"  # of the environment: what clients and reviewers must say
 SERVICE, PAGE = "faceinpaint", "review"  # the applications
 
 

@@ -14,7 +14,7 @@ import hashlib
 import io
 import threading
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -194,4 +194,4 @@ class Decisions:
 
 
 def _parquet(decisions: list[Decision]) -> bytes:
-    return parquet_bytes(pa.Table.from_pylist([vars(replace(d)) for d in decisions], ROW))
+    return parquet_bytes(pa.Table.from_pylist([asdict(d) for d in decisions], ROW))

@@ -25,11 +25,12 @@ from faceinpaint.inference.painter import paint_together
 from faceinpaint.inference.proposal import Rules
 from faceinpaint.inference.proposals import Found, ProposalRow
 from faceinpaint.inference.row import LedgerRow, Status
-from faceinpaint.inference.work import Examined, Painted, Settings
+from faceinpaint.inference.travel import Examined, Painted, Settings
 from faceinpaint.models.weights import has_weights
 from faceinpaint.serving.limits import Limits
 
 T = TypeVar("T")
+TRIES = 4  # of a request whose replica dies: nothing that was accepted is lost
 BATCH = 8  # pictures that the model paints together
 BATCH_WAIT = 0.01  # seconds that a request waits for others to be painted with
 DECODERS = 1  # threads that decode and encode beside the model; the face finder that they share stands no two

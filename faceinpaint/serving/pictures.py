@@ -9,10 +9,11 @@ from functools import lru_cache
 from itertools import islice
 from typing import Protocol
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from faceinpaint.data.archives import ROTTEN, zip_entries
+from faceinpaint.data.archives import ROTTEN, is_archive, zip_entries
 from faceinpaint.data.parquet_columns import picture_at
 from faceinpaint.data.parquet_keys import every_key
 from faceinpaint.data.places import is_parquet, parquet_files
@@ -44,7 +45,7 @@ def open_pictures(uri: str) -> Pictures:
         return _FolderPictures(uri)
     if uri.lower().endswith(".zip"):
         return _ZipPictures(uri)
-    if re.search(r"\.(tar|tgz|tar\.\w+)$", uri.lower()):
+    if is_archive(uri):
         raise InputError(f"{uri}: pictures of a tar cannot be shown one by one: unpack it first")
     return _FolderPictures(uri.rpartition("/")[0] or ".", only=name_of(uri))
 
@@ -104,7 +105,7 @@ class _ParquetPictures:
         return picture
 
     @lru_cache(maxsize=2)  # noqa: B019  # lives as long as the page
-    def _column(self, path: str, group: int):  # type: ignore[no-untyped-def]
+    def _column(self, path: str, group: int) -> pa.ChunkedArray:
         return pq.ParquetFile(path, filesystem=self.filesystem).read_row_group(group, columns=["image"])["image"]
 
 

@@ -13,12 +13,10 @@ from ray.serve.handle import DeploymentHandle
 
 from faceinpaint.errors import InputError
 from faceinpaint.inference.lock import run_lock
-from faceinpaint.serving.engine import RestoreRequest
+from faceinpaint.serving.engine import TRIES, RestoreRequest
 from faceinpaint.serving.gate import Gate
 from faceinpaint.serving.limits import Limits
 from faceinpaint.serving.pictures import open_pictures
-
-TRIES = 4
 
 
 class Review:

@@ -67,11 +67,6 @@ class CheckpointStore:
                 return state
         return None
 
-    def best(self) -> dict[str, Any] | None:
-        """The note of the checkpoint with the highest score; None when none has one."""
-        scored = [note for note in self.notes() if note["score"] is not None]
-        return max(scored, key=lambda note: note["score"], default=None)
-
     def load(self, note: dict[str, Any]) -> dict[str, Any] | None:
         """The state that a note speaks of; None, with a warning, when it is damaged or gone."""
         path = join(self.uri, f"step-{note['step']:08d}.pt")

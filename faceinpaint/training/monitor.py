@@ -69,6 +69,7 @@ class Monitor:
             write_bytes(join(self.uri, "tensorboard", file.name), file.read_bytes())
 
     def close(self) -> None:
+        """Publish what is left, and remove the local files."""
         self.publish()
         self.writer.close()
         shutil.rmtree(self.folder, ignore_errors=True)

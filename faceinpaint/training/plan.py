@@ -44,14 +44,17 @@ class Job:
 
     @property
     def settings(self) -> StageTraining:
+        """How the stage is optimised."""
         return self.config.train[self.stage]
 
     @property
     def folder(self) -> str:
+        """Where the run's state lies."""
         return join(self.output, "runs", self.stage)
 
     @property
     def checkpoints(self) -> CheckpointStore:
+        """The run's own."""
         return CheckpointStore(join(self.folder, "checkpoints"), self.keep)
 
 

@@ -48,6 +48,7 @@ class Batch:
         return Batch(self.keys[cut], self.images[cut], self.masks[cut], self.draws[cut], labels)
 
     def to(self, device: torch.device, memory_format: torch.memory_format) -> Batch:
+        """On a device, the images laid out as told."""
         images = self.images.to(device, non_blocking=True, memory_format=memory_format)
         labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
         return Batch(self.keys, images, self.masks.to(device, non_blocking=True), self.draws.to(device), labels)
@@ -69,6 +70,7 @@ class Phase:
     after: int = 0
 
     def parameters(self) -> list[nn.Parameter]:
+        """What the optimiser moves, in its order."""
         return [p for group in self.optimizer.param_groups for p in group["params"]]
 
     def total(self, losses: Losses) -> Tensor:

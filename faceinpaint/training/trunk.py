@@ -34,6 +34,7 @@ class Trunk:
 
     @property
     def folder(self) -> str:
+        """Where its state lies."""
         return join(self.uri, "runs", self.stage)
 
     def read(self, stage: str) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def start_from(run: Run, trunk: Trunk, stage: str) -> list[str]:
     if state["scaler"]:
         run.scaler.load_state_dict(state["scaler"])
     before = state.get("before", {"steps": 0, "pictures": 0, "warm": 0})
-    batch = trunk.config.train[trunk.stage].batch  # type: ignore[index]  # a stage
+    batch = trunk.config.train[trunk.stage].batch
     run.steps_before = before["steps"] + state["step"]
     run.pictures_before = before["pictures"] + state["step"] * batch
     run.warm_before = 0 if fresh else before["warm"] + state["step"]

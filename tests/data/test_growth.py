@@ -1,7 +1,5 @@
 """A hole covers what was painted, and nothing where nothing was painted."""
 
-import io
-
 import cv2
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ from faceinpaint.data.marked_holes import Reading, Subject, find_hole
 from faceinpaint.data.mask_spec import Alpha, parse_masks
 from faceinpaint.inference.work import subject_of
 from faceinpaint.photos.photo import read_photo
+from tests.encoded import encoded
 
 FACE = np.ascontiguousarray(skimage.data.astronaut()[:320, 60:380])
 PLACE = np.hypot(*(np.mgrid[:320, :320] - np.array([134, 160])[:, None, None]) / np.array([0.75, 1])[:, None, None])
@@ -31,12 +30,6 @@ def brushed(width, colour=(255, 0, 255)):
     return (FACE * (1 - share) + np.array(colour) * share).astype(np.uint8)
 
 
-def saved(picture, kind, **options):
-    sink = io.BytesIO()
-    Image.fromarray(picture).save(sink, kind, **options)
-    return sink.getvalue()
-
-
 def hole_in(data, spec, **how):
     photo = read_photo(data)
     subject = subject_of("a", photo)
@@ -48,7 +41,7 @@ def hole_in(data, spec, **how):
 def test_no_pixel_of_the_marker_is_left(brush, kind):
     quality, _, sampling = kind.partition("-")
     options = ("JPEG", {"quality": int(quality), "subsampling": int(sampling)}) if sampling else ("PNG", {})
-    picture, hole = hole_in(saved(brushed(brush), options[0], **options[1]), "color:#FF00FF")
+    picture, hole = hole_in(encoded(brushed(brush), options[0], **options[1]), "color:#FF00FF")
     left = (magenta(picture) > 20) & AROUND & (hole.pixels == 0)
     assert not left.any()
     marked = np.abs(picture.astype(int) - [255, 0, 255]).max(-1) <= 16
@@ -62,16 +55,16 @@ def test_no_pixel_of_the_marker_is_left(brush, kind):
 def test_blocks_are_those_of_the_stored_picture(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = saved(brushed(1)[:, :313], "JPEG", quality=75, subsampling=1, exif=exif)
+    data = encoded(brushed(1)[:, :313], "JPEG", quality=75, subsampling=1, exif=exif)
     picture, hole = hole_in(data, "color:#FF00FF")
-    plain, wanted = hole_in(saved(brushed(1)[:, :313], "JPEG", quality=75, subsampling=1), "color:#FF00FF")
+    plain, wanted = hole_in(encoded(brushed(1)[:, :313], "JPEG", quality=75, subsampling=1), "color:#FF00FF")
     turned = {3: lambda a: a[::-1, ::-1], 6: lambda a: np.rot90(a, -1)}[orientation]
     assert np.array_equal(picture, turned(plain))
     assert np.array_equal(hole.pixels, turned(wanted.pixels))
 
 
 def test_a_number_grows_by_just_that_and_0_leaves_the_marked_pixels():
-    data = saved(brushed(1), "JPEG", quality=75)
+    data = encoded(brushed(1), "JPEG", quality=75)
     _, none = hole_in(data, "color:#FF00FF", grow=0)
     _, five = hole_in(data, "color:#FF00FF", grow=5)
     assert none.grown == 0
@@ -110,7 +103,7 @@ def test_a_mask_on_a_jpeg_grows_within_the_blocks_that_it_touches():
     damaged[mask > 0] = 255
     blocks = np.zeros((320, 320), np.uint8)
     blocks[112:160, 128:192] = 1  # of 16 x 16
-    data = saved(damaged, "JPEG", quality=60, subsampling=2)
+    data = encoded(damaged, "JPEG", quality=60, subsampling=2)
     photo = read_photo(data)
     grown = grow_to_damage(mask // 255, Damage(picture=photo.rgb, block=photo.file.block, within=True))
     assert (mask // 255 <= grown).all()

@@ -1,6 +1,5 @@
 """Masks are read by the shortest way there is, to the levels of the long one."""
 
-import io
 from dataclasses import replace
 
 import cv2
@@ -13,6 +12,7 @@ from faceinpaint.data.growth import windows
 from faceinpaint.data.mask_pictures import decode_mask
 from faceinpaint.data.user_masks import user_hole
 from faceinpaint.photos import tone
+from tests.encoded import encoded
 
 RNG = np.random.default_rng(8)
 SOFT = np.zeros((60, 80), np.uint8)
@@ -22,31 +22,25 @@ FEW = np.where(SOFT > 0, np.uint8(7), np.uint8(0))
 NOISE = RNG.integers(0, 256, SOFT.shape, np.uint8)
 
 
-def coded(image, kind="PNG", **options):
-    sink = io.BytesIO()
-    image.save(sink, kind, **options)
-    return sink.getvalue()
-
-
 def rgb(levels):
     return np.repeat(levels[..., None], 3, 2)
 
 
 SHORT = {
-    "bits": coded(Image.fromarray(SOFT).convert("1")),
-    "grey": coded(Image.fromarray(SOFT)),
-    "two levels": coded(Image.fromarray(FEW)),
-    "noise": coded(Image.fromarray(NOISE)),
-    "RGB": coded(Image.fromarray(rgb(SOFT))),
-    "RGBA": coded(Image.fromarray(np.dstack([rgb(SOFT), np.full_like(SOFT, 255)]))),
-    "LA": coded(Image.fromarray(np.dstack([SOFT, np.full_like(SOFT, 255)]), "LA")),
-    "JPEG": coded(Image.fromarray(SOFT), "JPEG"),
+    "bits": encoded(Image.fromarray(SOFT).convert("1")),
+    "grey": encoded(Image.fromarray(SOFT)),
+    "two levels": encoded(Image.fromarray(FEW)),
+    "noise": encoded(Image.fromarray(NOISE)),
+    "RGB": encoded(Image.fromarray(rgb(SOFT))),
+    "RGBA": encoded(Image.fromarray(np.dstack([rgb(SOFT), np.full_like(SOFT, 255)]))),
+    "LA": encoded(Image.fromarray(np.dstack([SOFT, np.full_like(SOFT, 255)]), "LA")),
+    "JPEG": encoded(Image.fromarray(SOFT), "JPEG"),
 }
 LONG = {
-    "colour": coded(Image.fromarray(np.dstack([SOFT, SOFT * 0, SOFT * 0]))),
-    "clear": coded(Image.fromarray(np.dstack([rgb(SOFT), SOFT]))),
-    "clear grey": coded(Image.fromarray(np.dstack([SOFT * 0 + 255, SOFT]), "LA")),
-    "palette": coded(Image.fromarray(rgb(SOFT)).quantize(8)),
+    "colour": encoded(Image.fromarray(np.dstack([SOFT, SOFT * 0, SOFT * 0]))),
+    "clear": encoded(Image.fromarray(np.dstack([rgb(SOFT), SOFT]))),
+    "clear grey": encoded(Image.fromarray(np.dstack([SOFT * 0 + 255, SOFT]), "LA")),
+    "palette": encoded(Image.fromarray(rgb(SOFT)).quantize(8)),
 }
 
 

@@ -14,15 +14,10 @@ from faceinpaint.data.mask_pictures import decode_mask, mask_of
 from faceinpaint.data.user_masks import user_hole, user_holes
 from faceinpaint.errors import InputError
 from faceinpaint.images import stored
+from tests.encoded import encoded
 
 HOLE = np.zeros((20, 30), np.uint8)
 HOLE[4:9, 5:12] = 1
-
-
-def encoded(image: Image.Image, kind: str = "PNG") -> bytes:
-    sink = io.BytesIO()
-    image.save(sink, kind)
-    return sink.getvalue()
 
 
 def in_mode(mode: str) -> bytes:

@@ -21,6 +21,7 @@ from PIL import Image, ImageOps, PngImagePlugin
 
 from faceinpaint import Options, restore
 from faceinpaint.photos import png
+from tests.encoded import encoded
 
 pytestmark = pytest.mark.slow
 
@@ -29,12 +30,6 @@ RNG = np.random.default_rng(11)
 SMOOTH = cv2.resize(RNG.integers(0, 256, (6, 8, 3), np.uint8), (96, 64), interpolation=cv2.INTER_CUBIC)
 HOLE = (slice(20, 36), slice(30, 50))  # of the SMOOTH pictures
 ALPHA = RNG.integers(1, 256, SMOOTH.shape[:2], np.uint8)
-
-
-def encoded(image, kind, **options):
-    sink = io.BytesIO()
-    image.save(sink, kind, **options)
-    return sink.getvalue()
 
 
 def turned(kind, orientation):

@@ -10,7 +10,7 @@ from faceinpaint.data.routing import Patch, Routes, cut, route
 from faceinpaint.inference.compose import Plan, compose, plan_for
 from faceinpaint.inference.confidence import confidence
 from faceinpaint.inference.detail import carry_detail
-from faceinpaint.inference.edges import fill_from_edges
+from faceinpaint.inference.edges import from_edges
 from faceinpaint.inference.grain import carry_grain
 from faceinpaint.inference.guide import guide_from_attention, guide_from_pixels
 from faceinpaint.inference.harmonic import harmonic
@@ -92,6 +92,11 @@ def test_harmonic_interpolation_of_a_harmonic_function_is_the_function():
     assert np.abs(found - values)[20:40, 25:55].max() < 0.2  # of 28
     assert np.array_equal(found[known], values[known])
     assert not harmonic(values, np.zeros((60, 80), bool)).any()
+
+
+def fill_from_edges(picture, y, x):
+    """In place."""
+    picture[y, x] = np.rint(from_edges(picture, y, x))
 
 
 def test_thin_holes_are_filled_as_the_library_does():

@@ -1,7 +1,6 @@
 """Bulk detection, and restoration that takes its holes from the detector."""
 
 import hashlib
-import io
 import os
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from faceinpaint.inference.detect import _check_complete, detect
 from faceinpaint.inference.proposals import ProposalRow, ProposalTable, read_proposals
 from faceinpaint.inference.restore import restore
 from faceinpaint.serving.decisions import Decisions
+from tests.encoded import encoded
 from tests.fault.test_restoration import CRASHING_DECODER
 from tests.green import GREEN, with_green_detector
 
@@ -28,12 +28,6 @@ from tests.green import GREEN, with_green_detector
 def weights(tiny_weights, tmp_path_factory):
     """Tiny weights with a detector that marks pure green."""
     return with_green_detector(tiny_weights, tmp_path_factory.mktemp("with-detector") / "weights")
-
-
-def encoded(picture, kind="PNG"):
-    sink = io.BytesIO()
-    Image.fromarray(picture).save(sink, kind)
-    return sink.getvalue()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from faceinpaint.data.mask_spec import Proposed, parse_masks
 from faceinpaint.encoding import mask_png
 from faceinpaint.inference.document import Document, examine, finish
 from faceinpaint.inference.steps import plan_batch
-from faceinpaint.inference.work import Painted, Settings, pack, unpack
+from faceinpaint.inference.travel import Painted, Settings, pack, unpack
 
 FACE = np.ascontiguousarray(skimage.data.astronaut()[:320, 60:380])
 MARKER = (255, 0, 255)

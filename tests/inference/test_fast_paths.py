@@ -9,7 +9,7 @@ from faceinpaint.data.components import labelled
 from faceinpaint.data.routing import Patch
 from faceinpaint.inference import detail, harmonic
 from faceinpaint.inference.guide import guide_from_pixels
-from faceinpaint.inference.work import seam_error
+from faceinpaint.inference.seam import seam_error
 from faceinpaint.photos import view as view_module
 
 RNG = np.random.default_rng(5)

@@ -24,7 +24,7 @@ from faceinpaint.errors import JobError
 from faceinpaint.inference import quarantine
 from faceinpaint.inference.here import Here
 from faceinpaint.inference.options import note_links
-from faceinpaint.inference.work import Settings, unpack
+from faceinpaint.inference.travel import Settings, unpack
 from faceinpaint.storage import join, list_files, read_bytes
 from tests.fault.test_restoration import CRASHING_DECODER
 from tests.green import with_green_detector

@@ -1,6 +1,5 @@
 """A part of a picture is carried along where it is small: results are those of the whole picture, to the byte."""
 
-import io
 from dataclasses import replace
 
 import cv2
@@ -10,7 +9,9 @@ import skimage.data
 from PIL import Image
 
 from faceinpaint.data.mask_spec import parse_masks
-from faceinpaint.inference.work import Painted, Settings, examine, finish
+from faceinpaint.inference.travel import Painted, Settings
+from faceinpaint.inference.work import examine, finish
+from tests.encoded import encoded
 
 SIDE = 1500
 HOLES = {"face": np.s_[330:420, 640:730], "beside": np.s_[900:960, 300:420], "scratch": np.s_[200:260, 700:703]}
@@ -24,12 +25,6 @@ def portrait():
     return np.clip(picture + grain, 0, 255).astype(np.uint8)
 
 
-def coded(picture, kind, **options):
-    sink = io.BytesIO()
-    Image.fromarray(picture).save(sink, kind, **options)
-    return sink.getvalue()
-
-
 @pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
 @pytest.mark.parametrize("hole", [*HOLES, "all"])
@@ -41,8 +36,8 @@ def test_a_part_gives_the_bytes_of_the_whole(portrait, tmp_path, hole, kind, ori
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored = portrait if orientation == 1 else np.rot90(portrait).copy()
-    data = coded(stored, kind, exif=exif, **({"quality": 95} if kind == "JPEG" else {}))
-    (tmp_path / "mask.png").write_bytes(coded(mask, "PNG"))
+    data = encoded(stored, kind, exif=exif, **({"quality": 95} if kind == "JPEG" else {}))
+    (tmp_path / "mask.png").write_bytes(encoded(mask, "PNG"))
     masks = parse_masks(str(tmp_path / "mask.png"))
     settings = Settings(output=str(tmp_path / "out"), masks=masks, image_size=64, alignment="celeba", keep_masks=True)
     examined = examine("a", data, None, settings)

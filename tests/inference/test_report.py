@@ -13,9 +13,9 @@ from faceinpaint.inference.gallery import SHOWN, Gallery
 from faceinpaint.inference.ledger import Ledger
 from faceinpaint.inference.pages import kind_of
 from faceinpaint.inference.report import ROWS_A_PAGE, told, write_report
-from faceinpaint.inference.row import LedgerRow
+from faceinpaint.inference.row import LedgerRow, doubt
 from faceinpaint.inference.thumbs import THUMBS, thumb_name, write_thumb
-from faceinpaint.inference.work import Finished, doubt
+from faceinpaint.inference.travel import Finished
 from tests.browser import opened
 
 RNG = np.random.default_rng(2)

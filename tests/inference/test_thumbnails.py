@@ -4,8 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceinpaint.inference.thumbs import hole_thumbnail, thumbnail
-from faceinpaint.inference.work import _with_part
+from faceinpaint.inference.thumbs import hole_thumbnail, thumbnail, with_part
 from faceinpaint.photos.photo import Part
 
 
@@ -16,7 +15,7 @@ def test_a_part_at_the_edge_fits(height, width, corner):
     small = np.zeros((max(1, int(height * scale)), max(1, int(width * scale)), 3), np.uint8)
     box = (0, 0, width, height) if corner == "all" else (width // 2, height // 2, width, height)
     after = np.full((box[3] - box[1], box[2] - box[0], 3), 200, np.uint8)
-    result = _with_part(small, Part(view=None, box=box, size=(height, width), orientation=1), after)
+    result = with_part(small, Part(view=None, box=box, size=(height, width), orientation=1), after)
     assert result.shape == small.shape
     assert (result[-1, -1] == 200).all()
 
@@ -43,7 +42,7 @@ def test_outside_the_hole_both_thumbnails_of_a_picture_are_the_same(shape):
     after[rows, columns] = 255
     box = (0, 0, shape[1], shape[0])
     small = thumbnail(before)
-    new = _with_part(small, Part(view=None, box=box, size=shape[:2], orientation=1), after)
+    new = with_part(small, Part(view=None, box=box, size=shape[:2], orientation=1), after)
     scale = small.shape[0] / shape[0]
     changed = np.argwhere((small != new).any(-1))
     assert (changed.min(0) >= np.floor([rows.start * scale - 1, columns.start * scale - 1])).all()

@@ -16,7 +16,7 @@ from faceinpaint.encoding import mask_png
 from faceinpaint.errors import InputError
 from faceinpaint.inference.document import examine, finish
 from faceinpaint.inference.options import Options, check_options
-from faceinpaint.inference.work import Painted, Settings
+from faceinpaint.inference.travel import Painted, Settings
 from faceinpaint.photos.credentials import LABEL, Credentials
 from faceinpaint.photos.provenance import SOURCE_TYPE
 

@@ -13,15 +13,10 @@ from PIL import Image
 from faceinpaint.errors import InputError
 from faceinpaint.photos.decode import decode_picture, decode_rgb
 from faceinpaint.photos.photo import read_photo
+from tests.encoded import encoded
 
 FACE = np.ascontiguousarray(skimage.data.astronaut()[:200, 100:340])
 GREY = np.asarray(Image.fromarray(FACE).convert("L"))
-
-
-def encoded(image, kind, **options):
-    sink = io.BytesIO()
-    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(sink, kind, **options)
-    return sink.getvalue()
 
 
 def tiff(array, **options):

@@ -1,6 +1,5 @@
 """JPEGs whose coded data has a fault, and which decoders read all the same: nothing is printed, the ledger says it."""
 
-import io
 import os
 from dataclasses import replace
 
@@ -10,17 +9,17 @@ import skimage.data
 from PIL import Image
 
 from faceinpaint.data.mask_spec import parse_masks
-from faceinpaint.inference.work import Painted, Settings, examine, finish
+from faceinpaint.inference.travel import Painted, Settings
+from faceinpaint.inference.work import examine, finish
 from faceinpaint.photos.jpeg import decode, faults_of
 from faceinpaint.stderr import caught, printed
+from tests.encoded import encoded
 
 FACE = np.ascontiguousarray(skimage.data.astronaut()[:320, 60:380])
 
 
 def coded(picture, kind="JPEG", **options):
-    sink = io.BytesIO()
-    Image.fromarray(picture).save(sink, kind, **options)
-    return sink.getvalue()
+    return encoded(picture, kind, **options)
 
 
 WHOLE = coded(FACE, quality=90)

@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 from faceinpaint.errors import NoPhotographError
 from faceinpaint.photos.photo import encode_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
+from tests.encoded import encoded
 
 FACE = np.ascontiguousarray(skimage.data.astronaut()[:120, 100:231])
 HOLE = np.zeros(FACE.shape[:2], np.uint8)
@@ -24,33 +25,27 @@ PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 LOSSLESS = {"lossless": True, "exact": True}
 
 
-def coded(image, kind, **options):
-    sink = io.BytesIO()
-    image.save(sink, kind, **options)
-    return sink.getvalue()
-
-
 KINDS = {
-    "webp": coded(RGB, "WEBP", **LOSSLESS),
-    "webp with alpha": coded(RGBA, "WEBP", **LOSSLESS),
-    "webp with alpha, profile in front": coded(RGBA, "WEBP", icc_profile=PROFILE, **LOSSLESS),
-    "tga": coded(RGB, "TGA"),
-    "tga with alpha, runs": coded(RGBA, "TGA", compression="tga_rle"),
-    "tga from the bottom": coded(RGB, "TGA", orientation=-1, id_section=b"scan 7"),
-    "grey tga": coded(GREY, "TGA"),
-    "palette bmp": coded(RGB.quantize(100), "BMP"),
-    "grey bmp": coded(GREY, "BMP"),
-    "bits bmp": coded(RGB.convert("1"), "BMP"),
-    "pbm": coded(RGB.convert("1"), "PPM"),
-    "pgm": coded(GREY, "PPM"),
-    "interlaced gif": coded(RGB.quantize(90), "GIF", interlace=1),
-    "grey gif": coded(GREY, "GIF"),
-    "palette tiff": coded(RGB.quantize(64), "TIFF", compression="tiff_lzw"),
-    "fax tiff": coded(RGB.convert("1"), "TIFF", compression="group4"),
-    "bits tiff": coded(RGB.convert("1"), "TIFF"),
-    "png": coded(RGB, "PNG"),
-    "png of a clear colour": coded(RGB, "PNG", transparency=tuple(FACE[3, 3].tolist())),
-    "png of four greys": coded(GREY.quantize(4), "PNG", bits=2),
+    "webp": encoded(RGB, "WEBP", **LOSSLESS),
+    "webp with alpha": encoded(RGBA, "WEBP", **LOSSLESS),
+    "webp with alpha, profile in front": encoded(RGBA, "WEBP", icc_profile=PROFILE, **LOSSLESS),
+    "tga": encoded(RGB, "TGA"),
+    "tga with alpha, runs": encoded(RGBA, "TGA", compression="tga_rle"),
+    "tga from the bottom": encoded(RGB, "TGA", orientation=-1, id_section=b"scan 7"),
+    "grey tga": encoded(GREY, "TGA"),
+    "palette bmp": encoded(RGB.quantize(100), "BMP"),
+    "grey bmp": encoded(GREY, "BMP"),
+    "bits bmp": encoded(RGB.convert("1"), "BMP"),
+    "pbm": encoded(RGB.convert("1"), "PPM"),
+    "pgm": encoded(GREY, "PPM"),
+    "interlaced gif": encoded(RGB.quantize(90), "GIF", interlace=1),
+    "grey gif": encoded(GREY, "GIF"),
+    "palette tiff": encoded(RGB.quantize(64), "TIFF", compression="tiff_lzw"),
+    "fax tiff": encoded(RGB.convert("1"), "TIFF", compression="group4"),
+    "bits tiff": encoded(RGB.convert("1"), "TIFF"),
+    "png": encoded(RGB, "PNG"),
+    "png of a clear colour": encoded(RGB, "PNG", transparency=tuple(FACE[3, 3].tolist())),
+    "png of four greys": encoded(GREY.quantize(4), "PNG", bits=2),
 }
 
 
@@ -74,7 +69,7 @@ def test_outside_the_hole_every_pixel_is_the_input_s(name):
 
 @pytest.mark.parametrize("picture", [HOLED, OPAQUE])
 def test_a_webp_whose_alpha_becomes_opaque_is_written(picture):
-    photo = read_photo(coded(picture, "WEBP", **LOSSLESS))
+    photo = read_photo(encoded(picture, "WEBP", **LOSSLESS))
     change = photo.whole().change(FACE, HOLE, opaque=True)
     again = Image.open(io.BytesIO(encode_photo(photo.file, change, b"<x/>").data)).convert("RGBA")
     assert np.array_equal(np.asarray(again)[..., :3], FACE)
@@ -83,14 +78,14 @@ def test_a_webp_whose_alpha_becomes_opaque_is_written(picture):
 
 @pytest.mark.parametrize("kind", ["WEBP", "AVIF"])
 def test_what_is_coded_anew_says_so(kind):
-    photo = read_photo(coded(RGB, kind, quality=80))
+    photo = read_photo(encoded(RGB, kind, quality=80))
     written = encode_photo(photo.file, photo.whole().change(FACE, HOLE), with_provenance(None, {"Hole": "0.1"}))
     assert written.fidelity.startswith("recoded: ")
     assert "95" in written.fidelity
 
 
 def test_a_grey_webp_chunk_of_credentials_is_named():
-    data = coded(RGB, "WEBP", icc_profile=PROFILE, **LOSSLESS)
+    data = encoded(RGB, "WEBP", icc_profile=PROFILE, **LOSSLESS)
     data += b"C2PA\x04\0\0\0jumb" + b"abcd\x02\0\0\0xy"
     data = data[:4] + (len(data) - 8).to_bytes(4, "little") + data[8:]
     photo = read_photo(data)
@@ -101,4 +96,4 @@ def test_a_grey_webp_chunk_of_credentials_is_named():
 
 def test_an_animated_gif_is_refused():
     with pytest.raises(NoPhotographError, match="several pictures"):
-        read_photo(coded(RGB, "GIF", save_all=True, append_images=[GREY]))
+        read_photo(encoded(RGB, "GIF", save_all=True, append_images=[GREY]))

@@ -15,6 +15,7 @@ from faceinpaint.photos.coding import CAPTIONS, COMMENT
 from faceinpaint.photos.photo import encode_photo, open_photo, read_photo
 from faceinpaint.photos.pillow_file import is_deep_avif
 from faceinpaint.photos.provenance import SOURCE_TYPE, with_provenance
+from tests.encoded import encoded
 
 RNG = np.random.default_rng(3)
 COLOUR = RNG.integers(0, 256, (40, 30, 3), np.uint8)
@@ -23,12 +24,6 @@ HOLE[10:20, 5:25] = 1
 GREEN = np.broadcast_to(np.array([10, 200, 30], np.uint8), COLOUR.shape).copy()
 XMP = with_provenance(None, {"Hole": "0.1"})
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def encoded(image: Image.Image, kind: str, **options) -> bytes:
-    sink = io.BytesIO()
-    image.save(sink, kind, **options)
-    return sink.getvalue()
 
 
 def rewritten(data: bytes, new, hole, opaque=False, **options):

@@ -15,6 +15,7 @@ from faceinpaint.photos import png
 from faceinpaint.photos.photo import encode_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance
 from faceinpaint.photos.stale import fresh_resources, fresh_xmp, joined
+from tests.encoded import encoded
 
 FACE = np.ascontiguousarray(skimage.data.astronaut()[:240, 60:380])
 MARKER = (255, 0, 255)
@@ -25,10 +26,8 @@ DAMAGED[HOLE == 1] = MARKER
 MOTION = b"\0\0\0\x18ftypmp42" + bytes(500)
 
 
-def coded(array, kind="JPEG", **options):
-    sink = io.BytesIO()
-    Image.fromarray(array).save(sink, kind, **options)
-    return sink.getvalue()
+def coded(picture, kind="JPEG", **options):
+    return encoded(picture, kind, **options)
 
 
 THUMBNAIL = coded(DAMAGED[::2, ::2], quality=80)

@@ -12,7 +12,7 @@ import tifffile
 from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.encoding import mask_png
 from faceinpaint.inference.document import examine, finish
-from faceinpaint.inference.work import Painted, Settings
+from faceinpaint.inference.travel import Painted, Settings
 from faceinpaint.photos.photo import encode_photo, read_photo
 from faceinpaint.photos.tiff_container import read_tiff
 

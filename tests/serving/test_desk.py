@@ -199,6 +199,7 @@ def test_pictures_of_folders_zips_and_parquet_are_found_by_key(tmp_path):
     assert list(given) == ["Фото/дедушка.jpg", "бабушка.png", "a.png", "a.png#2"]
     pictures = open_pictures(str(tmp_path / "old.zip"))
     assert {key: pictures.read(key) for key in given} == given
-    (tmp_path / "t.tar").write_bytes(b"")
-    with pytest.raises(InputError, match="unpack it first"):
-        open_pictures(str(tmp_path / "t.tar"))
+    for name in ("t.tar", "t.txz"):
+        (tmp_path / name).write_bytes(b"")
+        with pytest.raises(InputError, match="unpack it first"):
+            open_pictures(str(tmp_path / name))

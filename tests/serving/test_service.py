@@ -22,16 +22,11 @@ from faceinpaint.inference.proposals import ProposalTable
 from faceinpaint.storage import write_bytes
 from tests.browser import chromium
 from tests.conftest import free_port
+from tests.encoded import encoded
 from tests.green import GREEN, with_green_detector
 
 BASE = (120, 90, 70)
 START = 240  # seconds
-
-
-def encoded(picture, kind="PNG", **options):
-    sink = io.BytesIO()
-    Image.fromarray(picture).save(sink, kind, **options)
-    return sink.getvalue()
 
 
 def torn(offset=0):

@@ -11,10 +11,10 @@ import itertools
 
 from torch import Tensor, nn
 
-from faceinpaint.tensors import composite
+from faceinpaint.models.baselines.restorer import Restorer
 
 
-class ContextEncoder(nn.Module):
+class ContextEncoder(Restorer):
     """Encoder, bottleneck and decoder of strided 4x4 convolutions (Pathak 2016, section 3.1 and figure 9a).
 
     ``width``: channels of the first layer (the paper: 64); ``bottleneck``: of the middle (the paper: 4000); ``layers``:
@@ -35,10 +35,6 @@ class ContextEncoder(nn.Module):
             *(nn.ConvTranspose2d(widths[0], 3, 4, 2, 1, bias=False), nn.Tanh()),
         )
         self.apply(start_small)
-
-    def forward(self, images: Tensor, masks: Tensor) -> Tensor:
-        """Images (N, 3, S, S) in [-1, 1], masks (N, 1, S, S) with 1 in the hole -> restored pictures alike."""
-        return composite(self.paint(images, masks).to(images.dtype), images, masks)
 
     def paint(self, images: Tensor, masks: Tensor) -> Tensor:
         """The whole picture (N, 3, S, S) in [-1, 1], not pasted. S is a multiple of 2^layers, at least 4 * 2^layers."""

@@ -16,11 +16,11 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from faceinpaint.models.baselines.canny import canny_edges, grey_of
 from faceinpaint.models.baselines.public_names import read_public
+from faceinpaint.models.baselines.restorer import Restorer
 from faceinpaint.models.state_dict import load_exactly
-from faceinpaint.tensors import composite
 
 
-class EdgeConnect(nn.Module):
+class EdgeConnect(Restorer):
     """An edge generator G1 and a completion network G2 (section 3).
 
     ``width``: channels of the first layer (the paper: 64); ``blocks``: residual blocks of each network (8); ``sigma``:
@@ -43,10 +43,6 @@ class EdgeConnect(nn.Module):
         for network, path in ((model.edges, edges), (model.completion, completion)):
             load_exactly(network, read_public(path, "generator"), path)
         return model
-
-    def forward(self, images: Tensor, masks: Tensor) -> Tensor:
-        """Images (N, 3, S, S) in [-1, 1], masks (N, 1, S, S) with 1 in the hole -> restored pictures alike."""
-        return composite(self.paint(images, masks).to(images.dtype), images, masks)
 
     def paint(self, images: Tensor, masks: Tensor) -> Tensor:
         """The network's whole picture (N, 3, S, S), not pasted into the hole. S is a multiple of 4.

@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from faceinpaint.models.baselines.partial_conv import PartialConv
-from faceinpaint.tensors import composite
+from faceinpaint.models.baselines.restorer import Restorer
 
 
-class PConvUNet(nn.Module):
+class PConvUNet(Restorer):
     """Encoder of strided partial convolutions, decoder with skip connections (Liu 2018, section 3.2).
 
     ``width``: channels of the first layer (the paper: 64), doubled up to eightfold; ``layers``: of the encoder, each of
@@ -29,10 +29,6 @@ class PConvUNet(nn.Module):
             _Layer(widths[i + 1] + widths[i], widths[i] if i else 3, 3, norm=i > 0, activation=_decoding(i))
             for i in reversed(range(layers))
         )
-
-    def forward(self, images: Tensor, masks: Tensor) -> Tensor:
-        """Images (N, 3, S, S) in [-1, 1], masks (N, 1, S, S) with 1 in the hole -> restored pictures alike."""
-        return composite(self.paint(images, masks).to(images.dtype), images, masks)
 
     def paint(self, images: Tensor, masks: Tensor) -> Tensor:
         """The network's whole picture (N, 3, S, S), not pasted into the hole. S is a multiple of 2^layers."""

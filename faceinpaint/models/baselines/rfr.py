@@ -7,12 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from faceinpaint.models.baselines.partial_conv import PartialConv
-from faceinpaint.tensors import composite
+from faceinpaint.models.baselines.restorer import Restorer
 
 Memory = tuple[Tensor, Tensor] | None  # attention scores (N, P, P) and known map (N, P, 1) of the recurrence before
 
 
-class RFRNet(nn.Module):
+class RFRNet(Restorer):
     """Closes the hole from its edge inwards: each recurrence grows the known area and reasons on features there.
 
     ``width``: channels at half size (the paper: 64); ``recurrences``: the paper's 6.
@@ -32,10 +32,6 @@ class RFRNet(nn.Module):
         self.tail = PartialConv(width + 3, half, 3)
         self.refine = _Bottleneck(half)
         self.to_rgb = nn.Conv2d(2 * half, 3, 3, padding=1, bias=False)
-
-    def forward(self, images: Tensor, masks: Tensor) -> Tensor:
-        """Images (N, 3, S, S) in [-1, 1], masks (N, 1, S, S) with 1 in the hole -> restored pictures alike."""
-        return composite(self.paint(images, masks).to(images.dtype), images, masks)
 
     def paint(self, images: Tensor, masks: Tensor) -> Tensor:
         """The network's whole picture (N, 3, S, S), not pasted into the hole. S is a multiple of 16."""

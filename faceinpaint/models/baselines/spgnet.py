@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from faceinpaint.tensors import composite
+from faceinpaint.models.baselines.restorer import Restorer
 
 CLASSES = 19  # of CelebAMask-HQ
 DILATIONS = (1, 1, 1, 2, 2, 4, 4, 8, 8)  # of the residual blocks (section 3.1); not yet checked against the paper
 
 
-class SPGNet(nn.Module):
+class SPGNet(Restorer):
     """A segmentation prediction network (SP-Net) and a segmentation guidance network (SG-Net).
 
     The paper's SP-Net gets the labels outside the hole from a segmentation network that was trained before. Nobody
@@ -34,10 +34,6 @@ class SPGNet(nn.Module):
         self.classes = classes
         self.prediction = DilatedGenerator(3 + classes + 1, classes, width, halvings)
         self.guidance = DilatedGenerator(3 + classes + 1, 3, width, halvings)
-
-    def forward(self, images: Tensor, masks: Tensor) -> Tensor:
-        """Images (N, 3, S, S) in [-1, 1], masks (N, 1, S, S) with 1 in the hole -> restored pictures alike."""
-        return composite(self.paint(images, masks).to(images.dtype), images, masks)
 
     def paint(self, images: Tensor, masks: Tensor) -> Tensor:
         """The network's whole picture (N, 3, S, S), not pasted into the hole. S is a multiple of 2^halvings."""

@@ -17,14 +17,14 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from faceinpaint.models.baselines.gaussian_sampling import gaussian_sample
 from faceinpaint.models.baselines.public_names import read_public
+from faceinpaint.models.baselines.restorer import Restorer
 from faceinpaint.models.baselines.smooth import relative_total_variation
 from faceinpaint.models.state_dict import load_exactly
-from faceinpaint.tensors import composite
 
 INPUTS = 7  # two pictures and a mask
 
 
-class StructureFlow(nn.Module):
+class StructureFlow(Restorer):
     """A structure reconstructor G_s and a texture generator G_t (section 3).
 
     ``width``: of the first layers (the paper: 64); ``structure_blocks``, ``texture_blocks``: residual blocks before
@@ -47,10 +47,6 @@ class StructureFlow(nn.Module):
         for network, path in ((model.structure, structure), (model.texture, texture)):
             load_exactly(network, read_public(path), path)
         return model
-
-    def forward(self, images: Tensor, masks: Tensor) -> Tensor:
-        """Images (N, 3, S, S) in [-1, 1], masks (N, 1, S, S) with 1 in the hole -> restored pictures alike."""
-        return composite(self.paint(images, masks).to(images.dtype), images, masks)
 
     def paint(self, images: Tensor, masks: Tensor) -> Tensor:
         """The network's whole picture (N, 3, S, S), not pasted into the hole. S is a multiple of 16, at least 32."""

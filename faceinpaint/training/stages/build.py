@@ -27,6 +27,7 @@ from faceinpaint.training.stages.sources import Sources
 from faceinpaint.training.start import Start
 from faceinpaint.training.trainee import Trainee
 
+# Each makes its trainee on the CPU, seeded before, its networks filled from the sources that have their weights.
 TRAINEES: dict[Stage, Callable[[Stage, Config, Sources], Trainee]] = {
     "generator": generator.make_trainee,
     "structure": structure.make_trainee,

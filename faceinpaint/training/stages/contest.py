@@ -31,10 +31,11 @@ class ContestTrainee:
         self.modules: dict[str, nn.Module] = {stage: network, **critics}
         self.exported: dict[str, nn.Module] = {stage: network}
         self.frozen: tuple[nn.Module, ...] = ()
-        judge = adam((p for critic in critics.values() for p in critic.parameters()), settings, settings.critic_lr)
-        turn = Phase("critic", tuple(critics.values()), judge, self.critic_losses, critic_weights)
-        painter = adam(network.parameters(), settings)
-        last = Phase(stage, (network,), painter, self.losses, weights, after=settings.critic_first)
+        parameters = (p for critic in critics.values() for p in critic.parameters())
+        optimizer = adam(parameters, settings, settings.critic_lr)
+        turn = Phase("critic", tuple(critics.values()), optimizer, self.critic_losses, critic_weights)
+        optimizer = adam(network.parameters(), settings)
+        last = Phase(stage, (network,), optimizer, self.losses, weights, after=settings.critic_first)
         self.phases = [*[turn] * critic_steps, last]
 
     def losses(self, batch: Batch) -> Losses:

@@ -8,7 +8,6 @@ from faceinpaint.config import Config
 from faceinpaint.losses import adversarial
 from faceinpaint.losses.reconstruction import l2
 from faceinpaint.models.baselines.context_encoder import ContextCritic, ContextEncoder
-from faceinpaint.models.build import build_network
 from faceinpaint.stages import Stage
 from faceinpaint.training.stages.contest import ContestTrainee
 from faceinpaint.training.stages.sources import Sources
@@ -42,8 +41,6 @@ class ContextEncoderTrainee(ContestTrainee):
 
 
 def make_trainee(stage: Stage, config: Config, sources: Sources) -> ContextEncoderTrainee:
-    network = build_network(config, stage)
-    assert isinstance(network, ContextEncoder)
-    sources.fill(stage, network)
+    network = sources.network(stage, config, ContextEncoder)
     critic = ContextCritic(config.context_encoder.critic_width, config.context_encoder.layers_for(config.image_size))
     return ContextEncoderTrainee(config, stage, network, critic)

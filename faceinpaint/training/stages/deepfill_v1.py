@@ -10,7 +10,6 @@ from faceinpaint.losses import adversarial
 from faceinpaint.losses.baselines import discount, masked_l1
 from faceinpaint.models.baselines.deepfill import DeepFill
 from faceinpaint.models.baselines.deepfill_critics import DenseCritic
-from faceinpaint.models.build import build_network
 from faceinpaint.models.window import Windows
 from faceinpaint.stages import Stage
 from faceinpaint.tensors import composite
@@ -78,8 +77,7 @@ def _judged(critic: DenseCritic, real: Tensor, fake: Tensor, mask: Tensor, mix: 
 
 
 def make_trainee(stage: Stage, config: Config, sources: Sources) -> DeepFillV1Trainee:
-    network, part, side = build_network(config, stage), config.deepfill_v1, config.image_size
-    assert isinstance(network, DeepFill)
-    sources.fill(stage, network)
+    part, side = config.deepfill_v1, config.image_size
+    network = sources.network(stage, config, DeepFill)
     critics = (DenseCritic(part.critic_widths, side), DenseCritic(part.window_widths, side // 2))
     return DeepFillV1Trainee(config, stage, network, *critics)

@@ -10,7 +10,6 @@ from faceinpaint.losses import adversarial
 from faceinpaint.losses.reconstruction import l1
 from faceinpaint.models.baselines.deepfill import DeepFill
 from faceinpaint.models.baselines.deepfill_critics import PatchGAN
-from faceinpaint.models.build import build_network
 from faceinpaint.stages import Stage
 from faceinpaint.tensors import composite
 from faceinpaint.training.stages.contest import ContestTrainee
@@ -50,7 +49,5 @@ class DeepFillV2Trainee(ContestTrainee):
 
 
 def make_trainee(stage: Stage, config: Config, sources: Sources) -> DeepFillV2Trainee:
-    network = build_network(config, stage)
-    assert isinstance(network, DeepFill)
-    sources.fill(stage, network)
+    network = sources.network(stage, config, DeepFill)
     return DeepFillV2Trainee(config, stage, network, PatchGAN(config.deepfill_v2.critic_widths))

@@ -11,7 +11,6 @@ from faceinpaint.losses.perceptual import FeatureLoss, load_features
 from faceinpaint.models.baselines.canny import canny_edges, grey_of
 from faceinpaint.models.baselines.critics import FeatureCritic
 from faceinpaint.models.baselines.edgeconnect import EdgeConnect, joined
-from faceinpaint.models.build import build_network
 from faceinpaint.stages import Stage
 from faceinpaint.training.stages.guided import GuidedTrainee
 from faceinpaint.training.stages.sources import Sources
@@ -97,7 +96,5 @@ class EdgeConnectTrainee(GuidedTrainee):
 
 
 def make_trainee(stage: Stage, config: Config, sources: Sources) -> EdgeConnectTrainee:
-    model = build_network(config, stage)
-    assert isinstance(model, EdgeConnect)
-    sources.fill(stage, model)
+    model = sources.network(stage, config, EdgeConnect)
     return EdgeConnectTrainee(config, model, load_features(config.feature_backbone))

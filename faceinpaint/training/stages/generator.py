@@ -37,18 +37,18 @@ class GeneratorTrainee:
         self.batch = settings.batch
 
         r1_every, path_every = self.gan.r1_every, self.gan.path_every
-        judge = adam(self.discriminator.parameters(), settings, settings.critic_lr, r1_every if self.gan.r1 else 1)
-        paint = adam(self.generator.parameters(), settings, lazy=path_every if self.gan.path_length else 1)
         d, g = (self.discriminator,), (self.generator,)
+        adam_d = adam(self.discriminator.parameters(), settings, settings.critic_lr, r1_every if self.gan.r1 else 1)
+        adam_g = adam(self.generator.parameters(), settings, lazy=path_every if self.gan.path_length else 1)
         self.phases = [
-            Phase("discriminator", d, judge, self._discriminator_losses, {"logistic_d": 1.0}),
-            Phase("generator", g, paint, self._generator_losses, {"logistic_g": 1.0}),
+            Phase("discriminator", d, adam_d, self._discriminator_losses, {"logistic_d": 1.0}),
+            Phase("generator", g, adam_g, self._generator_losses, {"logistic_g": 1.0}),
         ]
         if self.gan.r1:  # weighted up by its interval: a lazy term must count as much as one at every step
-            self.phases.append(Phase("r1", d, judge, self._r1_losses, {"r1": self.gan.r1 * r1_every}, r1_every))
+            self.phases.append(Phase("r1", d, adam_d, self._r1_losses, {"r1": self.gan.r1 * r1_every}, r1_every))
         if self.gan.path_length:
             weights = {"path_length": self.gan.path_length * path_every}
-            self.phases.append(Phase("path", g, paint, self._path_losses, weights, path_every))
+            self.phases.append(Phase("path", g, adam_g, self._path_losses, weights, path_every))
 
     def before_step(self, progress: float) -> None:
         self.augment.adapt(self.batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from torch import nn
 
@@ -14,6 +15,8 @@ from faceinpaint.models.structure import StructureReconstructor
 from faceinpaint.models.stylegan2 import StyleGAN2Generator
 from faceinpaint.models.weights import has_weights, load_weights, read_weights
 from faceinpaint.stages import Stage
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,13 @@ class Sources:
                     load_weights(folder, name, module)
                 return True
         return False
+
+    def network(self, stage: Stage, config: Config, kind: type[Network]) -> Network:
+        """The network of a stage, which is of class ``kind``, with the weights of the first folder that has them."""
+        network = build.build_network(config, stage)
+        assert isinstance(network, kind)
+        self.fill(stage, network)
+        return network
 
     def structure(self, config: Config) -> StructureReconstructor:
         """The first stage: trained, or a public pSp checkpoint, or a fresh encoder over a trained generator.

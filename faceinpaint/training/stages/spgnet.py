@@ -12,7 +12,6 @@ from faceinpaint.losses.perceptual import FeatureLoss, load_features
 from faceinpaint.losses.reconstruction import hole_l1
 from faceinpaint.models.baselines.critics import ScaledFeatureCritic
 from faceinpaint.models.baselines.spgnet import SPGNet, one_hot
-from faceinpaint.models.build import build_network
 from faceinpaint.stages import Stage
 from faceinpaint.training.stages.guided import GuidedTrainee, fooling, judging
 from faceinpaint.training.stages.sources import Sources
@@ -98,7 +97,5 @@ class SPGNetTrainee(GuidedTrainee):
 
 
 def make_trainee(stage: Stage, config: Config, sources: Sources) -> SPGNetTrainee:
-    model = build_network(config, stage)
-    assert isinstance(model, SPGNet)
-    sources.fill(stage, model)
+    model = sources.network(stage, config, SPGNet)
     return SPGNetTrainee(config, model, load_features(config.feature_backbone))

@@ -12,7 +12,6 @@ from faceinpaint.losses.sampling import sampling_correctness
 from faceinpaint.models.baselines.critics import ScaledResidualCritic
 from faceinpaint.models.baselines.smooth import relative_total_variation
 from faceinpaint.models.baselines.structureflow import StructureFlow
-from faceinpaint.models.build import build_network
 from faceinpaint.stages import Stage
 from faceinpaint.training.stages.guided import GuidedTrainee, fooling, judging
 from faceinpaint.training.stages.sources import Sources
@@ -88,7 +87,5 @@ class StructureFlowTrainee(GuidedTrainee):
 
 
 def make_trainee(stage: Stage, config: Config, sources: Sources) -> StructureFlowTrainee:
-    model = build_network(config, stage)
-    assert isinstance(model, StructureFlow)
-    sources.fill(stage, model)
+    model = sources.network(stage, config, StructureFlow)
     return StructureFlowTrainee(config, model, load_features(config.feature_backbone))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from faceinpaint.models.baselines.classical.common import around_hole, coarse_to_fine, composite
+from faceinpaint.models.baselines.classical.common import refined
 
 ROUNDS = 40  # of filtering, at the coarsest size
 FINE_ROUNDS = 15  # at each finer one
@@ -20,18 +20,13 @@ def coherence(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Fill uint8 (H, W, 3) where mask (H, W) is 1; the result equals the image elsewhere.
 
     Hole pixels become u(x) = sum_d K_x(d) u(x + d) / sum_d K_x(d), again and again, with the elliptical kernel
-    K_x(d) = exp(-(d.t)^2 / 2 s_t^2 - (d.n)^2 / 2 s_n^2) (after Li 2012,
-    with constants of ours). n and t are the eigenvectors of the
-    structure tensor J = G * (grad u grad u^T): across and along the line through x. Its eigenvalues a >= b shape the
-    ellipse: with c = ((a - b) / (a + b))^2 the axes are s_t = s (1 + c (S - 1))^(1/2) and s_n = s^2 / s_t, so a
-    circle of deviation s becomes an ellipse of the same area, S times as long as wide. A kernel sees its neighbourhood
-    alone: deep holes are filled at a small size first.
+    K_x(d) = exp(-(d.t)^2 / 2 s_t^2 - (d.n)^2 / 2 s_n^2) (after Li 2012, with constants of ours). n and t are the
+    eigenvectors of the structure tensor J = G * (grad u grad u^T): across and along the line through x. Its eigenvalues
+    a >= b shape the ellipse: with c = ((a - b) / (a + b))^2 the axes are s_t = s (1 + c (S - 1))^(1/2) and
+    s_n = s^2 / s_t, so a circle of deviation s becomes an ellipse of the same area, S times as long as wide. A kernel
+    sees its neighbourhood alone: deep holes are filled at a small size first.
     """
-    rows, columns = around_hole(mask, margin=2 * REACH)
-    hole, u = mask[rows, columns] > 0, image[rows, columns] / 255.0
-    filled = image.copy()
-    filled[rows, columns] = np.rint(coarse_to_fine(u, hole, _filtered).clip(0, 1) * 255).astype(np.uint8)
-    return composite(image, mask, filled)
+    return refined(image, mask, 2 * REACH, _filtered)
 
 
 def _filtered(u: np.ndarray, hole: np.ndarray, coarsest: bool) -> np.ndarray:

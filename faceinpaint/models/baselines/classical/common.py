@@ -10,6 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.linalg import splu
 
 Cut = tuple[slice, slice]  # rows, columns
+Fill = Callable[[np.ndarray, np.ndarray, bool], np.ndarray]  # see coarse_to_fine
 ALL, EARLIER, LATER = slice(None), slice(None, -1), slice(1, None)
 ACROSS: tuple[Cut, Cut] = (ALL, EARLIER), (ALL, LATER)  # every pixel with a right neighbour, and those neighbours
 DOWN: tuple[Cut, Cut] = (EARLIER, ALL), (LATER, ALL)
@@ -45,9 +46,19 @@ def smooth_fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return filled
 
 
-def coarse_to_fine(
-    u: np.ndarray, hole: np.ndarray, fill: Callable[[np.ndarray, np.ndarray, bool], np.ndarray]
-) -> np.ndarray:
+def refined(image: np.ndarray, mask: np.ndarray, margin: int, fill: Fill) -> np.ndarray:
+    """uint8 (H, W, 3) with its hole, mask (H, W), filled by :func:`coarse_to_fine`.
+
+    ``margin``: pixels that it sees around the hole.
+    """
+    part = around_hole(mask, margin)
+    filled = image.copy()
+    u = coarse_to_fine(image[part] / 255.0, mask[part] > 0, fill)
+    filled[part] = np.rint(u.clip(0, 1) * 255).astype(np.uint8)
+    return composite(image, mask, filled)
+
+
+def coarse_to_fine(u: np.ndarray, hole: np.ndarray, fill: Fill) -> np.ndarray:
     """Colours (H, W, C) in [0, 1] with the hole, bool (H, W), filled: at a small size first, where it is small.
 
     ``fill(u, hole, coarsest)`` gives the colours (P, C) of the P hole pixels. The hole of its ``u`` holds the result at

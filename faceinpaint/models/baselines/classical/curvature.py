@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from faceinpaint.models.baselines.classical.common import around_hole, coarse_to_fine, composite, diffused
+from faceinpaint.models.baselines.classical.common import diffused, refined
 
 ROUNDS = 60  # linear systems, one after the other, at the coarsest size
 FINE_ROUNDS = 15  # at each finer one
@@ -21,11 +21,7 @@ def curvature(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     than join its ends over a hole that is wider than the bar. At the corners of such a cut |k| is large, and the cut
     flows away; straight lines, where k is 0, stay. Colours share the diffusivity of the brightness.
     """
-    rows, columns = around_hole(mask, margin=3)
-    hole, u = mask[rows, columns] > 0, image[rows, columns] / 255.0
-    filled = image.copy()
-    filled[rows, columns] = np.rint(coarse_to_fine(u, hole, _flowed).clip(0, 1) * 255).astype(np.uint8)
-    return composite(image, mask, filled)
+    return refined(image, mask, 3, _flowed)
 
 
 def _flowed(u: np.ndarray, hole: np.ndarray, coarsest: bool) -> np.ndarray:
