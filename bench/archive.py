@@ -15,7 +15,8 @@ from bench.costs import cpu_ms
 from bench.networks import pictures
 from bench.restoration import restore_seconds
 from faceinpaint.inference.inpainter import Inpainter
-from faceinpaint.inference.painter import MODEL_BATCH, paint
+from faceinpaint.inference.painter import paint
+from faceinpaint.inference.way import MODEL_BATCH
 
 FEW, MANY = 40, 140  # pictures: their difference leaves start-up out
 CODING = "JPEG"

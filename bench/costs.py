@@ -32,8 +32,9 @@ from bench import networks
 from bench.machine import machine
 from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.inference.inpainter import Inpainter
-from faceinpaint.inference.painter import MODEL_BATCH, paint
+from faceinpaint.inference.painter import paint
 from faceinpaint.inference.travel import Examined, Painted, Settings
+from faceinpaint.inference.way import MODEL_BATCH
 from faceinpaint.inference.work import examine, finish
 from faceinpaint.load_config import load_preset
 from faceinpaint.stages import Stage

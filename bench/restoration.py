@@ -20,10 +20,11 @@ from faceinpaint.config import Precision
 from faceinpaint.data.mask_spec import parse_masks
 from faceinpaint.inference.inpainter import Inpainter
 from faceinpaint.inference.ledger import Ledger
-from faceinpaint.inference.painter import MODEL_BATCH, paint
+from faceinpaint.inference.painter import paint
 from faceinpaint.inference.row import ROW, LedgerRow
 from faceinpaint.inference.table import table_of
 from faceinpaint.inference.travel import Settings
+from faceinpaint.inference.way import MODEL_BATCH
 from faceinpaint.inference.work import examine
 from faceinpaint.photos.photo import encode_photo, read_photo
 from faceinpaint.photos.provenance import with_provenance

@@ -20,7 +20,7 @@ from faceinpaint.evaluation.methods import Restore, load_method
 from faceinpaint.evaluation.metrics import PICTURE_METRICS, picture_metrics
 from faceinpaint.evaluation.parts import is_done, write_table
 from faceinpaint.evaluation.plan import Plan
-from faceinpaint.inference.painter import MODEL_BATCH
+from faceinpaint.inference.way import MODEL_BATCH
 from faceinpaint.losses.frechet import FALLBACK_EXTRACTOR, Features, available_extractor, load_extractor
 from faceinpaint.losses.identity import IdentityNetwork, load_identity
 from faceinpaint.losses.perceptual import load_perceptual

@@ -16,9 +16,9 @@ from faceinpaint.inference.quarantine import examine_apart
 from faceinpaint.inference.read_here import ReadHere, batches, marked
 from faceinpaint.inference.steps import examine_batch, finish_batch, missing, plan_batch, write_block
 from faceinpaint.inference.travel import Settings, pack, unpack
-from faceinpaint.inference.way import PARQUET_ROWS, PICTURES, Source
+from faceinpaint.inference.way import MODEL_BATCH, PARQUET_ROWS, PICTURES, Source
 
-GROUP = 8  # pictures between two looks at the ledger: as many as fill a batch of the model
+GROUP = MODEL_BATCH  # pictures between two looks at the ledger
 
 
 class Here(ReadHere):
@@ -30,7 +30,7 @@ class Here(ReadHere):
     def __init__(self, source: Source, settings: Settings, inpainter: Inpainter):
         super().__init__(source.input)
         self.source, self.settings = source, settings
-        self.painter = Painter(inpainter, threads=round(source.cpus))
+        self.painter = Painter(inpainter, threads=round(source.cpus), batch=source.model_batch)
 
     def stream(self, done: np.ndarray, apart: bool = False) -> Iterator[list[Any]]:
         rows = self.settings.as_rows and not self.source.dry_run

@@ -64,7 +64,13 @@ class OnRay(ReadOnRay):
         resources: dict[str, Any] = {"num_cpus": source.cpus} | ({"num_gpus": self.gpus} if self.gpus else {})
         return works.map_batches(
             Painter,
-            fn_constructor_args=(source.weights, source.precision, round(source.cpus), self.gpus > 0),
+            fn_constructor_args=(
+                source.weights,
+                source.precision,
+                round(source.cpus),
+                self.gpus > 0,
+                source.model_batch,
+            ),
             batch_size=PICTURES,
             batch_format="numpy",
             compute=ActorPoolStrategy(size=self.processes),

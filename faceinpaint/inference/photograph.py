@@ -62,7 +62,7 @@ def restore_photograph(
         model_sha256=inpainter.model_sha256,
     )
     examined = examine(NAME, _png(image), None, settings)
-    (painted,) = unpack(Painter(inpainter)({"work": pack([examined])})["work"])
+    (painted,) = unpack(Painter(inpainter, batch=1)({"work": pack([examined])})["work"])
     finished = finish(painted, settings)
     if not finished.picture:
         raise InputError(finished.row.reason or "the photograph could not be restored")

@@ -28,7 +28,7 @@ from faceinpaint.inference.progress import Progress
 from faceinpaint.inference.report import told, write_report
 from faceinpaint.inference.table import DIGESTS
 from faceinpaint.inference.travel import Settings
-from faceinpaint.inference.way import Source, Way
+from faceinpaint.inference.way import MODEL_BATCH, Source, Way
 from faceinpaint.storage import check_writable, delete_parts
 
 if TYPE_CHECKING:
@@ -62,12 +62,14 @@ def restore(options: Options | None = None, /, **fields: Any) -> dict[str, int]:
 def _prepare(options: Options, masks: MaskSpec) -> tuple[Settings, Way]:
     """What pictures need to know, and how they go. Raises :class:`InputError` for weights that cannot be loaded."""
     assert options.weights is not None, "with_full_paths finds them"
+    few = is_small(options.input, FEW)
     source = Source(
         input=options.input,
         weights=options.weights,
         precision=options.precision,
         cpus=options.cpus_per_worker,
         dry_run=options.dry_run,
+        model_batch=1 if few else MODEL_BATCH,
         sensitivity=options.sensitivity if isinstance(masks, Detected) else None,
     )
     if works_here(options.input, options.workers, options.gpus_per_worker):
@@ -83,7 +85,7 @@ def _prepare(options: Options, masks: MaskSpec) -> tuple[Settings, Way]:
         connect()
         settings, _ = loaded.result()
     # A second process would cost few pictures more time than it saves.
-    processes = options.workers or (1 if options.gpus_per_worker or is_small(options.input, FEW) else 2)
+    processes = options.workers or (1 if options.gpus_per_worker or few else 2)
     return settings, OnRay(source, settings, processes, options.gpus_per_worker)
 
 

@@ -10,19 +10,25 @@ import numpy as np
 
 PICTURES = 32  # that travel together
 PARQUET_ROWS = 512  # of an output file
+MODEL_BATCH = 8  # of patches whose windows are alike: larger ones would be padded more
 
 Columns = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What is restored and by what. input, weights: URIs; cpus: of a model process; dry_run: plan, do not paint."""
+    """What is restored and by what. input, weights: URIs; cpus: of a model process; dry_run: plan, do not paint.
+
+    model_batch: patches of a forward pass. Few pictures are painted one by one, which fills no pass with copies; how
+    many a source gives decides it, so that here and on Ray, now and on another day, the same bytes come out.
+    """
 
     input: str
     weights: str
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     cpus: float = 1
     dry_run: bool = False
+    model_batch: int = MODEL_BATCH
     sensitivity: float | None = None  # of the detector that proposes the holes; None: it is not asked
 
 

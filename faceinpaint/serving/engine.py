@@ -26,13 +26,14 @@ from faceinpaint.inference.proposal import Rules
 from faceinpaint.inference.proposals import Found, ProposalRow
 from faceinpaint.inference.row import LedgerRow, Status
 from faceinpaint.inference.travel import Examined, Painted, Settings
+from faceinpaint.inference.way import MODEL_BATCH
 from faceinpaint.models.weights import has_weights
 from faceinpaint.serving.limits import Limits
+from faceinpaint.serving.together import Together
 
 T = TypeVar("T")
 TRIES = 4  # of a request whose replica dies: nothing that was accepted is lost
 BATCH = 8  # pictures that the model paints together
-BATCH_WAIT = 0.01  # seconds that a request waits for others to be painted with
 DECODERS = 1  # threads that decode and encode beside the model; the face finder that they share stands no two
 
 
@@ -66,6 +67,10 @@ class Engine:
         self.finder = Finder(weights, 0.5, threads, gpu) if has_weights(weights, "detector") else None
         self.side_threads = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
         self.model_thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self.painted = Together(self._paint, BATCH)
+        # A pass of a fixed number of patches, so that a result does not depend on who else asks. A GPU is quicker with
+        # many, even if some are copies; a CPU paints one as fast as one of many.
+        self.patches = MODEL_BATCH if gpu else 1
 
     async def restore(self, request: RestoreRequest) -> Reply:
         """Restore one picture, painted in one batch with other users'.
@@ -119,12 +124,9 @@ class Engine:
         look = partial(self.finder.find, key, picture, None, Rules.of_sensitivity(sensitivity))
         return await asyncio.get_running_loop().run_in_executor(self.model_thread, look)
 
-    @serve.batch(max_batch_size=BATCH, batch_wait_timeout_s=BATCH_WAIT)
-    async def painted(self, examined: list[Examined]) -> list[Painted]:
-        """Pictures with crops, painted by the model in one batch over all of them."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self.model_thread, paint_together, self.inpainter, examined
-        )
+    async def _paint(self, examined: list[Examined]) -> list[Painted]:
+        paint = partial(paint_together, self.inpainter, examined, self.patches)
+        return await asyncio.get_running_loop().run_in_executor(self.model_thread, paint)
 
     async def _aside(self, work: Callable[..., T], *given: Any) -> T:
         """Decode or encode in a thread, while others' pictures are painted."""

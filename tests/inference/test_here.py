@@ -25,6 +25,7 @@ from faceinpaint.inference import quarantine
 from faceinpaint.inference.here import Here
 from faceinpaint.inference.options import note_links
 from faceinpaint.inference.travel import Settings, unpack
+from faceinpaint.inference.way import MODEL_BATCH
 from faceinpaint.storage import join, list_files, read_bytes
 from tests.fault.test_restoration import CRASHING_DECODER
 from tests.green import with_green_detector
@@ -84,6 +85,20 @@ def test_this_process_and_ray_give_the_same_rows_and_bytes(kind, few, tiny_weigh
     assert here[1] == ray[1]
     assert (counts["failed"], counts["skipped"], sum(counts.values())) == (1, 1, 14)
     assert here[1]
+
+
+@pytest.mark.parametrize(("pictures", "batch"), [(FEW, 1), (FEW + 1, MODEL_BATCH)])
+def test_few_pictures_are_painted_one_by_one_wherever_they_are(pictures, batch, tiny_weights, tmp_path, monkeypatch):
+    picture = png(0)
+    for folder in ("in", "masks"):
+        (tmp_path / folder).mkdir()
+    for i in range(pictures):
+        (tmp_path / "in" / f"{i}.png").write_bytes(picture)
+    made = []
+    monkeypatch.setattr("faceinpaint.inference.here.Painter", lambda *_, **given: made.append(given["batch"]))
+    job = {"input": str(tmp_path / "in"), "masks": str(tmp_path / "masks"), "output": str(tmp_path / "out")}
+    restore(**job, weights=tiny_weights, workers=0, dry_run=True)
+    assert made == [batch]
 
 
 def run_without_ray(options, **environment):

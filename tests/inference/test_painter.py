@@ -56,6 +56,18 @@ def test_guides_and_pictures_do_not_depend_on_company(inpainter, batch):
         assert np.isnan(errors).all()  # of a first stage that draws windows alone
 
 
+@pytest.mark.parametrize(("size", "sides"), [(1, [1] * 5), (3, [3] * 3), (8, [8] * 2)])
+def test_every_pass_has_the_same_number_of_patches(inpainter, batch, size, sides, monkeypatch):
+    images, holes = batch
+    seen, told = [], inpainter.restore_and_tell
+    monkeypatch.setattr(
+        inpainter, "restore_and_tell", lambda crops, *args: seen.append(len(crops)) or told(crops, *args)
+    )
+    painted, _, _ = paint_and_tell(inpainter, images, holes, np.zeros(5, bool), size)
+    assert seen == sides  # of windows of two sizes: two patches and three
+    assert np.abs(painted.astype(int) - paint(inpainter, images, holes)).max() <= 1
+
+
 def test_a_method_without_attention_has_no_guides(tiny_weights, batch):
     structure = Inpainter.load(tiny_weights, method="structure", device="cpu")
     painted, guides, _ = paint_and_tell(structure, *batch, np.ones(5, bool))
