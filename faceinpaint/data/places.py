@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import accumulate, islice
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -70,16 +70,19 @@ def note_numbered(uri: str) -> str | None:
 
 def count_pictures(uri: str) -> int:
     """How many rows a source gives."""
-    if is_parquet(uri):
-        filesystem = open_uri(uri)[0]
-        return sum(pq.ParquetFile(path, filesystem=filesystem).metadata.num_rows for path in parquet_files(uri))
-    return sum(1 for _ in list_keys(uri))
+    return sum(_row_counts(uri) if is_parquet(uri) else (1 for _ in list_keys(uri)))
+
+
+def _row_counts(uri: str) -> Iterator[int]:
+    """Rows of each file of a Parquet source, read as they are asked for."""
+    filesystem = open_uri(uri)[0]
+    return (pq.ParquetFile(path, filesystem=filesystem).metadata.num_rows for path in parquet_files(uri))
 
 
 def is_small(uri: str, rows: int) -> bool:
-    """Whether a source gives at most ``rows``; looks at no more names than that, and reads a tar no further."""
+    """Whether a source gives at most ``rows``; looks at no more names or files, and reads a tar no further."""
     if is_parquet(uri):
-        return count_pictures(uri) <= rows
+        return all(total <= rows for total in accumulate(_row_counts(uri)))
     try:
         return sum(1 for _ in islice(list_keys(uri), rows + 1)) <= rows
     except ROTTEN:  # a row will say so

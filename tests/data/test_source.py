@@ -188,6 +188,15 @@ def test_links_in_a_tar_are_not_lost(ray_local, tmp_path):
     assert places.count_pictures(str(tmp_path / "a.tar")) == 2
 
 
+def test_whether_a_folder_of_parquet_is_small_is_known_from_its_first_files(tmp_path):
+    table = pa.table({"key": ["a", "b"], "image": [b"1", b"2"]})
+    for number in range(3):
+        pq.write_table(table, tmp_path / f"{number}.parquet")
+    assert [places.is_small(str(tmp_path), rows) for rows in (5, 6)] == [False, True]
+    (tmp_path / "2.parquet").write_bytes(b"never read")
+    assert not places.is_small(str(tmp_path), 3)
+
+
 def test_a_truncated_tar_gives_what_it_can_and_says_so(ray_local, tmp_path):
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w") as archive:
