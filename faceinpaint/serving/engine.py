@@ -68,8 +68,8 @@ class Engine:
         self.side_threads = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
         self.model_thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self.painted = Together(self._paint, BATCH)
-        # A pass of a fixed number of patches, so that a result does not depend on who else asks. A GPU is quicker with
-        # many, even if some are copies; a CPU paints one as fast as one of many.
+        # A pass of a fixed number of patches, so that a result does not depend on who else asks. To a GPU copies cost
+        # little; on a CPU a lone request would take up to eight times as long.
         self.patches = MODEL_BATCH if gpu else 1
 
     async def restore(self, request: RestoreRequest) -> Reply:
